@@ -1,0 +1,132 @@
+#ifndef NASH_DATASET_H
+#define NASH_DATASET_H
+
+#include "graph.h"
+
+/*
+ * A data set is a directory whose format is recognised by content: CIFAR-10 or
+ * CIFAR-100 binary, IDX (MNIST's), or folders train/<class>/*.png|jpg with an
+ * optional test/<class>/... . Images are held as bytes, planes C,H,W.
+ */
+
+typedef enum nash_part { NASH_PART_TRAIN, NASH_PART_TEST } nash_part;
+
+typedef struct nash_images {
+    nash_shape shape;
+    int32_t n;
+    int32_t classes;
+    uint8_t *pixels; /* [n,C,H,W], owned by the data set */
+    int32_t *labels; /* [n] in 0 .. classes-1, likewise */
+} nash_images;
+
+typedef struct nash_dataset_opts {
+    int32_t height, width;   /* resize to this; 0: as the format says, or the
+                                median of the training images' aspect */
+    int32_t channels;        /* 1 or 3; 0: grey only if all images are */
+    double holdout;          /* share of images held out as the test set where
+                                there is none, stratified; e.g. 0.15 */
+    uint64_t seed;           /* of the hold-out */
+    int32_t max_side;        /* pixels; larger medians are scaled down: 128 */
+    int64_t max_bytes;       /* refuse a larger data set; 0: 8 GiB */
+} nash_dataset_opts;
+
+typedef struct nash_dataset nash_dataset;
+
+NASH_API nash_dataset_opts nash_dataset_opts_default(void);
+
+/**
+ * Open a data set and read its training images. Test images are not touched
+ * until nash_dataset_images() asks for them.
+ *
+ * @return NASH_OK, NASH_ENOTFOUND (no such directory, or nothing recognised in
+ *         it: the sentence says what was looked for), NASH_EFORMAT (names the
+ *         file), NASH_EIO, NASH_ELIMIT or NASH_ENOMEM
+ */
+NASH_API nash_status nash_dataset_open(nash_dataset **out, const char *dir,
+                                       const nash_dataset_opts *opts);
+NASH_API void nash_dataset_close(nash_dataset *ds);
+
+/** One part's images, read on first use; borrowed. */
+NASH_API nash_status nash_dataset_images(const nash_images **out,
+                                         nash_dataset *ds, nash_part part);
+
+/** The recognised format, "cifar10", "cifar100", "idx" or "folder". */
+NASH_API const char *nash_dataset_format(const nash_dataset *ds);
+/** Whether the test part is a hold-out of the given images. */
+NASH_API bool nash_dataset_is_holdout(const nash_dataset *ds);
+/** A class's name (a number where the format has none). Borrowed. */
+NASH_API const char *nash_dataset_class(const nash_dataset *ds, int32_t k);
+/** Hash of the training images and labels: identifies what was trained on. */
+NASH_API uint64_t nash_dataset_hash(const nash_dataset *ds);
+
+/** Something that is wrong with a data set but does not prevent its use. */
+typedef struct nash_data_problem {
+    char text[240];
+} nash_data_problem;
+
+/**
+ * Look for what is wrong: classes that are empty or missing from a part,
+ * images that stand in both parts or twice, unreadable or skipped files, heavy
+ * imbalance, constant images.
+ *
+ * @param problems  receives up to @p most
+ * @param n         receives how many there are in all
+ */
+NASH_API nash_status nash_dataset_examine(nash_data_problem *problems,
+                                          int32_t most, int32_t *n,
+                                          nash_dataset *ds);
+
+/** Mean and standard deviation per channel over given images.
+ * @param index  [n] images to use; NULL: all. mean, std receive [C] */
+NASH_API void nash_images_moments(const nash_images *images,
+                                  const int32_t *index, int32_t n, float *mean,
+                                  float *std);
+
+/**
+ * Split 0..n-1 in two, stratified by label, keyed by the seed: every class
+ * gives its share, rounded so that the sum is exact.
+ *
+ * @param first   receives [n_first] indices, ascending
+ * @param second  receives [n - n_first] indices, ascending
+ * @return NASH_OK, NASH_EINVAL or NASH_ENOMEM
+ */
+NASH_API nash_status nash_split(int32_t *first, int32_t n_first,
+                                int32_t *second, const int32_t *labels,
+                                int32_t n, int32_t classes, uint64_t seed);
+
+/** Write the first images of each class as a PNG, a row per class.
+ * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
+NASH_API nash_status nash_images_contact_sheet(const nash_images *images,
+                                               int32_t per_class,
+                                               const char *path);
+
+/**
+ * Read one PNG or JPEG file, resized as in training.
+ *
+ * @param pixels  receives [C,H,W] bytes of @p shape
+ * @return NASH_OK, NASH_ENOTFOUND, NASH_EIO, NASH_EFORMAT, NASH_ELIMIT (more
+ *         than 64 megapixels) or NASH_ENOMEM
+ */
+NASH_API nash_status nash_image_read(uint8_t *pixels, nash_shape shape,
+                                     const char *path);
+
+typedef enum nash_source {
+    NASH_SOURCE_CIFAR10,
+    NASH_SOURCE_FASHION_MNIST
+} nash_source;
+
+/** Progress of a download: bytes so far and in all (0: unknown). */
+typedef void (*nash_fetch_progress)(void *ctx, const char *what,
+                                    int64_t bytes, int64_t total);
+
+/**
+ * Fetch a public data set into a directory and check its MD5 sums. Files that
+ * are there and right are kept; a partial download is resumed.
+ *
+ * @return NASH_OK, NASH_EIO (offline: the sentence says which source was asked
+ *         for what), NASH_EFORMAT (wrong sum) or NASH_ENOMEM
+ */
+NASH_API nash_status nash_fetch(nash_source source, const char *dir,
+                                nash_fetch_progress progress, void *ctx);
+
+#endif

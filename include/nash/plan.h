@@ -1,0 +1,141 @@
+#ifndef NASH_PLAN_H
+#define NASH_PLAN_H
+
+#include "morph.h"
+
+/*
+ * A plan is a model's graph compiled for one batch size, mode and precision,
+ * on one engine. It owns all scratch memory, whose size is known before
+ * anything runs, and allocates nothing per step. It borrows the model: a
+ * training step reads the weights, and moves the running statistics, where
+ * they are.
+ *
+ *     plan = nash_plan_create(model, {mode: TRAIN, batch: 128})
+ *     fill nash_plan_input(); nash_plan_forward()
+ *     read nash_plan_logits(); fill nash_plan_d_logits(); nash_plan_backward()
+ *     nash_plan_gradient(node, slot) -> update the model's tensors
+ */
+
+typedef enum nash_engine {
+    NASH_ENGINE_ONEDNN, /* the fast one */
+    NASH_ENGINE_REF     /* plain loops in double: the oracle */
+} nash_engine;
+
+typedef enum nash_mode {
+    NASH_MODE_INFER, /* BN by running statistics; may fold it away */
+    NASH_MODE_TRAIN, /* BN by the batch's own; keeps what backward needs */
+    NASH_MODE_STATS  /* BN by the batch's own; forward only, running statistics
+                        untouched: for measuring */
+} nash_mode;
+
+typedef enum nash_precision {
+    NASH_PRECISION_AUTO, /* bf16 where the chip computes it fast, else f32 */
+    NASH_PRECISION_F32,
+    NASH_PRECISION_BF16 /* activations, and operands of convolutions */
+} nash_precision;
+
+typedef struct nash_plan_opts {
+    nash_engine engine;
+    nash_mode mode;
+    nash_precision precision; /* ref ignores it */
+    int32_t batch;            /* images per forward, >= 1 */
+    int32_t threads;          /* >= 1; ref uses one */
+    int32_t watch;            /* a node whose output nash_plan_read() can give
+                                 exactly as its readers see it, or -1 */
+    size_t max_bytes;         /* refuse a larger plan; 0: no limit */
+} nash_plan_opts;
+
+typedef struct nash_plan nash_plan;
+
+/** oneDNN, inference, auto precision, batch 128, 1 thread, nothing watched. */
+NASH_API nash_plan_opts nash_plan_opts_default(void);
+
+/**
+ * Compile a model.
+ *
+ * @param m  borrowed until the plan is freed; its graph must not change, its
+ *           tensors may (call nash_plan_refresh() in inference mode)
+ * @return NASH_OK, NASH_EINVAL, NASH_EUNSUPPORTED (bf16 on a chip without),
+ *         NASH_ELIMIT (max_bytes), NASH_ENOMEM or NASH_EENGINE
+ */
+NASH_API nash_status nash_plan_create(nash_plan **out, nash_model *m,
+                                      const nash_plan_opts *opts);
+
+/** Release; NULL is fine. */
+NASH_API void nash_plan_free(nash_plan *plan);
+
+/** Bytes of activations, gradients, workspaces and packed weights the plan
+ * holds; the model's own tensors are not in it. */
+NASH_API size_t nash_plan_bytes(const nash_plan *plan);
+
+/** The bytes a plan would hold, without allocating them.
+ * @return as nash_plan_create() */
+NASH_API nash_status nash_plan_estimate(size_t *bytes, const nash_graph *g,
+                                        const nash_plan_opts *opts);
+
+/** The precision the plan computes in: F32 or BF16. */
+NASH_API nash_precision nash_plan_precision(const nash_plan *plan);
+
+/** Where to write the next batch: [batch,C,H,W] float32, pixels 0..255. */
+NASH_API float *nash_plan_input(nash_plan *plan);
+
+/** Take up weights that changed since creation (inference mode; a training
+ * forward does so by itself). @return NASH_OK or NASH_EENGINE */
+NASH_API nash_status nash_plan_refresh(nash_plan *plan);
+
+/** Compute the logits of the batch. @return NASH_OK or NASH_EENGINE */
+NASH_API nash_status nash_plan_forward(nash_plan *plan);
+
+/** [batch,K] float32: what the softmax reads. Valid after a forward. */
+NASH_API const float *nash_plan_logits(const nash_plan *plan);
+
+/** Where to write dL/dlogits: [batch,K] float32. Training mode only. */
+NASH_API float *nash_plan_d_logits(nash_plan *plan);
+
+/** Compute all gradients from d_logits, for the last forward; each gradient is
+ * overwritten, not added to. @return NASH_OK or NASH_EENGINE */
+NASH_API nash_status nash_plan_backward(nash_plan *plan);
+
+/** dL/d(tensor), laid out as the model's tensor; NULL where it has no
+ * gradient (statistics, constants). Borrowed. */
+NASH_API float *nash_plan_gradient(const nash_plan *plan, int32_t id,
+                                   int32_t slot);
+
+/**
+ * Copy the watched node's output.
+ *
+ * @param dst  receives [batch,c,h,w] float32
+ * @return NASH_OK, or NASH_EINVAL if @p id is not watched
+ */
+NASH_API nash_status nash_plan_read(nash_plan *plan, int32_t id, float *dst);
+
+/** Seconds spent per node so far, forward and backward; NULL switches
+ * nothing: profiling is on once nash_plan_profile() was called. */
+NASH_API void nash_plan_profile(nash_plan *plan, bool on);
+NASH_API double nash_plan_seconds(const nash_plan *plan, int32_t id,
+                                  bool backward);
+
+/**
+ * An engine's probe over given images.
+ *
+ * @param probe   receives the interface; release with nash_probe_close()
+ * @param pixels  [images,C,H,W] float32, 0..255; copied
+ * @param opts    engine, precision, threads; batch is the images per forward
+ *                (one BN batch), mode is ignored. For statistics use float32
+ *                and one thread, so that the bits depend on neither
+ * @return NASH_OK, NASH_EINVAL or NASH_ENOMEM
+ */
+NASH_API nash_status nash_probe_open(nash_probe *probe, const float *pixels,
+                                     int32_t images, nash_shape shape,
+                                     const nash_plan_opts *opts);
+NASH_API void nash_probe_close(nash_probe *probe);
+
+/** What the engine computes on, for records: "oneDNN 2.6.3 avx512_core_bf16".
+ * Borrowed, static. */
+NASH_API const char *nash_engine_describe(nash_engine engine);
+
+/** Softmax of [n,K] logits in double. @param dst  may be logits */
+NASH_API void nash_softmax(float *dst, const float *logits, int64_t n,
+                           int32_t classes);
+
+#endif

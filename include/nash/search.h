@@ -1,0 +1,141 @@
+#ifndef NASH_SEARCH_H
+#define NASH_SEARCH_H
+
+#include "morph.h"
+#include "train.h"
+
+/*
+ * The search decides; it does not train, store or print. It asks an evaluator
+ * to train candidates, and tells an observer what happens. Algorithm 1 of
+ * arXiv 1711.04528 and its siblings.
+ *
+ * Steps: 0 trains the starting network (child 0); 1 .. steps are the hill
+ * climb, whose last child is the unmorphed parent; steps + 1 is the final
+ * training (child 0).
+ */
+
+typedef enum nash_strategy {
+    NASH_STRATEGY_HILLCLIMB,
+    NASH_STRATEGY_RANDOM /* steps x morphs morphisms at once, no selection,
+                            trained epochs * steps + final_epochs epochs */
+} nash_strategy;
+
+/* What the best child is best in, on the validation images. */
+typedef enum nash_criterion {
+    NASH_CRITERION_LOSS,
+    NASH_CRITERION_ERROR,
+    NASH_CRITERION_BALANCED_ERROR
+} nash_criterion;
+
+typedef struct nash_search_opts {
+    nash_strategy strategy;
+    int32_t steps;      /* n_steps */
+    int32_t neighbours; /* n_neigh, the unmorphed parent among them; >= 2 */
+    int32_t morphs;     /* n_NM, morphisms in a row per child */
+    int32_t start_epochs; /* pretraining of model0 */
+    int32_t epochs;       /* epoch_neigh */
+    int32_t final_epochs; /* epoch_final; 0: no final training */
+    bool inherit;         /* children keep their parent's weights; false: they
+                             are drawn anew (the ablation) */
+    nash_train_opts train;       /* of children; its epochs are ignored */
+    nash_train_opts final_train; /* of pretraining and final training */
+    nash_criterion criterion;
+    nash_morph_opts morph; /* kinds, widen mode, caps, draws; its n, seed and
+                              child are ignored */
+    uint64_t seed;
+} nash_search_opts;
+
+/** The paper preset: method and settings of arXiv 1711.04528. */
+NASH_API nash_search_opts nash_search_opts_default(void);
+
+/* How a candidate came to be. */
+typedef enum nash_candidate_kind {
+    NASH_CANDIDATE_START,  /* model0, pretrained */
+    NASH_CANDIDATE_CHILD,  /* morphed */
+    NASH_CANDIDATE_PARENT, /* the unmorphed parent */
+    NASH_CANDIDATE_FINAL   /* the result's final training */
+} nash_candidate_kind;
+
+/* A candidate to train; its name is "SSSS-CC", step and child. */
+typedef struct nash_job {
+    int32_t step, child;
+    nash_candidate_kind kind;
+    int32_t parent_step, parent_child; /* -1 for the start */
+    const nash_model *model;           /* before training; borrowed */
+    int32_t n_morphs;
+    const char *const *morphs; /* [n_morphs] text forms; borrowed */
+    bool on_all;               /* train on training + validation images */
+    nash_train_opts train;
+} nash_job;
+
+/* What became of it. A crash or a NaN is an outcome, not an error. */
+typedef struct nash_outcome {
+    nash_status status;
+    char message[240]; /* one sentence unless NASH_OK */
+    nash_score val;    /* NaN where nothing was measured */
+    int32_t n_epochs;
+    nash_epoch *epochs; /* [n_epochs]; nash_outcome_free() */
+    double seconds;     /* wall clock */
+} nash_outcome;
+
+NASH_API void nash_outcome_deinit(nash_outcome *outcome);
+
+typedef struct nash_evaluator {
+    void *ctx;
+    /**
+     * Train and judge candidates; several may run side by side, the outcomes do
+     * not depend on how.
+     *
+     * @param outcomes  receives [n], each to be freed by the caller
+     * @return NASH_OK even if candidates fail; NASH_ESTOP when interrupted;
+     *         other codes when evaluating itself is impossible
+     */
+    nash_status (*evaluate)(void *ctx, const nash_job *jobs, int32_t n,
+                            nash_outcome *outcomes);
+    /** The trained model of a job that was evaluated; yours to free. */
+    nash_status (*load)(void *ctx, nash_model **out, int32_t step,
+                        int32_t child);
+} nash_evaluator;
+
+/* Told of everything, in order; a status other than NASH_OK ends the search.
+ * Any member may be NULL. */
+typedef struct nash_observer {
+    void *ctx;
+    /** The jobs of a step, before they are evaluated. @param refused
+     * [NASH_MORPH_COUNT] draws refused while making them */
+    nash_status (*proposed)(void *ctx, const nash_job *jobs, int32_t n,
+                            const int64_t *refused);
+    /** Their outcomes. */
+    nash_status (*evaluated)(void *ctx, const nash_job *jobs, int32_t n,
+                             const nash_outcome *outcomes);
+    /** The step's winner; @p m is its trained model, borrowed. */
+    nash_status (*chosen)(void *ctx, int32_t step, int32_t child,
+                          const nash_model *m);
+} nash_observer;
+
+/* Where to go on: after a finished step. */
+typedef struct nash_search_state {
+    int32_t step; /* the last finished one; -1: none */
+    int32_t child; /* its winner */
+} nash_search_state;
+
+/**
+ * Run a search.
+ *
+ * @param out       receives the result: the last winner, trained
+ * @param start     model0; borrowed
+ * @param opts      borrowed
+ * @param probe     for batch normalisation's statistics; borrowed
+ * @param state     where to resume (the winner is asked of the evaluator);
+ *                  NULL: from the start
+ * @return NASH_OK, NASH_EINVAL, NASH_EDIVERGED (no candidate of a step is
+ *         usable), NASH_ENOMEM, or what evaluator, probe or observer returned
+ */
+NASH_API nash_status nash_search(nash_model **out, const nash_model *start,
+                                 const nash_search_opts *opts,
+                                 const nash_probe *probe,
+                                 const nash_evaluator *evaluator,
+                                 const nash_observer *observer,
+                                 const nash_search_state *state);
+
+#endif

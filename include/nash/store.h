@@ -1,0 +1,67 @@
+#ifndef NASH_STORE_H
+#define NASH_STORE_H
+
+#include "search.h"
+
+/*
+ * The run store: run.db, an SQLite file with one writer, the coordinator. The
+ * writer is an observer; the reader gives the whole history at once.
+ */
+
+typedef struct nash_store nash_store;
+
+/** Create run.db in a run directory, or open it to go on.
+ * @return NASH_OK, NASH_EIO, NASH_EBUSY, NASH_EFORMAT or NASH_ENOMEM */
+NASH_API nash_status nash_store_open(nash_store **out, const char *run_dir);
+NASH_API void nash_store_close(nash_store *store);
+
+/** The observer that records; borrowed, valid until the store is closed. */
+NASH_API const nash_observer *nash_store_observer(nash_store *store);
+
+/** Set a setting or a result ("seed", "data", "test_error", ...), as text. */
+NASH_API nash_status nash_store_set(nash_store *store, const char *key,
+                                    const char *value);
+
+/** The last finished step and its winner; step -1 if there is none. */
+NASH_API nash_status nash_store_state(nash_search_state *out,
+                                      nash_store *store);
+
+/* One candidate as recorded. */
+typedef struct nash_record {
+    int32_t step, child, parent_step, parent_child;
+    nash_candidate_kind kind;
+    bool done;           /* has an outcome */
+    bool chosen;         /* won its step */
+    nash_status status;  /* of the outcome */
+    char *message;       /* owned; "" unless it failed */
+    int64_t params, macs;
+    uint64_t graph_hash;
+    nash_score val;      /* NaN: not measured */
+    double seconds;
+    double pflop;        /* training cost, 6 x MACs x images, 1e15 */
+    int32_t n_epochs;
+    nash_epoch *epochs;  /* owned, [n_epochs] */
+    int32_t n_morphs;
+    char **morphs;       /* owned, [n_morphs] text forms */
+} nash_record;
+
+typedef struct nash_history {
+    int32_t n_records;
+    nash_record *records; /* by step, then child */
+    int32_t n_settings;
+    char **keys, **values; /* [n_settings], sorted by key */
+    int64_t refused[NASH_MORPH_COUNT];
+} nash_history;
+
+/** Read a run's whole record; the database is opened read-only.
+ * @return NASH_OK, NASH_ENOTFOUND, NASH_EFORMAT, NASH_EBUSY, NASH_EIO or
+ * NASH_ENOMEM */
+NASH_API nash_status nash_history_load(nash_history **out,
+                                       const char *run_dir);
+NASH_API void nash_history_free(nash_history *history);
+
+/** A setting's or result's value; NULL if there is none. Borrowed. */
+NASH_API const char *nash_history_get(const nash_history *history,
+                                      const char *key);
+
+#endif

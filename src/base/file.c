@@ -1,0 +1,162 @@
+/*
+ * Whole files in, whole files out. Everything here is for files that fit into
+ * memory; nothing is written in place.
+ */
+#include "file.h"
+
+#include "memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static nash_status fill(char *data, size_t size_bytes, int fd, const char *path)
+{
+    size_t got = 0;
+    while (got < size_bytes) {
+        ssize_t n = read(fd, data + got, size_bytes - got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ni_fail_errno(NASH_EIO, "%s cannot be read", path);
+        if (n == 0)
+            return ni_fail(NASH_EIO, "%s shrank while it was read", path);
+        got += (size_t)n;
+    }
+    return NASH_OK;
+}
+
+nash_status ni_file_read(char **data, size_t *size_bytes, const char *path,
+                         size_t limit_bytes)
+{
+    nash_status status = NASH_OK;
+    char *bytes = NULL;
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ni_fail_errno(errno == ENOENT || errno == ENOTDIR
+                                 ? NASH_ENOTFOUND
+                                 : NASH_EIO,
+                             "%s cannot be opened", path);
+    if (fstat(fd, &info) != 0) {
+        status = ni_fail_errno(NASH_EIO, "%s cannot be read", path);
+        goto done;
+    }
+    REQUIRE(S_ISREG(info.st_mode), NASH_EIO, "%s is not a regular file", path);
+    REQUIRE((uint64_t)info.st_size <= limit_bytes, NASH_ELIMIT,
+            "%s has %lld bytes, more than the %zu that are expected at most",
+            path, (long long)info.st_size, limit_bytes);
+    NEW_ARRAY(bytes, info.st_size + 1);
+    TRY(fill(bytes, (size_t)info.st_size, fd, path));
+    *data = bytes;
+    *size_bytes = (size_t)info.st_size;
+    bytes = NULL;
+done:
+    ni_free(bytes);
+    close(fd);
+    return status;
+}
+
+static nash_status drain(int fd, const char *data, size_t size_bytes,
+                         const char *path)
+{
+    while (size_bytes > 0) {
+        ssize_t n = write(fd, data, size_bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+        data += n;
+        size_bytes -= (size_t)n;
+    }
+    if (fsync(fd) != 0 && errno != EINVAL)
+        return ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+    return NASH_OK;
+}
+
+static void sync_directory_of(char *path)
+{
+    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd); /* some file systems refuse; the rename stands anyway */
+        close(fd);
+    }
+}
+
+nash_status ni_file_write_atomic(const char *path, const void *data,
+                                 size_t size_bytes)
+{
+    nash_status status = NASH_OK;
+    int fd = -1;
+    bool made = false;
+    char *temporary = NULL;
+    NEW_FROM(temporary, ni_format("%s.%ld.tmp", path, (long)getpid()));
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        status = ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+        goto done;
+    }
+    made = true;
+    TRY(drain(fd, data, size_bytes, path));
+    if (rename(temporary, path) != 0) {
+        status = ni_fail_errno(NASH_EIO, "%s cannot be replaced", path);
+        goto done;
+    }
+    made = false;
+    sync_directory_of(temporary);
+done:
+    if (fd >= 0)
+        close(fd);
+    if (made)
+        unlink(temporary);
+    ni_free(temporary);
+    return status;
+}
+
+nash_status ni_make_directories(const char *path)
+{
+    nash_status status = NASH_OK;
+    char *copy = NULL;
+    NEW_FROM(copy, ni_strdup(path));
+    for (char *at = copy + 1; *copy; at++) {
+        if (*at != '/' && *at != '\0')
+            continue;
+        char old = *at;
+        *at = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            status = ni_fail_errno(NASH_EIO, "directory %s cannot be made",
+                                   copy);
+            goto done;
+        }
+        *at = old;
+        if (old == '\0')
+            break;
+    }
+    REQUIRE(ni_is_directory(path), NASH_EIO, "%s is not a directory", path);
+done:
+    ni_free(copy);
+    return status;
+}
+
+bool ni_is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool ni_is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+char *ni_path_join(const char *dir, const char *name)
+{
+    size_t length = strlen(dir);
+    bool slash = length > 0 && dir[length - 1] == '/';
+    return ni_format("%s%s%s", dir, slash ? "" : "/", name);
+}
