@@ -5,8 +5,8 @@
 
 /*
  * A data set is a directory whose format is recognised by content: CIFAR-10 or
- * CIFAR-100 binary, IDX (MNIST's), or folders train/<class>/*.png|jpg with an
- * optional test/<class>/... . Images are held as bytes, planes C,H,W.
+ * CIFAR-100 binary, IDX (MNIST's), or folders of PNG and JPEG files, train/<class>/ with an
+ * optional test/<class>/. Images are held as bytes, planes C,H,W.
  */
 
 typedef enum nash_part { NASH_PART_TRAIN, NASH_PART_TEST } nash_part;
