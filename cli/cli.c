@@ -1,0 +1,105 @@
+/* Errors and numbers, said the same way by every verb. */
+#include "cli.h"
+
+#include "progress.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <string.h>
+
+int cli_fail(const char *hint)
+{
+    progress_clear();
+    fprintf(stderr, "nash: %s\n", nash_error_message());
+    if (hint)
+        fprintf(stderr, "hint: %s\n", hint);
+    return EXIT_FAILED;
+}
+
+int cli_error(const char *format, ...)
+{
+    va_list args;
+    progress_clear();
+    fputs("nash: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return EXIT_FAILED;
+}
+
+int cli_usage(const char *verb, const char *format, ...)
+{
+    va_list args;
+    fputs("nash: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nhint: 'nash %s%s--help' lists what it takes\n", verb,
+            *verb ? " " : "");
+    return EXIT_USAGE;
+}
+
+int cli_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : n > 1024 ? 1024 : n;
+}
+
+char *cli_count(char text[32], double count)
+{
+    static const char *const unit[] = {"", " k", " M", " G", " T", " P"};
+    int k = 0;
+    while (fabs(count) >= 999.5 && k < 5) {
+        count /= 1000.0;
+        k++;
+    }
+    snprintf(text, 32, k == 0 || fabs(count) >= 99.95 ? "%.0f%s" : "%.1f%s",
+             count, unit[k]);
+    return text;
+}
+
+char *cli_bytes(char text[32], double bytes)
+{
+    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    int k = 0;
+    while (bytes >= 1023.5 && k < 4) {
+        bytes /= 1024.0;
+        k++;
+    }
+    snprintf(text, 32, k == 0 || bytes >= 99.95 ? "%.0f %s" : "%.1f %s", bytes,
+             unit[k]);
+    return text;
+}
+
+char *cli_time(char text[32], double seconds)
+{
+    if (!isfinite(seconds) || seconds < 0.0) {
+        snprintf(text, 32, "?");
+        return text;
+    }
+    long long s = llround(seconds);
+    if (seconds < 9.95)
+        snprintf(text, 32, "%.1f s", seconds);
+    else if (s < 60)
+        snprintf(text, 32, "%lld s", s);
+    else if (s < 3600)
+        snprintf(text, 32, "%lld min %02lld s", s / 60, s % 60);
+    else
+        snprintf(text, 32, "%lld h %02lld min", s / 3600, s / 60 % 60);
+    return text;
+}
+
+int cli_finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "nash: standard output cannot be written: %s\n",
+            strerror(errno));
+    return status ? status : EXIT_FAILED;
+}

@@ -1,0 +1,156 @@
+/* Option tables, numbers for people: what every verb relies on. */
+#include "../cli/args.h"
+#include "../cli/cli.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int32_t epochs;
+static int64_t params;
+static size_t memory;
+static uint64_t seed;
+static double rate;
+static const char *output;
+static bool json, flip, seen;
+static int color;
+static int32_t widths[3];
+
+static const char *const colors[] = {"red", "green", NULL};
+
+static const arg_option options[] = {
+    {"epochs", ARG_INT, &epochs, "epochs", .least = 0, .most = 100,
+     .given = &seen},
+    {"max-params", ARG_COUNT, &params, "cap"},
+    {"max-memory", ARG_BYTES, &memory, "cap"},
+    {"seed", ARG_SEED, &seed, "seed"},
+    {"lr", ARG_REAL, &rate, "rate", .least = 0.0, .most = 10.0},
+    {"output", ARG_TEXT, &output, "file"},
+    {"json", ARG_FLAG, &json, "as JSON"},
+    {"flip", ARG_YESNO, &flip, "flip"},
+    {"color", ARG_CHOICE, &color, "color", .choices = colors},
+    {"widths", ARG_INTS, widths, "channels", .most = 3},
+    {0},
+};
+
+static const arg_spec spec = {"test", "A [B]", "Tests.", options, NULL, 1, 2};
+
+static int parse(int *n, int argc, const char **words)
+{
+    static char copy[16][64];
+    static char *argv[17];
+    for (int i = 0; i < argc; i++) {
+        strncpy(copy[i], words[i], sizeof copy[i] - 1);
+        argv[i] = copy[i];
+    }
+    argv[argc] = NULL;
+    int go = args_parse(n, &spec, argc, argv);
+    for (int i = 0; i < argc; i++)
+        words[i] = argv[i];
+    return go;
+}
+
+static void options_and_operands_may_be_mixed(void **state)
+{
+    (void)state;
+    const char *words[] = {
+        "test",   "--epochs", "7",      "a",      "--max-params=2.5M",
+        "b",      "-o",       "x.onnx", "--json", "--widths",
+        "8,16,32"};
+    int n;
+    seen = false;
+    assert_int_equal(parse(&n, 11, words), ARGS_GO);
+    assert_int_equal(n, 2);
+    assert_string_equal(words[1], "a");
+    assert_string_equal(words[2], "b");
+    assert_int_equal(epochs, 7);
+    assert_true(seen && json);
+    assert_int_equal(params, 2500000);
+    assert_string_equal(output, "x.onnx");
+    assert_int_equal(widths[2], 32);
+}
+
+static void sizes_take_suffixes(void **state)
+{
+    (void)state;
+    int n;
+    const char *words[] = {"test",    "a",      "--max-memory",
+                           "1.5GiB",  "--seed", "18446744073709551615",
+                           "--color", "green",  "--flip",
+                           "yes",     "--lr",   "1e-3"};
+    assert_int_equal(parse(&n, 12, words), ARGS_GO);
+    assert_true(memory == (size_t)3 << 29);
+    assert_true(seed == UINT64_MAX);
+    assert_int_equal(color, 1);
+    assert_true(flip && rate > 0.0009 && rate < 0.0011);
+}
+
+static void mistakes_are_wrong_usage(void **state)
+{
+    (void)state;
+    static const char *const wrong[][3] = {
+        {"--epochs", "-1", NULL},     {"--epochs", "101", NULL},
+        {"--epochs", "1.5", NULL},    {"--epochs", "nan", NULL},
+        {"--epochs", "1k", NULL},     {"--epochs", NULL, NULL},
+        {"--lr", "fast", NULL},       {"--lr", "inf", NULL},
+        {"--max-params", "1x", NULL}, {"--max-params", "1e300", NULL},
+        {"--seed", "-3", NULL},       {"--seed", "18446744073709551616", NULL},
+        {"--color", "blue", NULL},    {"--flip", "perhaps", NULL},
+        {"--json=1", NULL, NULL},     {"--unknown", NULL, NULL},
+        {"--epoch", "3", NULL},       {"-x", NULL, NULL},
+        {"--widths", "1,2", NULL},    {"--widths", "1,2,3,4", NULL},
+        {"--widths", "0,2,3", NULL},  {"b", "c", NULL},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *words[4] = {"test", "a", wrong[i][0], wrong[i][1]};
+        int n;
+        assert_int_equal(parse(&n, wrong[i][1] ? 4 : 3, words), EXIT_USAGE);
+    }
+}
+
+static void too_few_operands_are_wrong_usage(void **state)
+{
+    (void)state;
+    int n;
+    const char *words[] = {"test", "--json"};
+    assert_int_equal(parse(&n, 2, words), EXIT_USAGE);
+}
+
+static void two_dashes_end_the_options(void **state)
+{
+    (void)state;
+    int n;
+    const char *words[] = {"test", "--", "--json"};
+    assert_int_equal(parse(&n, 3, words), ARGS_GO);
+    assert_string_equal(words[1], "--json");
+}
+
+static void numbers_are_written_for_people(void **state)
+{
+    (void)state;
+    char text[32];
+    assert_string_equal(cli_count(text, 950), "950");
+    assert_string_equal(cli_count(text, 5700000), "5.7 M");
+    assert_string_equal(cli_bytes(text, 1.5 * 1073741824.0), "1.5 GiB");
+    assert_string_equal(cli_time(text, 0.25), "0.2 s");
+    assert_string_equal(cli_time(text, 75), "1 min 15 s");
+    assert_string_equal(cli_time(text, 7500), "2 h 05 min");
+    assert_string_equal(cli_time(text, -1), "?");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_and_operands_may_be_mixed),
+        cmocka_unit_test(sizes_take_suffixes),
+        cmocka_unit_test(mistakes_are_wrong_usage),
+        cmocka_unit_test(too_few_operands_are_wrong_usage),
+        cmocka_unit_test(two_dashes_end_the_options),
+        cmocka_unit_test(numbers_are_written_for_people),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
