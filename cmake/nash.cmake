@@ -5,7 +5,7 @@ target_compile_options(nash_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
   -Wdouble-promotion -Wstrict-prototypes -Wmissing-prototypes -Wvla
   -Wswitch-enum -Wundef -Wwrite-strings -Wcast-qual -Wformat=2
-  -Wimplicit-fallthrough -fvisibility=hidden -fno-math-errno -ffp-contract=off
+  -Wimplicit-fallthrough -Wno-missing-field-initializers -fvisibility=hidden -fno-math-errno -ffp-contract=off
   -UNDEBUG)
 target_compile_definitions(nash_flags INTERFACE _GNU_SOURCE)
 target_include_directories(nash_flags INTERFACE
