@@ -38,10 +38,9 @@ nash_status ni_file_read(char **data, size_t *size_bytes, const char *path,
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return ni_fail_errno(errno == ENOENT || errno == ENOTDIR
-                                 ? NASH_ENOTFOUND
-                                 : NASH_EIO,
-                             "%s cannot be opened", path);
+        return ni_fail_errno(
+            errno == ENOENT || errno == ENOTDIR ? NASH_ENOTFOUND : NASH_EIO,
+            "%s cannot be opened", path);
     if (fstat(fd, &info) != 0) {
         status = ni_fail_errno(NASH_EIO, "%s cannot be read", path);
         goto done;
@@ -128,8 +127,8 @@ nash_status ni_make_directories(const char *path)
         char old = *at;
         *at = '\0';
         if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
-            status = ni_fail_errno(NASH_EIO, "directory %s cannot be made",
-                                   copy);
+            status =
+                ni_fail_errno(NASH_EIO, "directory %s cannot be made", copy);
             goto done;
         }
         *at = old;

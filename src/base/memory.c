@@ -31,8 +31,7 @@ static int refuse_by_order(void)
 void *ni_alloc(int64_t count, size_t size)
 {
     size_t bytes;
-    if (count < 0 ||
-        __builtin_mul_overflow((size_t)count, size, &bytes) ||
+    if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) ||
         bytes > (size_t)PTRDIFF_MAX - 2 * HEADER_BYTES) {
         ni_fail(NASH_ENOMEM, "out of memory: %lld items of %zu bytes",
                 (long long)count, size);

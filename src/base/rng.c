@@ -30,8 +30,8 @@ ni_rng ni_rng_make(uint64_t seed, ni_rng_purpose purpose, uint32_t a,
 
 static void refill(ni_rng *rng)
 {
-    philox4x32_ctr_t counter = {{rng->counter[0], rng->counter[1],
-                                 rng->counter[2], rng->counter[3]}};
+    philox4x32_ctr_t counter = {
+        {rng->counter[0], rng->counter[1], rng->counter[2], rng->counter[3]}};
     philox4x32_key_t key = {{rng->key[0], rng->key[1]}};
     philox4x32_ctr_t out = philox4x32(counter, key);
     for (int i = 0; i < 4; i++)

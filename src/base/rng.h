@@ -12,13 +12,13 @@
  */
 
 typedef enum ni_rng_purpose {
-    NI_RNG_SPLIT = 1,   /* train / validation split, hold-out */
-    NI_RNG_ORDER,       /* data order of an epoch */
-    NI_RNG_AUGMENT,     /* augmentation of one image in one epoch */
-    NI_RNG_WEIGHTS,     /* a node's initial weights */
-    NI_RNG_MORPH,       /* draws of a child's morphisms */
-    NI_RNG_PROBE,       /* images that measure statistics and deviations */
-    NI_RNG_TEST         /* tests */
+    NI_RNG_SPLIT = 1, /* train / validation split, hold-out */
+    NI_RNG_ORDER,     /* data order of an epoch */
+    NI_RNG_AUGMENT,   /* augmentation of one image in one epoch */
+    NI_RNG_WEIGHTS,   /* a node's initial weights */
+    NI_RNG_MORPH,     /* draws of a child's morphisms */
+    NI_RNG_PROBE,     /* images that measure statistics and deviations */
+    NI_RNG_TEST       /* tests */
 } ni_rng_purpose;
 
 typedef struct ni_rng {

@@ -1,0 +1,221 @@
+/* The base layer: memory, random streams, files, JSON, the error sentence. */
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void every_status_has_a_name_and_a_text(void **state)
+{
+    (void)state;
+    assert_string_equal(nash_status_name(NASH_OK), "NASH_OK");
+    assert_string_equal(nash_status_name(NASH_EENGINE), "NASH_EENGINE");
+    assert_string_equal(nash_status_text(NASH_ENOMEM), "out of memory");
+}
+
+static void the_error_sentence_may_quote_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(ni_fail(NASH_EIO, "disk %d is full", 3), NASH_EIO);
+    ni_fail(NASH_EIO, "%s, twice", nash_error_message());
+    assert_string_equal(nash_error_message(), "disk 3 is full, twice");
+}
+
+static void blocks_are_zeroed_aligned_and_counted(void **state)
+{
+    (void)state;
+    int64_t blocks = ni_memory_live_blocks(), bytes = ni_memory_live_bytes();
+    int32_t *items = ni_alloc(1000, sizeof *items);
+    assert_non_null(items);
+    assert_int_equal((uintptr_t)items % 64, 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(items[i], 0);
+    items[999] = 7;
+    items = ni_realloc(items, 2000, sizeof *items);
+    assert_int_equal(items[999], 7);
+    assert_int_equal(items[1999], 0);
+    assert_int_equal(ni_memory_live_blocks(), blocks + 1);
+    assert_int_equal(ni_memory_live_bytes(), bytes + 8000);
+    ni_free(items);
+    assert_int_equal(ni_memory_live_blocks(), blocks);
+}
+
+static void sizes_that_overflow_are_out_of_memory(void **state)
+{
+    (void)state;
+    assert_null(ni_alloc(INT64_MAX, 16));
+    assert_null(ni_alloc(-1, 16));
+    assert_null(ni_alloc(1, SIZE_MAX));
+}
+
+static void allocations_fail_when_told_to(void **state)
+{
+    (void)state;
+    ni_memory_fail_after(1);
+    char *first = ni_strdup("a"), *second = ni_strdup("b");
+    ni_memory_fail_after(-1);
+    assert_non_null(first);
+    assert_null(second);
+    ni_free(first);
+}
+
+/* Known answers of Philox4x32-10, from Random123's kat_vectors. */
+static void philox_gives_its_published_numbers(void **state)
+{
+    (void)state;
+    ni_rng zero = {.key = {0, 0}};
+    assert_int_equal(ni_rng_u32(&zero), 0x6627e8d5);
+    assert_int_equal(ni_rng_u32(&zero), 0xe169c58d);
+    assert_int_equal(ni_rng_u32(&zero), 0xbc57ac4c);
+    assert_int_equal(ni_rng_u32(&zero), 0x9b00dbd8);
+    ni_rng pi = {.key = {0xa4093822, 0x299f31d0},
+                 .counter = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}};
+    assert_int_equal(ni_rng_u32(&pi), 0xd16cfe09);
+}
+
+static void streams_are_named_not_ordered(void **state)
+{
+    (void)state;
+    ni_rng a = ni_rng_make(1, NI_RNG_ORDER, 2, 3);
+    ni_rng other = ni_rng_make(1, NI_RNG_ORDER, 3, 2);
+    ni_rng again = ni_rng_make(1, NI_RNG_ORDER, 2, 3);
+    uint64_t word = ni_rng_u64(&a);
+    assert_true(word != ni_rng_u64(&other));
+    assert_true(word == ni_rng_u64(&again));
+}
+
+static void draws_have_their_distributions(void **state)
+{
+    (void)state;
+    enum { N = 200000, SIDES = 7 };
+    ni_rng rng = ni_rng_make(5, NI_RNG_TEST, 0, 0);
+    double sum = 0.0, squares = 0.0, uniform = 0.0;
+    int count[SIDES] = {0};
+    for (int i = 0; i < N; i++) {
+        double x = ni_rng_normal(&rng);
+        sum += x;
+        squares += x * x;
+        uniform += ni_rng_uniform(&rng);
+        count[ni_rng_below(&rng, SIDES)]++;
+    }
+    assert_true(fabs(sum / N) < 0.01);
+    assert_true(fabs(squares / N - 1.0) < 0.02);
+    assert_true(fabs(uniform / N - 0.5) < 0.005);
+    for (int i = 0; i < SIDES; i++)
+        assert_true(abs(count[i] - N / SIDES) < 800);
+}
+
+static void a_shuffle_is_a_permutation(void **state)
+{
+    (void)state;
+    int32_t items[100], seen[100] = {0};
+    for (int i = 0; i < 100; i++)
+        items[i] = i;
+    ni_rng rng = ni_rng_make(6, NI_RNG_TEST, 0, 0);
+    ni_rng_shuffle(&rng, items, 100);
+    int moved = 0;
+    for (int i = 0; i < 100; i++) {
+        seen[items[i]]++;
+        moved += items[i] != i;
+    }
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(seen[i], 1);
+    assert_true(moved > 80);
+}
+
+static void the_hash_is_xxh3(void **state)
+{
+    (void)state;
+    assert_true(ni_hash("", 0, 0) == UINT64_C(0x2d06800538d394c2));
+    assert_true(ni_hash("a", 1, 0) != ni_hash("a", 1, 1));
+}
+
+static char *scratch_path(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "/tmp/nash_test_base.%d/%s", (int)getpid(),
+             name);
+    return path;
+}
+
+static void files_are_replaced_whole(void **state)
+{
+    (void)state;
+    char *data;
+    size_t size;
+    assert_int_equal(ni_make_directories(scratch_path("a/b")), NASH_OK);
+    const char *path = scratch_path("a/b/file");
+    assert_int_equal(ni_file_write_atomic(path, "old", 3), NASH_OK);
+    assert_int_equal(ni_file_write_atomic(path, "newer", 5), NASH_OK);
+    assert_int_equal(ni_file_read(&data, &size, path, 5), NASH_OK);
+    assert_int_equal(size, 5);
+    assert_string_equal(data, "newer");
+    ni_free(data);
+    assert_int_equal(ni_file_read(&data, &size, path, 4), NASH_ELIMIT);
+    unlink(path);
+    assert_int_equal(ni_file_read(&data, &size, path, 5), NASH_ENOTFOUND);
+    assert_non_null(strstr(nash_error_message(), path));
+    assert_int_equal(ni_file_read(&data, &size, "/tmp", 5), NASH_EIO);
+    assert_int_equal(ni_file_write_atomic("/nowhere/x", "", 0), NASH_EIO);
+    rmdir(scratch_path("a/b"));
+    rmdir(scratch_path("a"));
+    rmdir(scratch_path(""));
+}
+
+static void json_members_are_checked(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"n\": 3, \"x\": 0.5, \"s\": \"t\", "
+                               "\"b\": true}";
+    cJSON *tree;
+    int64_t n;
+    double x;
+    const char *s;
+    bool b;
+    assert_int_equal(ni_json_parse(&tree, text, strlen(text), "text"), NASH_OK);
+    assert_int_equal(ni_json_int(&n, tree, "n"), NASH_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(ni_json_number(&x, tree, "x"), NASH_OK);
+    assert_int_equal(ni_json_string(&s, tree, "s"), NASH_OK);
+    assert_int_equal(ni_json_bool(&b, tree, "b"), NASH_OK);
+    assert_int_equal(ni_json_int(&n, tree, "x"), NASH_EFORMAT);
+    assert_int_equal(ni_json_int(&n, tree, "missing"), NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), "\"missing\""));
+    cJSON_Delete(tree);
+    assert_int_equal(ni_json_parse(&tree, "{\"n\": ", 6, "part.json"),
+                     NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), "part.json"));
+    assert_int_equal(ni_json_parse(&tree, "3", 1, "three"), NASH_EFORMAT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_status_has_a_name_and_a_text),
+        cmocka_unit_test(the_error_sentence_may_quote_itself),
+        cmocka_unit_test(blocks_are_zeroed_aligned_and_counted),
+        cmocka_unit_test(sizes_that_overflow_are_out_of_memory),
+        cmocka_unit_test(allocations_fail_when_told_to),
+        cmocka_unit_test(philox_gives_its_published_numbers),
+        cmocka_unit_test(streams_are_named_not_ordered),
+        cmocka_unit_test(draws_have_their_distributions),
+        cmocka_unit_test(a_shuffle_is_a_permutation),
+        cmocka_unit_test(the_hash_is_xxh3),
+        cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(json_members_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
