@@ -16,8 +16,10 @@
 
 typedef enum nash_strategy {
     NASH_STRATEGY_HILLCLIMB,
-    NASH_STRATEGY_RANDOM /* steps x morphs morphisms at once, no selection,
-                            trained epochs * steps + final_epochs epochs */
+    NASH_STRATEGY_RANDOM /* the baseline: steps x morphs morphisms at once on
+                            the trained start, no selection; its step 1, the
+                            last, trains epochs * steps + final_epochs epochs
+                            on training + validation images */
 } nash_strategy;
 
 /* What the best child is best in, on the validation images. */
@@ -29,16 +31,19 @@ typedef enum nash_criterion {
 
 typedef struct nash_search_opts {
     nash_strategy strategy;
-    int32_t steps;      /* n_steps */
+    int32_t steps;      /* n_steps; 0: train the start, then finally */
     int32_t neighbours; /* n_neigh, the unmorphed parent among them; >= 2 */
-    int32_t morphs;     /* n_NM, morphisms in a row per child */
+    int32_t morphs;     /* n_NM, morphisms in a row per child; >= 1 */
     int32_t start_epochs; /* pretraining of model0 */
     int32_t epochs;       /* epoch_neigh */
     int32_t final_epochs; /* epoch_final; 0: no final training */
-    bool inherit;         /* children keep their parent's weights; false: they
-                             are drawn anew (the ablation) */
-    nash_train_opts train;       /* of children; its epochs are ignored */
-    nash_train_opts final_train; /* of pretraining and final training */
+    bool inherit;         /* children keep their parent's weights; false: all
+                             of a step's candidates, the unmorphed parent too,
+                             draw theirs anew (the ablation) */
+    /* How to train; epochs, seed and step of all three are ignored. */
+    nash_train_opts start_train; /* pretraining */
+    nash_train_opts train;       /* children */
+    nash_train_opts final_train; /* the result, snapshots included */
     nash_criterion criterion;
     nash_morph_opts morph; /* kinds, widen mode, caps, draws; its n, seed and
                               child are ignored */
@@ -48,6 +53,9 @@ typedef struct nash_search_opts {
 /** The paper preset: method and settings of arXiv 1711.04528. */
 NASH_API nash_search_opts nash_search_opts_default(void);
 
+/** The number of a search's last step. */
+NASH_API int32_t nash_search_last_step(const nash_search_opts *opts);
+
 /* How a candidate came to be. */
 typedef enum nash_candidate_kind {
     NASH_CANDIDATE_START,  /* model0, pretrained */
@@ -55,6 +63,9 @@ typedef enum nash_candidate_kind {
     NASH_CANDIDATE_PARENT, /* the unmorphed parent */
     NASH_CANDIDATE_FINAL   /* the result's final training */
 } nash_candidate_kind;
+
+/** "start", "child", "parent" or "final". Borrowed. */
+NASH_API const char *nash_candidate_kind_name(nash_candidate_kind kind);
 
 /* A candidate to train; its name is "SSSS-CC", step and child. */
 typedef struct nash_job {
@@ -64,7 +75,8 @@ typedef struct nash_job {
     const nash_model *model;           /* before training; borrowed */
     int32_t n_morphs;
     const char *const *morphs; /* [n_morphs] text forms; borrowed */
-    bool on_all;               /* train on training + validation images */
+    bool on_all;               /* train on training + validation images; then
+                                  nothing is left to judge it on */
     nash_train_opts train;
 } nash_job;
 
@@ -74,10 +86,12 @@ typedef struct nash_outcome {
     char message[240]; /* one sentence unless NASH_OK */
     nash_score val;    /* NaN where nothing was measured */
     int32_t n_epochs;
-    nash_epoch *epochs; /* [n_epochs]; nash_outcome_free() */
+    nash_epoch *epochs; /* [n_epochs], owned */
+    int64_t images;     /* trained on, counted once per epoch */
     double seconds;     /* wall clock */
 } nash_outcome;
 
+/** Release what an outcome owns and clear it. */
 NASH_API void nash_outcome_deinit(nash_outcome *outcome);
 
 typedef struct nash_evaluator {
@@ -86,7 +100,8 @@ typedef struct nash_evaluator {
      * Train and judge candidates; several may run side by side, the outcomes do
      * not depend on how.
      *
-     * @param outcomes  receives [n], each to be freed by the caller
+     * @param outcomes  [n], cleared; filled in, each to be deinitialised by
+     *                  the caller, also after a failure
      * @return NASH_OK even if candidates fail; NASH_ESTOP when interrupted;
      *         other codes when evaluating itself is impossible
      */
@@ -98,11 +113,16 @@ typedef struct nash_evaluator {
 } nash_evaluator;
 
 /* Told of everything, in order; a status other than NASH_OK ends the search.
- * Any member may be NULL. */
+ * Any member may be NULL. A resumed search tells of its first step again. */
 typedef struct nash_observer {
     void *ctx;
-    /** The jobs of a step, before they are evaluated. @param refused
-     * [NASH_MORPH_COUNT] draws refused while making them */
+    /**
+     * The jobs of a step, by child, before they are evaluated. A child whose
+     * draws were all refused is among them, unmorphed; it is not trained and
+     * its outcome is NASH_EREFUSED.
+     *
+     * @param refused  [NASH_MORPH_COUNT] draws refused while making them
+     */
     nash_status (*proposed)(void *ctx, const nash_job *jobs, int32_t n,
                             const int64_t *refused);
     /** Their outcomes. */
@@ -115,7 +135,7 @@ typedef struct nash_observer {
 
 /* Where to go on: after a finished step. */
 typedef struct nash_search_state {
-    int32_t step; /* the last finished one; -1: none */
+    int32_t step;  /* the last finished one; -1: none */
     int32_t child; /* its winner */
 } nash_search_state;
 

@@ -1,0 +1,172 @@
+/*
+ * The candidates of one step: copies of the best model so far, morphed or not,
+ * and the jobs that train them. Costs a copy of the model per candidate, and
+ * what its morphisms ask the probe for. All draws are named by seed, step and
+ * child, so that a step can be made again at any time. A child whose draws are
+ * all refused becomes an outcome here; nothing else about it fails.
+ */
+#include "internal.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MORPH_TEXT_BYTES = 160 };
+
+/* Injective for up to 65,536 children a step. */
+static uint32_t stream_of(int32_t step, int32_t child)
+{
+    return (uint32_t)step << 16 | (uint32_t)child;
+}
+
+static void draw_weights_anew(nash_model *m, uint64_t seed, int32_t step,
+                              int32_t child)
+{
+    const uint32_t name = stream_of(step, child);
+    nash_model_init(m, ni_hash(&name, sizeof name, seed));
+}
+
+static nash_status write_texts(ni_generation *g, int32_t k,
+                               const nash_morph *morphs, int32_t n)
+{
+    nash_status status = NASH_OK;
+    NEW_ARRAY(g->lineages[k], n);
+    g->jobs[k].morphs = (const char *const *)g->lineages[k];
+    for (int32_t i = 0; i < n; i++) {
+        char text[MORPH_TEXT_BYTES];
+        nash_morph_format(text, sizeof text, &morphs[i], g->models[k]);
+        NEW_FROM(g->lineages[k][i], ni_strdup(text));
+        g->jobs[k].n_morphs = i + 1;
+    }
+done:
+    return status;
+}
+
+static void refuse(nash_outcome *outcome)
+{
+    outcome->status = NASH_EREFUSED;
+    outcome->val = (nash_score){(double)NAN, (double)NAN, (double)NAN, 0};
+    snprintf(outcome->message, sizeof outcome->message, "%s",
+             nash_error_message());
+}
+
+/* ApplyNetMorph on candidate k. */
+static nash_status morph(ni_generation *g, int32_t k, int32_t n,
+                         const ni_search *s)
+{
+    nash_status status = NASH_OK;
+    nash_morph *applied = NULL;
+    nash_morph_opts opts = s->opts->morph;
+    opts.seed = s->opts->seed;
+    opts.child = stream_of(g->step, k);
+    opts.n = n;
+    NEW_ARRAY(applied, n);
+    status =
+        nash_morph_random(g->models[k], &opts, s->probe, applied, g->refused);
+    if (status == NASH_EREFUSED) {
+        refuse(&g->outcomes[k]);
+        status = NASH_OK;
+        goto done;
+    }
+    if (status == NASH_OK)
+        status = write_texts(g, k, applied, n);
+done:
+    ni_free(applied);
+    return status;
+}
+
+static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
+                       int32_t morphs, const ni_search *s)
+{
+    const nash_search_opts *opts = s->opts;
+    nash_job *job = &g->jobs[k];
+    nash_status status =
+        nash_model_dup(&g->models[k], s->best ? s->best : s->start);
+    if (status != NASH_OK)
+        return status;
+    *job = (nash_job){.step = g->step,
+                      .child = k,
+                      .kind = kind,
+                      .parent_step = s->at.step,
+                      .parent_child = s->at.child,
+                      .model = g->models[k],
+                      .on_all = kind == NASH_CANDIDATE_FINAL};
+    job->train = kind == NASH_CANDIDATE_START   ? opts->start_train
+                 : kind == NASH_CANDIDATE_FINAL ? opts->final_train
+                                                : opts->train;
+    job->train.seed = opts->seed;
+    job->train.step = (uint32_t)g->step;
+    job->train.epochs = kind == NASH_CANDIDATE_START   ? opts->start_epochs
+                        : kind == NASH_CANDIDATE_FINAL ? opts->final_epochs
+                                                       : opts->epochs;
+    if (morphs > 0)
+        status = morph(g, k, morphs, s);
+    if (status == NASH_OK && !opts->inherit &&
+        (morphs > 0 || kind == NASH_CANDIDATE_PARENT))
+        draw_weights_anew(g->models[k], opts->seed, g->step, k);
+    return status;
+}
+
+/* All of Algorithm 1's morphisms in a row, and all of its epochs. */
+static nash_status add_random(ni_generation *g, const ni_search *s)
+{
+    const nash_search_opts *opts = s->opts;
+    nash_status status =
+        add(g, 0, NASH_CANDIDATE_FINAL, opts->steps * opts->morphs, s);
+    g->jobs[0].train.epochs += opts->epochs * opts->steps;
+    return status;
+}
+
+static nash_status add_neighbours(ni_generation *g, const ni_search *s)
+{
+    nash_status status = NASH_OK;
+    for (int32_t k = 0; k < g->n - 1; k++)
+        TRY(add(g, k, NASH_CANDIDATE_CHILD, s->opts->morphs, s));
+    TRY(add(g, g->n - 1, NASH_CANDIDATE_PARENT, 0, s));
+done:
+    return status;
+}
+
+nash_status ni_generation_init(ni_generation *g, const ni_search *s)
+{
+    nash_status status = NASH_OK;
+    bool climbs = s->opts->strategy == NASH_STRATEGY_HILLCLIMB;
+    memset(g, 0, sizeof *g);
+    g->step = s->at.step + 1;
+    bool crowd = climbs && g->step >= 1 && g->step <= s->opts->steps;
+    int32_t n = crowd ? s->opts->neighbours : 1;
+    NEW_ARRAY(g->jobs, n);
+    NEW_ARRAY(g->outcomes, n);
+    NEW_ARRAY(g->models, n);
+    NEW_ARRAY(g->lineages, n);
+    g->n = n;
+    if (g->step == 0)
+        TRY(add(g, 0, NASH_CANDIDATE_START, 0, s));
+    else if (crowd)
+        TRY(add_neighbours(g, s));
+    else if (climbs)
+        TRY(add(g, 0, NASH_CANDIDATE_FINAL, 0, s));
+    else
+        TRY(add_random(g, s));
+done:
+    return status;
+}
+
+void ni_generation_deinit(ni_generation *g)
+{
+    for (int32_t k = 0; k < g->n; k++) {
+        for (int32_t i = 0; g->lineages[k] && i < g->jobs[k].n_morphs; i++)
+            ni_free(g->lineages[k][i]);
+        ni_free(g->lineages[k]);
+        nash_model_free(g->models[k]);
+        nash_outcome_deinit(&g->outcomes[k]);
+    }
+    ni_free(g->lineages);
+    ni_free(g->models);
+    ni_free(g->outcomes);
+    ni_free(g->jobs);
+    memset(g, 0, sizeof *g);
+}
