@@ -27,6 +27,8 @@ typedef enum nash_op {
 enum { NASH_MAX_DIM = 1 << 20 };
 /** Most nodes in one graph, and most inputs of one node. */
 enum { NASH_MAX_NODES = 1 << 16, NASH_MAX_INPUTS = 64 };
+/** Most values in one image's output of a node, or in one weight tensor. */
+#define NASH_MAX_VALUES ((int64_t)1 << 31)
 
 typedef struct nash_shape {
     int32_t c, h, w;
@@ -69,7 +71,7 @@ NASH_API const char *nash_op_name(nash_op op);
 /** An empty graph. @return NASH_OK or NASH_ENOMEM */
 NASH_API nash_status nash_graph_create(nash_graph **out);
 
-/** Deep copy: one allocation, one copy. @return NASH_OK or NASH_ENOMEM */
+/** Deep copy: one block, one memcpy. @return NASH_OK or NASH_ENOMEM */
 NASH_API nash_status nash_graph_dup(nash_graph **out, const nash_graph *g);
 
 /** Release; NULL is fine. */
@@ -121,7 +123,8 @@ NASH_API nash_status nash_graph_append(int32_t *id, nash_graph *g, nash_op op,
  * Whether the graph is complete: one input, one softmax at the end, every
  * other node read by somebody, shapes consistent.
  *
- * @return NASH_OK, or NASH_EINVAL with the first offending node in the sentence
+ * @return NASH_OK, NASH_EINVAL, NASH_ESHAPE or NASH_ELIMIT with the first
+ *         offending node in the sentence, or NASH_ENOMEM
  */
 NASH_API nash_status nash_graph_check(const nash_graph *g);
 

@@ -13,7 +13,8 @@
  * move up by one. Its tag is one more than the largest so far. Shapes are not
  * recomputed. Nobody reads the new node yet.
  *
- * @return NASH_OK, NASH_EINVAL, NASH_ELIMIT or NASH_ENOMEM; unchanged on failure
+ * @return NASH_OK, NASH_EINVAL, NASH_ELIMIT or NASH_ENOMEM; unchanged on
+ * failure
  */
 nash_status ni_graph_insert(nash_graph *g, int32_t id, nash_op op,
                             const nash_attrs *attrs, const int32_t *inputs,
