@@ -128,16 +128,18 @@ NASH_API nash_net_opts nash_net_opts_default(void);
  * pixels (the smaller side) strided Conv-BN-ReLU layers come first until it
  * is at most 64; images smaller than 8 pixels are pooled less.
  *
- * @return NASH_OK, NASH_EINVAL (a size) or NASH_ENOMEM
+ * @return NASH_OK, NASH_EINVAL (an option), NASH_ELIMIT (too large) or
+ *         NASH_ENOMEM
  */
 NASH_API nash_status nash_net_start(nash_model **out,
                                     const nash_net_opts *opts);
 
-/** VGG-like: 64, 64, P, 128 x3, P, 256 x3, global pooling, FC; with BN. */
+/** VGG-like: 64, 64, P, 128 x3, P, 256 x3, global pooling, FC; with BN. The
+ * numbers stand for the widths; large and small images as above. */
 NASH_API nash_status nash_net_vgg(nash_model **out, const nash_net_opts *opts);
 
-/** ResNet-9: 64, 128, P, res 128, 256, P, 512, P, res 512, pool, FC; with BN.
- * The residual sums are add nodes. */
+/** ResNet-9: 64, 128, P, res 128, 256, P, 512, P, res 512, global pooling, FC;
+ * with BN. The residual sums are add nodes; 512 is twice the third width. */
 NASH_API nash_status nash_net_resnet9(nash_model **out,
                                       const nash_net_opts *opts);
 

@@ -1,0 +1,39 @@
+/*
+ * Fresh weights. Each node draws from its own stream, named by seed and tag;
+ * costs one normal deviate per weight.
+ */
+#include "internal.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+
+static void draw(nash_tensor *t, double gain, uint64_t seed, int32_t tag)
+{
+    ni_rng rng = ni_rng_make(seed, NI_RNG_WEIGHTS, (uint32_t)tag, 0);
+    double std = sqrt(gain / (double)(t->count / t->dims[0]));
+    for (int64_t i = 0; i < t->count; i++)
+        t->data[i] = (float)(std * ni_rng_normal(&rng));
+}
+
+static void init_slot(nash_model *m, int32_t id, int32_t slot, uint64_t seed)
+{
+    const nash_node *node = nash_graph_node(m->graph, id);
+    nash_tensor layout, *t = nash_model_tensor(m, id, slot);
+    float neutral;
+    if (!t || t->role == NASH_ROLE_CONSTANT)
+        return;
+    if (t->role == NASH_ROLE_WEIGHT) {
+        draw(t, node->op == NASH_OP_CONV ? 2.0 : 1.0, seed, node->tag);
+        return;
+    }
+    ni_tensor_layout(&layout, &neutral, m->graph, id, slot);
+    ni_tensor_fill(t, neutral);
+}
+
+void nash_model_init(nash_model *m, uint64_t seed)
+{
+    for (int32_t id = 0; id < nash_graph_size(m->graph); id++)
+        for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++)
+            init_slot(m, id, slot, seed);
+}

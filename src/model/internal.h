@@ -1,0 +1,42 @@
+#ifndef NI_MODEL_INTERNAL_H
+#define NI_MODEL_INTERNAL_H
+
+#include <nash/model.h>
+
+/* What the files of this folder share. */
+
+typedef struct ni_meta {
+    char *key, *value; /* owned */
+} ni_meta;
+
+struct nash_model {
+    nash_graph *graph;    /* owned */
+    nash_tensor *tensors; /* owned; [nodes][NASH_SLOT_COUNT], data NULL where
+                             the slot is empty */
+    int32_t n_meta;
+    ni_meta *meta; /* owned; [n_meta], sorted by key */
+};
+
+/**
+ * What stands in a slot of a node, without data.
+ *
+ * @param neutral  receives the value that a new tensor is filled with
+ * @return false if the slot is empty
+ */
+bool ni_tensor_layout(nash_tensor *layout, float *neutral, const nash_graph *g,
+                      int32_t id, int32_t slot);
+
+/** A slot of a model, also an empty one. */
+nash_tensor *ni_model_slot(const nash_model *m, int32_t id, int32_t slot);
+
+/** Give a slot a neutral tensor unless it holds one of the right size.
+ * @return NASH_OK or NASH_ENOMEM; the slot is unchanged on failure */
+nash_status ni_model_fit(nash_model *m, int32_t id, int32_t slot);
+
+void ni_tensor_fill(nash_tensor *t, float value);
+
+/** Copy all metadata into a model that has none; NASH_OK or NASH_ENOMEM. */
+nash_status ni_meta_copy(nash_model *dst, const nash_model *src);
+void ni_meta_free(nash_model *m);
+
+#endif
