@@ -32,6 +32,15 @@ nash_status ni_model_insert(nash_model *m, int32_t id, nash_op op,
  */
 nash_status ni_model_resize(nash_model *m);
 
+/**
+ * What stands in a slot of a node, without data.
+ *
+ * @param neutral  receives the value that a new tensor is filled with
+ * @return false if the slot is empty
+ */
+bool ni_tensor_layout(nash_tensor *layout, float *neutral, const nash_graph *g,
+                      int32_t id, int32_t slot);
+
 /** Exchange the contents of two models. */
 void ni_model_swap(nash_model *a, nash_model *b);
 

@@ -3,6 +3,8 @@
 
 #include <nash/model.h>
 
+#include "edit.h"
+
 /* What the files of this folder share. */
 
 typedef struct ni_meta {
@@ -16,15 +18,6 @@ struct nash_model {
     int32_t n_meta;
     ni_meta *meta; /* owned; [n_meta], sorted by key */
 };
-
-/**
- * What stands in a slot of a node, without data.
- *
- * @param neutral  receives the value that a new tensor is filled with
- * @return false if the slot is empty
- */
-bool ni_tensor_layout(nash_tensor *layout, float *neutral, const nash_graph *g,
-                      int32_t id, int32_t slot);
 
 /** A slot of a model, also an empty one. */
 nash_tensor *ni_model_slot(const nash_model *m, int32_t id, int32_t slot);

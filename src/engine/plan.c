@@ -1,0 +1,207 @@
+/*
+ * The face of the engines: checks what is common to all of them, keeps the
+ * profile, and dispatches. Costs 16 bytes per node beside what the engine
+ * holds. Refuses incomplete graphs, sizes out of range, and calls out of order
+ * (a backward before any forward, a read of a node that is not watched).
+ */
+#include "engine.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum { MAX_BATCH = 1 << 20, MAX_THREADS = 1024 };
+
+static const ni_engine *engine_of(nash_engine engine)
+{
+    switch (engine) {
+    case NASH_ENGINE_ONEDNN:
+        return &ni_engine_onednn;
+    case NASH_ENGINE_REF:
+        return &ni_engine_ref;
+    }
+    return NULL;
+}
+
+nash_plan_opts nash_plan_opts_default(void)
+{
+    nash_plan_opts opts = {
+        .engine = NASH_ENGINE_ONEDNN,
+        .mode = NASH_MODE_INFER,
+        .precision = NASH_PRECISION_AUTO,
+        .batch = 128,
+        .threads = 1,
+        .watch = -1,
+    };
+    return opts;
+}
+
+static nash_status check_opts(const nash_graph *g, const nash_plan_opts *opts)
+{
+    int32_t size = nash_graph_size(g);
+    if (!engine_of(opts->engine))
+        return ni_fail(NASH_EINVAL, "engine %d is none of nash_engine",
+                       (int)opts->engine);
+    if ((unsigned)opts->mode > NASH_MODE_STATS)
+        return ni_fail(NASH_EINVAL, "mode %d is none of nash_mode",
+                       (int)opts->mode);
+    if ((unsigned)opts->precision > NASH_PRECISION_BF16)
+        return ni_fail(NASH_EINVAL, "precision %d is none of nash_precision",
+                       (int)opts->precision);
+    if (opts->batch < 1 || opts->batch > MAX_BATCH)
+        return ni_fail(NASH_EINVAL, "batch is %d, expected 1 .. %d",
+                       (int)opts->batch, (int)MAX_BATCH);
+    if (opts->threads < 1 || opts->threads > MAX_THREADS)
+        return ni_fail(NASH_EINVAL, "threads is %d, expected 1 .. %d",
+                       (int)opts->threads, (int)MAX_THREADS);
+    if (opts->watch < -1 || opts->watch >= size)
+        return ni_fail(NASH_EINVAL,
+                       "watch is %d, expected a node 0 .. %d or -1",
+                       (int)opts->watch, (int)size - 1);
+    return nash_graph_check(g);
+}
+
+nash_status ni_plan_check_bytes(size_t bytes, const nash_plan_opts *opts)
+{
+    if (opts->max_bytes == 0 || bytes <= opts->max_bytes)
+        return NASH_OK;
+    return ni_fail(NASH_ELIMIT,
+                   "a plan for batch %d needs %zu bytes, at most %zu are "
+                   "allowed",
+                   (int)opts->batch, bytes, opts->max_bytes);
+}
+
+void ni_plan_mark_needed(bool *needed, const nash_graph *g,
+                         const nash_plan_opts *opts)
+{
+    int32_t size = nash_graph_size(g);
+    bool all = opts->mode != NASH_MODE_STATS || opts->watch < 0;
+    for (int32_t id = 0; id < size; id++)
+        needed[id] = all || id == opts->watch;
+    for (int32_t id = size - 1; id >= 0; id--) {
+        int32_t n_inputs = needed[id] ? nash_graph_node(g, id)->n_inputs : 0;
+        for (int32_t k = 0; k < n_inputs; k++)
+            needed[nash_graph_input(g, id, k)] = true;
+    }
+}
+
+nash_status nash_plan_create(nash_plan **out, nash_model *m,
+                             const nash_plan_opts *opts)
+{
+    nash_status status = NASH_OK;
+    nash_plan *plan = NULL;
+    const nash_graph *g = nash_model_graph(m);
+    *out = NULL;
+    TRY(check_opts(g, opts));
+    TRY(engine_of(opts->engine)->create(&plan, m, opts));
+    plan->engine = engine_of(opts->engine);
+    plan->forwarded = false;
+    plan->profiling = false;
+    NEW_ARRAY(plan->seconds, 2 * (int64_t)nash_graph_size(g));
+    *out = plan;
+    plan = NULL;
+done:
+    nash_plan_free(plan);
+    return status;
+}
+
+void nash_plan_free(nash_plan *plan)
+{
+    if (!plan)
+        return;
+    ni_free(plan->seconds);
+    plan->engine->destroy(plan);
+}
+
+size_t nash_plan_bytes(const nash_plan *plan)
+{
+    return plan->bytes;
+}
+
+nash_status nash_plan_estimate(size_t *bytes, const nash_graph *g,
+                               const nash_plan_opts *opts)
+{
+    nash_status status = check_opts(g, opts);
+    if (status != NASH_OK)
+        return status;
+    return engine_of(opts->engine)->estimate(bytes, g, opts);
+}
+
+nash_precision nash_plan_precision(const nash_plan *plan)
+{
+    return plan->precision;
+}
+
+float *nash_plan_input(nash_plan *plan)
+{
+    return plan->input;
+}
+
+nash_status nash_plan_refresh(nash_plan *plan)
+{
+    return plan->engine->refresh(plan);
+}
+
+nash_status nash_plan_forward(nash_plan *plan)
+{
+    nash_status status = plan->engine->forward(plan);
+    plan->forwarded = status == NASH_OK;
+    return status;
+}
+
+const float *nash_plan_logits(const nash_plan *plan)
+{
+    return plan->logits;
+}
+
+float *nash_plan_d_logits(nash_plan *plan)
+{
+    return plan->d_logits;
+}
+
+nash_status nash_plan_backward(nash_plan *plan)
+{
+    if (plan->opts.mode != NASH_MODE_TRAIN)
+        return ni_fail(NASH_EINVAL,
+                       "gradients were asked of a plan that is not made for "
+                       "training");
+    if (!plan->forwarded)
+        return ni_fail(NASH_EINVAL,
+                       "gradients were asked before any forward pass");
+    return plan->engine->backward(plan);
+}
+
+float *nash_plan_gradient(const nash_plan *plan, int32_t id, int32_t slot)
+{
+    if (!plan->gradient)
+        return NULL;
+    return plan->gradient[(int64_t)id * NASH_SLOT_COUNT + slot];
+}
+
+nash_status nash_plan_read(nash_plan *plan, int32_t id, float *dst)
+{
+    if (id < 0 || id != plan->opts.watch)
+        return ni_fail(NASH_EINVAL, "node %d is not watched (node %d is)",
+                       (int)id, (int)plan->opts.watch);
+    if (!plan->forwarded)
+        return ni_fail(NASH_EINVAL, "node %d was read before any forward pass",
+                       (int)id);
+    return plan->engine->read(plan, id, dst);
+}
+
+void nash_plan_profile(nash_plan *plan, bool on)
+{
+    plan->profiling = on;
+}
+
+double nash_plan_seconds(const nash_plan *plan, int32_t id, bool backward)
+{
+    return plan->seconds[2 * (int64_t)id + (backward ? 1 : 0)];
+}
+
+const char *nash_engine_describe(nash_engine engine)
+{
+    const ni_engine *it = engine_of(engine);
+    return it ? it->describe() : "none";
+}

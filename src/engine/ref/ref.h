@@ -1,0 +1,24 @@
+#ifndef NI_REF_H
+#define NI_REF_H
+
+#include <nash/plan.h>
+
+/*
+ * What the oracle knows beyond floats, for tests: everything in double. All
+ * results are borrowed from a plan of NASH_ENGINE_REF, laid out as their float
+ * counterparts, and valid until its next forward or backward.
+ */
+
+/** [batch,K] logits. */
+const double *ni_ref_logits(const nash_plan *plan);
+
+/** [batch,c,h,w] output of any node, watched or not. */
+const double *ni_ref_output(const nash_plan *plan, int32_t id);
+
+/** dL/d(output of a node); NULL unless training. */
+const double *ni_ref_d_output(const nash_plan *plan, int32_t id);
+
+/** dL/d(tensor); NULL where it has no gradient. */
+const double *ni_ref_gradient(const nash_plan *plan, int32_t id, int32_t slot);
+
+#endif
