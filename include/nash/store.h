@@ -10,17 +10,35 @@
 
 typedef struct nash_store nash_store;
 
-/** Create run.db in a run directory, or open it to go on.
- * @return NASH_OK, NASH_EIO, NASH_EBUSY, NASH_EFORMAT or NASH_ENOMEM */
+/**
+ * Create run.db in a run directory, or open it to go on. The directory is
+ * locked against other coordinators until the store is closed.
+ *
+ * @return NASH_OK, NASH_ENOTFOUND (no such directory), NASH_EBUSY (another
+ *         coordinator), NASH_EFORMAT (not a run's, or a newer nash's), NASH_EIO
+ *         or NASH_ENOMEM
+ */
 NASH_API nash_status nash_store_open(nash_store **out, const char *run_dir);
 NASH_API void nash_store_close(nash_store *store);
 
-/** The observer that records; borrowed, valid until the store is closed. */
+/**
+ * The observer that records; borrowed, valid until the store is closed. What it
+ * is told twice is recorded once, so outcomes may be told early, one by one.
+ */
 NASH_API const nash_observer *nash_store_observer(nash_store *store);
 
-/** Set a setting or a result ("seed", "data", "test_error", ...), as text. */
+/** Set a setting or a result ("seed", "data", "test_error", ...), as text.
+ * @return NASH_OK, NASH_EBUSY, NASH_EIO or NASH_ENOMEM, as all below */
 NASH_API nash_status nash_store_set(nash_store *store, const char *key,
                                     const char *value);
+
+/** Record an epoch of a proposed candidate that is still being trained; its
+ * outcome replaces them all. */
+NASH_API nash_status nash_store_epoch(nash_store *store, int32_t step,
+                                      int32_t child, const nash_epoch *epoch);
+
+/** Note that something happened ("resumed", ...), with the time of day. */
+NASH_API nash_status nash_store_event(nash_store *store, const char *text);
 
 /** The last finished step and its winner; step -1 if there is none. */
 NASH_API nash_status nash_store_state(nash_search_state *out,
@@ -50,12 +68,16 @@ typedef struct nash_history {
     nash_record *records; /* by step, then child */
     int32_t n_settings;
     char **keys, **values; /* [n_settings], sorted by key */
-    int64_t refused[NASH_MORPH_COUNT];
+    int64_t refused[NASH_MORPH_COUNT]; /* draws, over all steps */
 } nash_history;
 
-/** Read a run's whole record; the database is opened read-only.
- * @return NASH_OK, NASH_ENOTFOUND, NASH_EFORMAT, NASH_EBUSY, NASH_EIO or
- * NASH_ENOMEM */
+/**
+ * Read a run's whole record, as of one moment; a running search is not
+ * disturbed.
+ *
+ * @return NASH_OK, NASH_ENOTFOUND (no run.db there), NASH_EFORMAT (not a run's,
+ *         or a newer nash's), NASH_EBUSY, NASH_EIO or NASH_ENOMEM
+ */
 NASH_API nash_status nash_history_load(nash_history **out,
                                        const char *run_dir);
 NASH_API void nash_history_free(nash_history *history);

@@ -23,6 +23,18 @@ const char *nash_status_name(nash_status status)
     return "NASH_?";
 }
 
+nash_status nash_status_parse(nash_status *out, const char *name)
+{
+#define PARSE(code, value, text)                                               \
+    if (strcmp(name, "NASH_" #code) == 0) {                                    \
+        *out = NASH_##code;                                                    \
+        return NASH_OK;                                                        \
+    }
+    NASH_STATUS_LIST(PARSE)
+#undef PARSE
+    return ni_fail(NASH_EFORMAT, "'%s' is not a status of nash", name);
+}
+
 const char *nash_status_text(nash_status status)
 {
     switch (status) {
