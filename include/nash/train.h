@@ -6,21 +6,34 @@
 
 /*
  * Training by SGD with warm restarts (SGDR, arXiv 1608.03983), and evaluation.
+ *
+ * Equal models, images, options and chip give equal bits: batches are named by
+ * (seed, step, epoch, image), nothing depends on timing. Threads are part of
+ * the options: their number changes the bits of some gradients.
+ *
+ * An epoch visits every image once, in batches of opts.batch and a smaller last
+ * one; a single image left over sits that epoch out (batch normalisation has
+ * nothing to normalise a lone pixel by), a different one each epoch.
  */
 
 typedef enum nash_schedule {
     NASH_SCHEDULE_SGDR,    /* half cosine per cycle */
-    NASH_SCHEDULE_CONSTANT /* lr_start throughout: the ablation */
+    NASH_SCHEDULE_CONSTANT /* lr_start throughout, but for the warm-up: the
+                              ablation; cycles only say when to judge */
 } nash_schedule;
 
 typedef struct nash_train_opts {
-    int32_t epochs;         /* >= 0 */
-    int32_t batch;          /* at most the number of images is used */
+    int32_t epochs; /* >= 0 */
+    int32_t batch;  /* at most the number of images is used */
     nash_schedule schedule;
     double lr_start, lr_end;
-    int32_t cycle;          /* epochs of the first cycle, T0; 0: all epochs */
-    int32_t cycle_growth;   /* T_mult: each cycle is so many times longer */
-    double warmup;          /* share of the first cycle with a linear rise */
+    int32_t cycle;        /* epochs of the first cycle, T0; 0: all epochs */
+    int32_t cycle_growth; /* T_mult >= 1: each cycle is so many times longer.
+                             Epochs left over at the end are a shorter last
+                             cycle if they are at least half of one, else
+                             they prolong the cycle before: training always
+                             ends at a cycle's end */
+    double warmup;        /* share of the first cycle with a linear rise */
     double momentum;
     bool nesterov;
     double weight_decay;
@@ -28,11 +41,13 @@ typedef struct nash_train_opts {
     double label_smoothing; /* 0: none */
     nash_augment augment;
     uint64_t seed;
-    uint32_t step;          /* of the search: names the batches */
+    uint32_t step; /* of the search: names the batches */
+    nash_engine engine;
     nash_precision precision;
     int32_t threads;
-    size_t max_bytes;       /* of the plans; 0: no limit */
-    int32_t snapshots;      /* keep a model at each of the last n cycle ends */
+    size_t max_bytes;  /* of nash_train_bytes(); 0: no limit */
+    int32_t snapshots; /* give the hook a model at each of the last n
+                          cycle ends */
 } nash_train_opts;
 
 /** The paper's: batch 128, SGDR 0.05 -> 0, momentum 0.9, decay 5e-4, pad 4,
@@ -47,14 +62,15 @@ typedef struct nash_epoch {
     double train_error; /* share, likewise */
     double val_loss;    /* cross-entropy without smoothing; NaN: not measured */
     double val_error;   /* share; NaN: not measured */
-    double seconds;     /* wall clock */
+    double val_balanced_error; /* likewise; mean of the classes' shares */
+    double seconds;            /* wall clock, judging included */
 } nash_epoch;
 
-/** What evaluating gave. */
+/** What evaluating gave; all NaN for no images. */
 typedef struct nash_score {
     double loss;           /* mean cross-entropy */
     double error;          /* share of wrong images */
-    double balanced_error; /* mean of the classes' shares */
+    double balanced_error; /* mean of the shares of the classes present */
     int32_t images;
 } nash_score;
 
@@ -65,7 +81,8 @@ typedef struct nash_train_hooks {
     nash_status (*epoch)(void *ctx, const nash_epoch *epoch);
     /* about every second: share done of all steps. May be NULL. */
     nash_status (*progress)(void *ctx, double share, double images_per_second);
-    /* a snapshot: the model at the end of cycle i; borrowed. May be NULL. */
+    /* a snapshot: the model at the end of cycle i (0-based), called before the
+     * epoch's hook; borrowed. May be NULL. */
     nash_status (*snapshot)(void *ctx, int32_t i, const nash_model *m);
 } nash_train_hooks;
 
@@ -74,17 +91,37 @@ typedef struct nash_train_hooks {
 NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                                    int64_t steps_per_epoch);
 
+/** Steps of an epoch over @p n images: the full batches, and the partial one
+ * unless it is a single image. */
+NASH_API int64_t nash_steps_per_epoch(int32_t n, int32_t batch);
+
 /**
- * Train a model in place. A NaN loss ends it with NASH_EDIVERGED: a result,
- * not a defect.
+ * The bytes a training will hold, without allocating them: plans for the batch,
+ * the partial batch and judging, momentum, and the batches being prepared. The
+ * model and the images are not in it.
+ *
+ * @param g     architecture to train
+ * @param opts  its max_bytes is ignored
+ * @param n     training images
+ * @return NASH_OK, or as nash_plan_estimate()
+ */
+NASH_API nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
+                                      const nash_train_opts *opts, int32_t n);
+
+/**
+ * Train a model in place. A loss or weight that is not finite ends it with
+ * NASH_EDIVERGED: a result, not a defect.
  *
  * @param m      trained; what it holds after a failure is unspecified
- * @param train  images; @p index [n] says which
+ * @param index  [n] image numbers to train on; borrowed
  * @param val    [n_val] images of the same set to judge every cycle's end and
  *               the last epoch on; NULL: none
- * @param hooks  may be NULL
- * @return NASH_OK, NASH_EINVAL, NASH_ESHAPE (model and images), NASH_ELIMIT,
- *         NASH_EDIVERGED, NASH_ENOMEM, NASH_EENGINE, or what a hook returned
+ * @param opts   borrowed
+ * @param hooks  may be NULL; called from this thread
+ * @return NASH_OK, NASH_EINVAL (an option, an index), NASH_ESHAPE (model and
+ *         images), NASH_ELIMIT (max_bytes), NASH_EDIVERGED, NASH_ENOMEM,
+ *         NASH_EUNSUPPORTED (bf16 on a chip without), NASH_EENGINE, or what a
+ *         hook returned
  */
 NASH_API nash_status nash_train(nash_model *m, const nash_images *images,
                                 const int32_t *index, int32_t n,
@@ -96,9 +133,12 @@ NASH_API nash_status nash_train(nash_model *m, const nash_images *images,
  * Mean probabilities of several models (an ensemble) over images.
  *
  * @param probabilities  receives [n,K]
- * @param models         [n_models], each for the images' shape
- * @param index          [n]; NULL: all, in order
- * @param opts           precision, threads, batch; NULL: float32, one thread
+ * @param models         [n_models], each for the images' shape, of equal K
+ * @param index          [n]; NULL: 0 .. n-1
+ * @param opts           engine, precision, threads, batch; NULL: the default of
+ *                       plans in float32
+ * @return NASH_OK, NASH_EINVAL (an index, no model), NASH_ESHAPE (a model and
+ *         the images, or two models), or as nash_plan_create()
  */
 NASH_API nash_status nash_predict(float *probabilities,
                                   nash_model *const *models, int32_t n_models,
@@ -106,10 +146,65 @@ NASH_API nash_status nash_predict(float *probabilities,
                                   const int32_t *index, int32_t n,
                                   const nash_plan_opts *opts);
 
-/** Score probabilities against labels. @param class_error  receives [K] or
- * NULL @param labels  [n] */
+/** As nash_predict(), averaged over each image and its mirror image. */
+NASH_API nash_status nash_predict_mirrored(float *probabilities,
+                                           nash_model *const *models,
+                                           int32_t n_models,
+                                           const nash_images *images,
+                                           const int32_t *index, int32_t n,
+                                           const nash_plan_opts *opts);
+
+/**
+ * Score probabilities against labels. A probability below 1.2e-38 counts as
+ * that; an image with a NaN is wrong, and its loss NaN.
+ *
+ * @param class_error    receives [K] shares, NaN for absent classes; or NULL
+ * @param probabilities  [n,K]
+ * @param labels         [n]
+ */
 NASH_API void nash_score_of(nash_score *out, double *class_error,
                             const float *probabilities, const int32_t *labels,
                             int32_t n, int32_t classes);
+
+/* ---- models and the data they are for ---------------------------------- */
+
+/**
+ * A starting network for a data set: its image size, classes, and the mean and
+ * standard deviation of its training images; described by
+ * nash_describe_data().
+ *
+ * @param name  "start", "vgg" or "resnet9"
+ * @param opts  widths, bn_momentum and seed are used; NULL: the defaults
+ * @return NASH_OK, NASH_EINVAL (another name, a size), NASH_ENOMEM, or as
+ *         nash_dataset_images()
+ */
+NASH_API nash_status nash_net_for_data(nash_model **out, const char *name,
+                                       nash_dataset *ds,
+                                       const nash_net_opts *opts);
+
+/**
+ * Write into a model's metadata what it is for: class names, resize rule, and
+ * the data set as "<format> <hash of the training images>".
+ *
+ * @param ds  its classes must be as many as the model's
+ * @return NASH_OK or NASH_ENOMEM
+ */
+NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
+
+/**
+ * Write into a model's metadata how it was trained and what that gave.
+ *
+ * @param n    training images
+ * @param val  score on validation images; NULL: none
+ * @return NASH_OK or NASH_ENOMEM
+ */
+NASH_API nash_status nash_describe_training(nash_model *m,
+                                            const nash_train_opts *opts,
+                                            int32_t n, const nash_score *val);
+
+/** The name of class @p k by the model's metadata, or its number if there is
+ * none. @param name  receives it, cut to @p size_bytes */
+NASH_API void nash_class_name(char *name, size_t size_bytes,
+                              const nash_model *m, int32_t k);
 
 #endif

@@ -1,0 +1,169 @@
+/*
+ * Models and the data they are for: starting networks sized by a data set, and
+ * the metadata that lets a model file be used without it. Nothing goes in that
+ * differs between equal runs: no time, host or path.
+ */
+#include <nash/train.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef nash_status (*net_maker)(nash_model **out, const nash_net_opts *opts);
+
+static net_maker maker_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        net_maker make;
+    } nets[] = {{"start", nash_net_start},
+                {"vgg", nash_net_vgg},
+                {"resnet9", nash_net_resnet9}};
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
+        if (strcmp(name, nets[i].name) == 0)
+            return nets[i].make;
+    return NULL;
+}
+
+nash_status nash_net_for_data(nash_model **out, const char *name,
+                              nash_dataset *ds, const nash_net_opts *opts)
+{
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    const nash_images *images;
+    net_maker make = maker_of(name);
+    nash_net_opts net = opts ? *opts : nash_net_opts_default();
+    REQUIRE(make, NASH_EINVAL,
+            "'%s' is no starting network, expected start, vgg or resnet9",
+            name);
+    TRY(nash_dataset_images(&images, ds, NASH_PART_TRAIN));
+    REQUIRE(images->shape.c <= (int32_t)(sizeof net.mean / sizeof *net.mean),
+            NASH_EINVAL, "the images have %d channels, expected at most 4",
+            images->shape.c);
+    net.input = images->shape;
+    net.classes = images->classes;
+    nash_images_moments(images, NULL, images->n, net.mean, net.std);
+    TRY(make(&m, &net));
+    TRY(nash_describe_data(m, ds));
+    *out = m;
+    m = NULL;
+done:
+    nash_model_free(m);
+    return status;
+}
+
+static nash_status set_json(nash_model *m, const char *key, const cJSON *tree)
+{
+    nash_status status = NASH_OK;
+    char *text = NULL;
+    NEW_FROM(text, ni_json_print(tree, false));
+    TRY(nash_model_set_meta(m, key, text));
+done:
+    ni_free(text);
+    return status;
+}
+
+static nash_status set_classes(nash_model *m, const nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    int32_t classes = nash_graph_classes(nash_model_graph(m));
+    cJSON *names = cJSON_CreateArray();
+    REQUIRE(names, NASH_ENOMEM, "out of memory while writing class names");
+    for (int32_t k = 0; k < classes; k++) {
+        cJSON *name = cJSON_CreateString(nash_dataset_class(ds, k));
+        REQUIRE(cJSON_AddItemToArray(names, name), NASH_ENOMEM,
+                "out of memory while writing class names");
+    }
+    TRY(set_json(m, NASH_META_CLASSES, names));
+done:
+    cJSON_Delete(names);
+    return status;
+}
+
+nash_status nash_describe_data(nash_model *m, const nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    char text[64];
+    snprintf(text, sizeof text, "%.40s %016" PRIx64, nash_dataset_format(ds),
+             nash_dataset_hash(ds));
+    TRY(set_classes(m, ds));
+    TRY(nash_model_set_meta(m, NASH_META_RESIZE, "stretch"));
+    TRY(nash_model_set_meta(m, NASH_META_DATASET, text));
+done:
+    return status;
+}
+
+static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
+{
+    char seed[24];
+    const char *schedule =
+        opts->schedule == NASH_SCHEDULE_CONSTANT ? "constant" : "sgdr";
+    const char *precision = opts->precision == NASH_PRECISION_F32    ? "f32"
+                            : opts->precision == NASH_PRECISION_BF16 ? "bf16"
+                                                                     : "auto";
+    snprintf(seed, sizeof seed, "%" PRIu64, opts->seed);
+    return cJSON_AddNumberToObject(o, "images", n) &&
+           cJSON_AddNumberToObject(o, "epochs", opts->epochs) &&
+           cJSON_AddNumberToObject(o, "batch", opts->batch) &&
+           cJSON_AddStringToObject(o, "schedule", schedule) &&
+           cJSON_AddNumberToObject(o, "lr_start", opts->lr_start) &&
+           cJSON_AddNumberToObject(o, "lr_end", opts->lr_end) &&
+           cJSON_AddNumberToObject(o, "cycle", opts->cycle) &&
+           cJSON_AddNumberToObject(o, "cycle_growth", opts->cycle_growth) &&
+           cJSON_AddNumberToObject(o, "warmup", opts->warmup) &&
+           cJSON_AddNumberToObject(o, "momentum", opts->momentum) &&
+           cJSON_AddBoolToObject(o, "nesterov", opts->nesterov) &&
+           cJSON_AddNumberToObject(o, "weight_decay", opts->weight_decay) &&
+           cJSON_AddBoolToObject(o, "decay_all", opts->decay_all) &&
+           cJSON_AddNumberToObject(o, "label_smoothing",
+                                   opts->label_smoothing) &&
+           cJSON_AddNumberToObject(o, "pad", opts->augment.pad) &&
+           cJSON_AddBoolToObject(o, "flip", opts->augment.flip) &&
+           cJSON_AddBoolToObject(o, "alternate", opts->augment.alternate) &&
+           cJSON_AddNumberToObject(o, "cutout", opts->augment.cutout) &&
+           cJSON_AddStringToObject(o, "precision", precision) &&
+           cJSON_AddNumberToObject(o, "threads", opts->threads) &&
+           cJSON_AddStringToObject(o, "seed", seed);
+}
+
+static bool add_scores(cJSON *o, const nash_score *val)
+{
+    return cJSON_AddNumberToObject(o, "val_loss", val->loss) &&
+           cJSON_AddNumberToObject(o, "val_error", val->error) &&
+           cJSON_AddNumberToObject(o, "val_balanced_error",
+                                   val->balanced_error) &&
+           cJSON_AddNumberToObject(o, "val_images", val->images);
+}
+
+nash_status nash_describe_training(nash_model *m, const nash_train_opts *opts,
+                                   int32_t n, const nash_score *val)
+{
+    nash_status status = NASH_OK;
+    cJSON *settings = cJSON_CreateObject();
+    cJSON *scores = cJSON_CreateObject();
+    REQUIRE(settings && scores && add_settings(settings, opts, n) &&
+                (!val || add_scores(scores, val)),
+            NASH_ENOMEM, "out of memory while describing the training");
+    TRY(set_json(m, NASH_META_SETTINGS, settings));
+    TRY(set_json(m, NASH_META_SCORES, scores));
+done:
+    cJSON_Delete(scores);
+    cJSON_Delete(settings);
+    return status;
+}
+
+void nash_class_name(char *name, size_t size_bytes, const nash_model *m,
+                     int32_t k)
+{
+    const char *text = nash_model_meta(m, NASH_META_CLASSES);
+    cJSON *names = text ? cJSON_Parse(text) : NULL;
+    const cJSON *own = cJSON_GetArrayItem(names, k);
+    if (cJSON_IsString(own))
+        snprintf(name, size_bytes, "%s", own->valuestring);
+    else
+        snprintf(name, size_bytes, "%d", k);
+    cJSON_Delete(names);
+}

@@ -1,0 +1,44 @@
+#ifndef NI_TRAIN_FEED_H
+#define NI_TRAIN_FEED_H
+
+#include <nash/train.h>
+
+/*
+ * The training's batches in order, each prepared by a thread of its own while
+ * the one before is computed on. What is in a batch depends on its name alone,
+ * never on when it was made.
+ */
+
+typedef struct ni_feed ni_feed;
+
+typedef struct ni_batch {
+    int32_t n;       /* images: opts->batch, or the rest of the epoch */
+    float *pixels;   /* [n,C,H,W] */
+    int32_t *labels; /* [n] */
+} ni_batch;
+
+/**
+ * Start preparing batches.
+ *
+ * @param images  borrowed until the feed is closed
+ * @param index   [n] images of an epoch; borrowed likewise
+ * @param batch   images per batch, 1 .. n
+ * @param mean    [C] value of padding; copied
+ * @param opts    epochs, seed, step, augment; copied
+ * @return NASH_OK, or NASH_ENOMEM (also when no thread can be had)
+ */
+nash_status ni_feed_open(ni_feed **out, const nash_images *images,
+                         const int32_t *index, int32_t n, int32_t batch,
+                         const float *mean, const nash_train_opts *opts);
+
+/** Stop, wherever it is; NULL is fine. */
+void ni_feed_close(ni_feed *feed);
+
+/** The next batch, valid until the next call; at most steps_per_epoch * epochs
+ * of them. */
+const ni_batch *ni_feed_next(ni_feed *feed);
+
+/** Bytes that a feed holds. */
+size_t ni_feed_bytes(nash_shape shape, int32_t n, int32_t batch);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Cycles and learning rates: pure functions of the options and the step, so
+ * that nothing has to be carried along or saved. A call walks the cycles up to
+ * its own; there are at most as many as epochs.
+ */
+#include "schedule.h"
+
+#include <assert.h>
+#include <math.h>
+
+static int64_t shorter(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch)
+{
+    assert(epoch >= 0 && epoch < opts->epochs);
+    int64_t left = opts->epochs;
+    int64_t usual = shorter(opts->cycle > 0 ? opts->cycle : left, left);
+    ni_cycle cycle = {.number = 0};
+    for (;;) {
+        int64_t epochs = shorter(usual, left);
+        left -= epochs;
+        usual = epochs * opts->cycle_growth;
+        if (2 * left < usual) { /* too few for a cycle of their own */
+            epochs += left;
+            left = 0;
+        }
+        cycle.epochs = (int32_t)epochs;
+        if (epoch < cycle.first + cycle.epochs)
+            return cycle;
+        cycle.first += cycle.epochs;
+        cycle.number++;
+    }
+}
+
+bool ni_cycle_ends(const nash_train_opts *opts, int32_t epoch)
+{
+    ni_cycle cycle = ni_cycle_at(opts, epoch);
+    return epoch == cycle.first + cycle.epochs - 1;
+}
+
+double nash_learning_rate(const nash_train_opts *opts, int64_t step,
+                          int64_t steps_per_epoch)
+{
+    ni_cycle cycle = ni_cycle_at(opts, (int32_t)(step / steps_per_epoch));
+    int64_t at = step - cycle.first * steps_per_epoch;
+    int64_t last = cycle.epochs * steps_per_epoch - 1;
+    int64_t rise = 0;
+    if (cycle.number == 0)
+        rise = (int64_t)floor(opts->warmup * (double)(last + 1));
+    if (at < rise)
+        return opts->lr_start * (double)(at + 1) / (double)(rise + 1);
+    if (opts->schedule == NASH_SCHEDULE_CONSTANT)
+        return opts->lr_start;
+    if (at == last)
+        return opts->lr_end;
+    double turn = (double)(at - rise) / (double)(last - rise);
+    return opts->lr_end + (opts->lr_start - opts->lr_end) * 0.5 *
+                              (1.0 + cos(3.141592653589793 * turn));
+}

@@ -1,0 +1,270 @@
+/*
+ * The training loop. Everything it needs is made before the first step and
+ * nothing is allocated after it; a step is forward, loss, backward, update, on
+ * a batch that was prepared while the step before was computed. A partial last
+ * batch has a plan of its own size, so that no image is left out and none
+ * counts twice. Refuses what options.c and predict.c refuse.
+ */
+#include "feed.h"
+#include "loss.h"
+#include "options.h"
+#include "predict.h"
+#include "schedule.h"
+#include "sgd.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct trainer {
+    nash_model *model;
+    const nash_train_opts *opts;
+    nash_train_hooks hooks;
+    int32_t batch, rest;
+    int64_t per_epoch; /* steps */
+    nash_plan *plan;   /* for full batches */
+    nash_plan *rest_plan;
+    ni_sgd *sgd;
+    ni_feed *feed;
+    float *mean; /* [C], of padding */
+
+    ni_views val;
+    ni_predictor *judge;  /* NULL: nothing to judge on */
+    float *probabilities; /* [n_val,K] */
+    int32_t *val_labels;  /* [n_val] */
+
+    double reported; /* when progress was told last */
+    int64_t images;  /* trained on since then */
+} trainer;
+
+static nash_status check_images(const nash_model *m, const nash_images *images,
+                                const int32_t *index, int32_t n)
+{
+    nash_status status = NASH_OK;
+    int32_t classes = nash_graph_classes(nash_model_graph(m));
+    TRY(nash_graph_check(nash_model_graph(m)));
+    TRY(ni_check_input(m, images));
+    REQUIRE(classes == images->classes, NASH_ESHAPE,
+            "the model tells %d classes apart, the data set has %d", classes,
+            images->classes);
+    REQUIRE(n >= 1, NASH_EINVAL, "there is no image to train on");
+    TRY(ni_check_index(images, index, n));
+done:
+    return status;
+}
+
+static nash_status check_bytes(const nash_model *m, const nash_train_opts *opts,
+                               int32_t n)
+{
+    nash_status status = NASH_OK;
+    size_t bytes;
+    if (opts->max_bytes == 0)
+        return NASH_OK;
+    TRY(nash_train_bytes(&bytes, nash_model_graph(m), opts, n));
+    REQUIRE(bytes <= opts->max_bytes, NASH_ELIMIT,
+            "training this network in batches of %d takes %zu MiB, more than "
+            "the %zu MiB it may have",
+            opts->batch, bytes >> 20, opts->max_bytes >> 20);
+done:
+    return status;
+}
+
+/* What augmentation pads with: the mean that the model subtracts, or, where it
+ * does not normalise, the images' own. */
+static nash_status padding_mean(float **out, const nash_model *m,
+                                const nash_images *images, const int32_t *index,
+                                int32_t n)
+{
+    nash_status status = NASH_OK;
+    float *mean = NULL, *std = NULL;
+    int32_t channels = images->shape.c;
+    NEW_ARRAY(mean, channels);
+    if (nash_graph_node(nash_model_graph(m), 1)->op == NASH_OP_NORMALIZE) {
+        const nash_tensor *center = nash_model_tensor(m, 1, NASH_SLOT_CENTER);
+        memcpy(mean, center->data, (size_t)channels * sizeof *mean);
+    } else {
+        NEW_ARRAY(std, channels);
+        nash_images_moments(images, index, n, mean, std);
+    }
+    *out = mean;
+    mean = NULL;
+done:
+    ni_free(std);
+    ni_free(mean);
+    return status;
+}
+
+static nash_status open_judge(trainer *t)
+{
+    nash_status status = NASH_OK;
+    if (t->val.n == 0)
+        return NASH_OK;
+    int32_t batch = t->batch < t->val.n ? t->batch : t->val.n;
+    int32_t classes = nash_graph_classes(nash_model_graph(t->model));
+    nash_plan_opts plan = ni_train_plan_opts(t->opts, batch);
+    TRY(ni_predictor_open(&t->judge, t->model, &plan));
+    NEW_ARRAY(t->probabilities, (int64_t)t->val.n * classes);
+    NEW_ARRAY(t->val_labels, t->val.n);
+    for (int32_t i = 0; i < t->val.n; i++)
+        t->val_labels[i] = t->val.images->labels[t->val.index[i]];
+done:
+    return status;
+}
+
+static nash_status open_plans(trainer *t)
+{
+    nash_status status = NASH_OK;
+    nash_plan_opts plan = ni_train_plan_opts(t->opts, t->batch);
+    TRY(nash_plan_create(&t->plan, t->model, &plan));
+    plan.batch = t->rest;
+    if (t->rest > 0)
+        TRY(nash_plan_create(&t->rest_plan, t->model, &plan));
+    TRY(ni_sgd_create(&t->sgd, t->model, t->opts));
+    TRY(open_judge(t));
+done:
+    return status;
+}
+
+static void close_trainer(trainer *t)
+{
+    ni_feed_close(t->feed);
+    ni_predictor_close(t->judge);
+    ni_sgd_free(t->sgd);
+    nash_plan_free(t->rest_plan);
+    nash_plan_free(t->plan);
+    ni_free(t->val_labels);
+    ni_free(t->probabilities);
+    ni_free(t->mean);
+}
+
+static nash_status step(trainer *t, nash_epoch *epoch, int64_t at)
+{
+    nash_status status = NASH_OK;
+    const ni_batch *batch = ni_feed_next(t->feed);
+    const nash_images *images = t->val.images;
+    nash_plan *plan = batch->n == t->batch ? t->plan : t->rest_plan;
+    size_t values = (size_t)batch->n * (size_t)images->shape.c *
+                    (size_t)images->shape.h * (size_t)images->shape.w;
+    memcpy(nash_plan_input(plan), batch->pixels, values * sizeof(float));
+    TRY(nash_plan_forward(plan));
+    ni_loss loss = ni_softmax_loss(
+        nash_plan_d_logits(plan), nash_plan_logits(plan), batch->labels,
+        batch->n, images->classes, t->opts->label_smoothing);
+    epoch->lr = nash_learning_rate(t->opts, epoch->epoch * t->per_epoch + at,
+                                   t->per_epoch);
+    REQUIRE(isfinite(loss.sum), NASH_EDIVERGED,
+            "the loss is not finite in epoch %d of %d, step %lld of %lld, at "
+            "learning rate %g",
+            epoch->epoch + 1, t->opts->epochs, (long long)at + 1,
+            (long long)t->per_epoch, epoch->lr);
+    epoch->train_loss += loss.sum;
+    epoch->train_error += loss.wrong;
+    t->images += batch->n;
+    TRY(nash_plan_backward(plan));
+    ni_sgd_step(t->sgd, plan, epoch->lr);
+done:
+    return status;
+}
+
+/* Tell the progress if a second has passed. */
+static nash_status tell(trainer *t, int64_t steps_done)
+{
+    double now = ni_clock_seconds();
+    if (!t->hooks.progress || now - t->reported < 1.0)
+        return NASH_OK;
+    double rate = (double)t->images / (now - t->reported);
+    double all = (double)t->per_epoch * t->opts->epochs;
+    t->reported = now;
+    t->images = 0;
+    return t->hooks.progress(t->hooks.ctx, (double)steps_done / all, rate);
+}
+
+static nash_status judge(trainer *t, nash_epoch *epoch)
+{
+    nash_status status = NASH_OK;
+    nash_score score;
+    int32_t classes = t->val.images->classes;
+    TRY(ni_predictor_refresh(t->judge));
+    memset(t->probabilities, 0,
+           (size_t)t->val.n * (size_t)classes * sizeof(float));
+    TRY(ni_predictor_add(t->probabilities, t->judge, &t->val, 1.0F));
+    nash_score_of(&score, NULL, t->probabilities, t->val_labels, t->val.n,
+                  classes);
+    epoch->val_loss = score.loss;
+    epoch->val_error = score.error;
+    epoch->val_balanced_error = score.balanced_error;
+done:
+    return status;
+}
+
+static nash_status end_cycle(trainer *t, nash_epoch *epoch)
+{
+    nash_status status = NASH_OK;
+    int32_t number = ni_cycle_at(t->opts, epoch->epoch).number;
+    int32_t last = ni_cycle_at(t->opts, t->opts->epochs - 1).number;
+    if (t->judge)
+        TRY(judge(t, epoch));
+    if (t->hooks.snapshot && last - number < t->opts->snapshots)
+        TRY(t->hooks.snapshot(t->hooks.ctx, number, t->model));
+done:
+    return status;
+}
+
+static nash_status train_epoch(trainer *t, int32_t number)
+{
+    nash_status status = NASH_OK;
+    nash_epoch epoch = {.epoch = number,
+                        .val_loss = (double)NAN,
+                        .val_error = (double)NAN,
+                        .val_balanced_error = (double)NAN};
+    double start = ni_clock_seconds();
+    for (int64_t at = 0; at < t->per_epoch; at++) {
+        TRY(step(t, &epoch, at));
+        TRY(tell(t, number * t->per_epoch + at + 1));
+    }
+    REQUIRE(nash_model_is_finite(t->model), NASH_EDIVERGED,
+            "a weight is not finite after epoch %d of %d, at learning rate %g",
+            number + 1, t->opts->epochs, epoch.lr);
+    int64_t images = t->per_epoch * t->batch;
+    if (t->rest > 0)
+        images += t->rest - t->batch;
+    epoch.train_loss /= (double)images;
+    epoch.train_error /= (double)images;
+    if (ni_cycle_ends(t->opts, number))
+        TRY(end_cycle(t, &epoch));
+    epoch.seconds = ni_clock_seconds() - start;
+    if (t->hooks.epoch)
+        TRY(t->hooks.epoch(t->hooks.ctx, &epoch));
+done:
+    return status;
+}
+
+nash_status nash_train(nash_model *m, const nash_images *images,
+                       const int32_t *index, int32_t n, const int32_t *val,
+                       int32_t n_val, const nash_train_opts *opts,
+                       const nash_train_hooks *hooks)
+{
+    nash_status status = NASH_OK;
+    trainer t = {.model = m,
+                 .opts = opts,
+                 .val = {.images = images, .index = val, .n = val ? n_val : 0}};
+    if (hooks)
+        t.hooks = *hooks;
+    TRY(ni_train_opts_check(opts));
+    TRY(check_images(m, images, index, n));
+    TRY(ni_check_index(images, val, t.val.n));
+    TRY(check_bytes(m, opts, n));
+    ni_train_batches(&t.batch, &t.rest, opts, n);
+    t.per_epoch = nash_steps_per_epoch(n, opts->batch);
+    TRY(open_plans(&t));
+    TRY(padding_mean(&t.mean, m, images, index, n));
+    TRY(ni_feed_open(&t.feed, images, index, n, t.batch, t.mean, opts));
+    t.reported = ni_clock_seconds();
+    for (int32_t epoch = 0; epoch < opts->epochs; epoch++)
+        TRY(train_epoch(&t, epoch));
+done:
+    close_trainer(&t);
+    return status;
+}
