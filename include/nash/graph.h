@@ -45,7 +45,8 @@ typedef struct nash_attrs {
     int32_t pads[4];       /* conv, pools: top, left, bottom, right */
     int32_t groups;        /* conv */
     bool bias;             /* conv, fc */
-    bool ceil_mode;        /* pools: round the output size up */
+    bool ceil_mode; /* pools: round the output size up; windows may hang over
+                       the end, but none starts beyond the input */
     bool count_include_pad; /* avg_pool: padding counts in the divisor */
     float eps;             /* batch_norm */
     float momentum;        /* batch_norm: share of the old running statistics

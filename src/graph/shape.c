@@ -168,12 +168,13 @@ static nash_status window_size(int64_t *out, const nash_node *node, int32_t in,
     int64_t before = a->pads[axis], stride = a->stride[axis];
     int64_t padded = in + before + a->pads[axis + 2];
     int64_t reach = (int64_t)a->dilation[axis] * (a->kernel[axis] - 1) + 1;
-    if (reach > padded)
+    int64_t room = padded - reach + (a->ceil_mode ? stride - 1 : 0);
+    if (room < 0)
         return ni_fail(NASH_ESHAPE,
                        "%s has a window of %lld on an axis of %lld, padding "
                        "included",
                        name_of(node).text, (long long)reach, (long long)padded);
-    *out = (padded - reach + (a->ceil_mode ? stride - 1 : 0)) / stride + 1;
+    *out = room / stride + 1;
     /* A window that would start in the padding at the end is dropped. */
     if (a->ceil_mode && (*out - 1) * stride >= in + before)
         --*out;
