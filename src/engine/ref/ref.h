@@ -5,8 +5,9 @@
 
 /*
  * What the oracle knows beyond floats, for tests: everything in double. All
- * results are borrowed from a plan of NASH_ENGINE_REF, laid out as their float
- * counterparts, and valid until its next forward or backward.
+ * results are borrowed from a plan of NASH_ENGINE_REF and laid out as their
+ * float counterparts; values are of its last forward, derivatives of its last
+ * backward.
  */
 
 /** [batch,K] logits. */
