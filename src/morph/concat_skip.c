@@ -1,0 +1,145 @@
+/*
+ * Type II (4): an earlier tensor, pooled as the chain beside it is, goes
+ * behind the channels of a later one, and the weights that read them are zero.
+ * Exact in every arithmetic as long as the earlier tensor is finite. Costs as
+ * many parameters as zero weights.
+ *
+ * A concatenation can serve only readers in which more channels end at weights.
+ * A reader that leads to a sum, a gate or the output goes on reading the
+ * later tensor itself; the skip is refused only if all of them do.
+ */
+#include "grow.h"
+#include "skip.h"
+
+#include "base/memory.h"
+#include "graph/edit.h"
+#include "model/edit.h"
+
+static bool is_depthwise(const nash_graph *g, int32_t id)
+{
+    int32_t in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape.c;
+    const nash_node *node = nash_graph_node(g, id);
+    return node->attrs.groups == in && node->shape.c == in;
+}
+
+/* Whether a node may get more input channels. @p spreads: all readers of its
+ * output may. */
+static bool takes_more(const nash_graph *g, int32_t id, bool spreads)
+{
+    switch (nash_graph_node(g, id)->op) {
+    case NASH_OP_CONV:
+        return nash_graph_node(g, id)->attrs.groups == 1 ||
+               (is_depthwise(g, id) && spreads);
+    case NASH_OP_FC:
+        return true;
+    case NASH_OP_BATCH_NORM:
+    case NASH_OP_RELU:
+    case NASH_OP_MAX_POOL:
+    case NASH_OP_AVG_POOL:
+    case NASH_OP_GLOBAL_POOL:
+    case NASH_OP_FLATTEN:
+    case NASH_OP_CONCAT:
+        return spreads;
+    case NASH_OP_INPUT:
+    case NASH_OP_NORMALIZE:
+    case NASH_OP_ADD:
+    case NASH_OP_GATE:
+    case NASH_OP_SOFTMAX:
+    case NASH_OP_COUNT:
+        return false;
+    }
+    return false;
+}
+
+/* Which nodes may get more input channels. */
+static nash_status find_takers(bool *takes, const nash_graph *g)
+{
+    nash_status status = NASH_OK;
+    bool *spreads = NULL;
+    NEW_ARRAY(spreads, nash_graph_size(g));
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        spreads[id] = true;
+    for (int32_t id = nash_graph_size(g) - 1; id >= 0; id--) {
+        takes[id] = takes_more(g, id, spreads[id]);
+        for (int32_t k = 0; k < nash_graph_node(g, id)->n_inputs; k++)
+            spreads[nash_graph_input(g, id, k)] &= takes[id];
+    }
+done:
+    ni_free(spreads);
+    return status;
+}
+
+/* Let the readers of a tensor that take more channels read @p to instead.
+ * @return how many edges moved */
+static int32_t move_takers(nash_graph *g, const bool *takes, int32_t from,
+                           int32_t to)
+{
+    int32_t moved = 0;
+    for (int32_t id = to + 1; id < nash_graph_size(g); id++)
+        for (int32_t k = 0; k < nash_graph_node(g, id)->n_inputs; k++)
+            if (takes[id] && nash_graph_input(g, id, k) == from) {
+                ni_graph_set_input(g, id, k, to);
+                moved++;
+            }
+    return moved;
+}
+
+/* Concatenate node @p h to @p at. The model before, as growth wants it, has a
+ * concatenation of @p at alone in the same place. */
+static nash_status concatenate(nash_model *m, nash_model *base, int32_t at,
+                               int32_t h, int32_t id, uint64_t seed,
+                               const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    ni_growth growth = {0};
+    bool *takes = NULL;
+    int32_t parts[2] = {at, h};
+    int32_t added = nash_graph_node(nash_model_graph(m), h)->shape.c;
+    char name[32];
+    TRY(ni_model_insert(m, id, NASH_OP_CONCAT, NULL, parts, 2));
+    TRY(ni_model_insert(base, id, NASH_OP_CONCAT, NULL, parts, 1));
+    const nash_graph *g = nash_model_graph(base);
+    NEW_ARRAY(takes, nash_graph_size(g));
+    TRY(find_takers(takes, g));
+    nash_node_name(name, sizeof name, g, at);
+    REQUIRE(move_takers(ni_model_graph(base), takes, at, id) > 0, NASH_EREFUSED,
+            "every reader of %s ties its channels to a sum, a gate or the "
+            "output",
+            name);
+    move_takers(ni_model_graph(m), takes, at, id);
+    TRY(ni_growth_init(&growth, g, id, added, NASH_WIDEN_FRESH, true));
+    TRY(ni_growth_apply(m, base, &growth, seed, probe));
+done:
+    ni_free(takes);
+    ni_growth_deinit(&growth);
+    return status;
+}
+
+static nash_status apply(nash_model *m, const nash_morph *morph,
+                         const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    nash_model *base = NULL;
+    int32_t from, at, h, n;
+    TRY(ni_skip_ends(&from, &at, nash_model_graph(m), morph));
+    TRY(ni_skip_route(&h, &n, m, from, at));
+    TRY(nash_model_dup(&base, m));
+    TRY(concatenate(m, base, at, h, at + n + 1, morph->seed, probe));
+done:
+    nash_model_free(base);
+    return status;
+}
+
+/* Fresh weights are needed only in depthwise convolutions behind the skip. */
+static nash_status draw(nash_morph *out, const nash_graph *g, ni_rng *rng)
+{
+    nash_status status = ni_skip_draw(out, g, rng);
+    uint64_t seed = ni_rng_u32(rng);
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        if (nash_graph_node(g, id)->attrs.groups > 1)
+            out->seed = seed;
+    return status;
+}
+
+const ni_morphism ni_morph_concat_skip = {
+    .keys = NI_KEY_FROM | NI_KEY_SEED, .apply = apply, .draw = draw};

@@ -1,0 +1,204 @@
+/*
+ * ApplyNetMorph: morphisms in a row. A kind is drawn uniformly and kept while
+ * its place is drawn again, so that kinds which are refused more often are not
+ * applied less; after enough refusals in a row another kind is drawn, since
+ * this one may be impossible in the network. Costs a copy of the weights per
+ * draw, two if there are caps, which are checked before anything is measured.
+ */
+#include "surgery.h"
+
+#include "model/edit.h"
+
+/* Refusals of one kind in a row before the kind is drawn again. */
+enum { PATIENCE = 50 };
+
+/* Marks the streams that draw kinds; those of places count draws from 0. */
+static const uint32_t kind_streams = 1u << 31;
+
+/* Kinds that are drawn as one, and then uniformly among themselves. */
+typedef struct group {
+    uint32_t n;
+    nash_morph_kind kinds[2];
+} group;
+
+typedef struct stream {
+    const nash_morph_opts *opts;
+    const nash_probe *probe;
+    group groups[NASH_MORPH_COUNT];
+    uint32_t n_groups;
+    uint32_t draws;
+    int64_t *refused; /* may be NULL */
+} stream;
+
+nash_morph_opts nash_morph_opts_default(void)
+{
+    nash_morph_opts opts = {
+        .n = 5,
+        .kinds = 1u << NASH_MORPH_DEEPEN | 1u << NASH_MORPH_WIDEN |
+                 1u << NASH_MORPH_CONCAT_SKIP | 1u << NASH_MORPH_ADD_SKIP,
+        .widen_mode = NASH_WIDEN_COPY,
+        .max_draws = 1000,
+    };
+    return opts;
+}
+
+static nash_status check_opts(const nash_morph_opts *opts)
+{
+    nash_status status = NASH_OK;
+    REQUIRE(opts->n >= 0, NASH_EINVAL,
+            "n is %d, expected a number of morphisms", opts->n);
+    REQUIRE(opts->kinds != 0 && opts->kinds >> NASH_MORPH_COUNT == 0,
+            NASH_EINVAL,
+            "kinds is 0x%x, expected bits of nash_morph_kind, at least one",
+            opts->kinds);
+    REQUIRE((unsigned)opts->widen_mode <= NASH_WIDEN_PAIR, NASH_EINVAL,
+            "widen_mode is %d, which is no nash_widen_mode",
+            (int)opts->widen_mode);
+    REQUIRE(opts->max_draws >= 1, NASH_EINVAL,
+            "max_draws is %d, expected at least 1", opts->max_draws);
+done:
+    return status;
+}
+
+static void list_groups(stream *s)
+{
+    const uint32_t skips =
+        1u << NASH_MORPH_CONCAT_SKIP | 1u << NASH_MORPH_ADD_SKIP;
+    group *skip = NULL;
+    for (int kind = 0; kind < NASH_MORPH_COUNT; kind++) {
+        bool is_skip = skips >> kind & 1;
+        if (!(s->opts->kinds >> kind & 1))
+            continue;
+        group *to = is_skip && skip ? skip : &s->groups[s->n_groups++];
+        to->kinds[to->n++] = (nash_morph_kind)kind;
+        if (is_skip)
+            skip = to;
+    }
+}
+
+static nash_morph_kind draw_kind(const stream *s, ni_rng *rng)
+{
+    const group *drawn = &s->groups[ni_rng_below(rng, s->n_groups)];
+    return drawn->kinds[ni_rng_below(rng, drawn->n)];
+}
+
+/* ---- caps --------------------------------------------------------------- */
+
+static nash_status blank_moments(void *ctx, const nash_model *m, int32_t id,
+                                 double *mean, double *var)
+{
+    (void)ctx;
+    for (int32_t c = 0; c < nash_graph_node(nash_model_graph(m), id)->shape.c;
+         c++) {
+        mean[c] = 0;
+        var[c] = 1;
+    }
+    return NASH_OK;
+}
+
+static nash_status check_caps(const nash_graph *g, const nash_morph_opts *opts)
+{
+    nash_status status = NASH_OK;
+    int64_t params = nash_graph_params(g), macs = nash_graph_macs(g);
+    size_t bytes = 0;
+    REQUIRE(opts->max_params == 0 || params <= opts->max_params, NASH_ELIMIT,
+            "the child would have %lld parameters, more than the %lld allowed",
+            (long long)params, (long long)opts->max_params);
+    REQUIRE(opts->max_macs == 0 || macs <= opts->max_macs, NASH_ELIMIT,
+            "the child would take %lld MACs, more than the %lld allowed",
+            (long long)macs, (long long)opts->max_macs);
+    if (opts->max_bytes == 0 || !opts->bytes_of)
+        goto done;
+    TRY(opts->bytes_of(opts->bytes_ctx, &bytes, g));
+    REQUIRE(bytes <= opts->max_bytes, NASH_ELIMIT,
+            "the child would take %zu bytes to train, more than the %zu "
+            "allowed",
+            bytes, opts->max_bytes);
+done:
+    return status;
+}
+
+/* Apply to a copy without measuring, and look at its costs. */
+static nash_status try_caps(const nash_model *m, const nash_morph *morph,
+                            const nash_morph_opts *opts)
+{
+    nash_status status = NASH_OK;
+    const nash_probe blank = {.moments = blank_moments};
+    nash_model *trial = NULL;
+    if (opts->max_params == 0 && opts->max_macs == 0 && opts->max_bytes == 0)
+        goto done;
+    TRY(nash_model_dup(&trial, m));
+    TRY(ni_morph_apply_in_place(trial, morph, &blank));
+    TRY(check_caps(nash_model_graph(trial), opts));
+done:
+    nash_model_free(trial);
+    return status;
+}
+
+/* ---- morphisms in a row ------------------------------------------------- */
+
+static nash_status attempt(nash_model *m, nash_morph *out, stream *s,
+                           nash_morph_kind kind)
+{
+    nash_status status = NASH_OK;
+    const nash_morph_opts *opts = s->opts;
+    TRY(nash_morph_draw(out, kind, m, opts->seed, opts->child, s->draws++));
+    if (ni_morphism_of(kind)->keys & NI_KEY_MODE) {
+        out->mode = opts->widen_mode;
+        if (out->mode == NASH_WIDEN_COPY)
+            out->seed = 0;
+    }
+    TRY(try_caps(m, out, opts));
+    TRY(nash_morph_apply(m, out, s->probe));
+done:
+    return status;
+}
+
+static bool is_refusal(nash_status status)
+{
+    return status == NASH_EREFUSED || status == NASH_ELIMIT;
+}
+
+static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
+                             int32_t i)
+{
+    const nash_morph_opts *opts = s->opts;
+    ni_rng rng = ni_rng_make(opts->seed, NI_RNG_MORPH, opts->child,
+                             kind_streams | (uint32_t)i);
+    nash_morph_kind kind = draw_kind(s, &rng);
+    for (int refusals = 0; s->draws < (uint32_t)opts->max_draws;) {
+        nash_status status = attempt(m, out, s, kind);
+        if (!is_refusal(status))
+            return status;
+        if (s->refused)
+            s->refused[kind]++;
+        if (++refusals % PATIENCE == 0)
+            kind = draw_kind(s, &rng);
+    }
+    return ni_fail(NASH_EREFUSED,
+                   "no morphism number %d was possible in %d draws; the last "
+                   "refusal: %s",
+                   i + 1, opts->max_draws, nash_error_message());
+}
+
+nash_status nash_morph_random(nash_model *m, const nash_morph_opts *opts,
+                              const nash_probe *probe, nash_morph *applied,
+                              int64_t *refused)
+{
+    nash_status status = NASH_OK;
+    nash_model *child = NULL;
+    stream s = {.opts = opts, .probe = probe, .refused = refused};
+    TRY(check_opts(opts));
+    list_groups(&s);
+    TRY(nash_model_dup(&child, m));
+    for (int32_t i = 0; i < opts->n; i++) {
+        nash_morph morph;
+        TRY(apply_one(child, &morph, &s, i));
+        if (applied)
+            applied[i] = morph;
+    }
+    ni_model_swap(m, child);
+done:
+    nash_model_free(child);
+    return status;
+}

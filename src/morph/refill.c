@@ -1,0 +1,199 @@
+/*
+ * The tensors of a model that has grown. Old values are copied where they
+ * belong; a new channel is a copy of an old one (copy) or fresh (fresh, pair);
+ * weights of old channels that read new ones are zero, or opposite for the two
+ * of a pair. A copy reads new channels with zeros like the channel it copies,
+ * so the two stay equal. Costs a pass over the weights, and a forward of the
+ * probe for each batch normalisation with fresh channels.
+ */
+#include "grow.h"
+
+#include "base/memory.h"
+#include "graph/edit.h"
+#include "model/edit.h"
+
+#include <math.h>
+
+/* Marks the streams of columns; those of rows are named by the channel alone.
+ */
+static const uint32_t columns = 1u << 31;
+
+/* A weight [rows, cols, taps], before and after. */
+typedef struct block {
+    const float *src;
+    float *dst;
+    int32_t rows, cols;
+    int32_t old_cols;
+    int64_t taps;
+    const ni_channel *out; /* [rows] NULL: all old */
+    const ni_channel *in;  /* [cols] NULL: all old */
+    double std;            /* of fresh weights */
+    uint64_t seed;
+    uint32_t tag;
+} block;
+
+static void copy_row(const block *b, int32_t row, int32_t old_row)
+{
+    for (int32_t c = 0; c < b->cols; c++) {
+        int32_t old = b->in ? b->in[c].old : c;
+        if (old < 0)
+            continue;
+        const float *src =
+            b->src + ((int64_t)old_row * b->old_cols + old) * b->taps;
+        float *dst = b->dst + ((int64_t)row * b->cols + c) * b->taps;
+        for (int64_t t = 0; t < b->taps; t++)
+            dst[t] = src[t];
+    }
+}
+
+static void draw_row(const block *b, int32_t row)
+{
+    uint32_t key = (uint32_t)b->out[row].key;
+    ni_rng rng = ni_rng_make(b->seed, NI_RNG_WEIGHTS, b->tag, key);
+    float *dst = b->dst + (int64_t)row * b->cols * b->taps;
+    for (int64_t i = 0; i < b->cols * b->taps; i++)
+        dst[i] = (float)(b->std * ni_rng_normal(&rng));
+}
+
+/* Weights by which old channels read a twin. */
+static void draw_column(const block *b, int32_t col)
+{
+    uint32_t key = columns | (uint32_t)b->in[col].key;
+    ni_rng rng = ni_rng_make(b->seed, NI_RNG_WEIGHTS, b->tag, key);
+    for (int32_t row = 0; row < b->rows; row++) {
+        if (b->out && b->out[row].old < 0)
+            continue;
+        float *dst = b->dst + ((int64_t)row * b->cols + col) * b->taps;
+        for (int64_t t = 0; t < b->taps; t++)
+            dst[t] = (float)(b->in[col].sign * b->std * ni_rng_normal(&rng));
+    }
+}
+
+static void refill_block(const block *b, nash_widen_mode mode)
+{
+    for (int32_t row = 0; row < b->rows; row++) {
+        if (!b->out || b->out[row].old >= 0)
+            copy_row(b, row, b->out ? b->out[row].old : row);
+        else if (mode == NASH_WIDEN_COPY)
+            copy_row(b, row, b->out[row].source);
+        else
+            draw_row(b, row);
+    }
+    for (int32_t c = 0; b->in && c < b->cols; c++)
+        if (b->in[c].old < 0 && b->in[c].sign != 0)
+            draw_column(b, c);
+}
+
+/* One value per channel; fresh channels keep the neutral one. */
+static void refill_vector(nash_tensor *dst, const nash_tensor *src,
+                          const ni_channel *map, nash_widen_mode mode)
+{
+    for (int64_t c = 0; dst && c < dst->count; c++) {
+        if (map[c].old >= 0)
+            dst->data[c] = src->data[map[c].old];
+        else if (mode == NASH_WIDEN_COPY)
+            dst->data[c] = src->data[map[c].source];
+    }
+}
+
+static void refill_weight(nash_model *m, const nash_model *base, int32_t id,
+                          const ni_growth *growth, uint64_t seed)
+{
+    const nash_node *node = nash_graph_node(nash_model_graph(m), id);
+    const nash_tensor *src = nash_model_tensor(base, id, NASH_SLOT_WEIGHT);
+    nash_tensor *dst = nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
+    int32_t input = nash_graph_input(nash_model_graph(m), id, 0);
+    bool depthwise = node->attrs.groups > 1;
+    double gain = node->op == NASH_OP_CONV ? 2 : 1;
+    block b = {
+        .src = src->data,
+        .dst = dst->data,
+        .rows = dst->dims[0],
+        .cols = dst->dims[1],
+        .old_cols = src->dims[1],
+        .taps = dst->count / dst->dims[0] / dst->dims[1],
+        .out = growth->map[id],
+        .in = depthwise ? NULL : growth->map[input],
+        .std = sqrt(gain * dst->dims[0] / (double)dst->count),
+        .seed = seed,
+        .tag = (uint32_t)node->tag,
+    };
+    refill_block(&b, growth->mode);
+    if (growth->map[id])
+        refill_vector(nash_model_tensor(m, id, NASH_SLOT_BIAS),
+                      nash_model_tensor(base, id, NASH_SLOT_BIAS),
+                      growth->map[id], growth->mode);
+}
+
+static void refill(nash_model *m, const nash_model *base, int32_t id,
+                   const ni_growth *growth, uint64_t seed)
+{
+    nash_op op = nash_graph_node(nash_model_graph(m), id)->op;
+    if (op == NASH_OP_CONV || op == NASH_OP_FC) {
+        int32_t input = nash_graph_input(nash_model_graph(m), id, 0);
+        if (growth->map[id] || growth->map[input])
+            refill_weight(m, base, id, growth, seed);
+    } else if (op == NASH_OP_BATCH_NORM && growth->map[id]) {
+        for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++)
+            refill_vector(nash_model_tensor(m, id, slot),
+                          nash_model_tensor(base, id, slot), growth->map[id],
+                          growth->mode);
+    }
+}
+
+/* Statistics of a batch normalisation's new channels; twins share theirs, so
+ * that they stay equal. */
+static nash_status measure_new(nash_model *m, int32_t id, const ni_channel *map,
+                               int32_t size, const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    int32_t input = nash_graph_input(nash_model_graph(m), id, 0);
+    double *mean = NULL, *var = NULL;
+    NEW_ARRAY(mean, size);
+    NEW_ARRAY(var, size);
+    TRY(ni_moments(mean, var, m, input, probe));
+    for (int32_t c = 0; c < size; c++) {
+        if (map[c].old >= 0)
+            continue;
+        nash_model_tensor(m, id, NASH_SLOT_MEAN)->data[c] =
+            (float)mean[map[c].key];
+        nash_model_tensor(m, id, NASH_SLOT_VAR)->data[c] =
+            (float)var[map[c].key];
+    }
+done:
+    ni_free(mean);
+    ni_free(var);
+    return status;
+}
+
+static void set_sizes(nash_graph *g, const ni_growth *growth)
+{
+    for (int32_t id = 0; id < growth->n_nodes; id++) {
+        nash_op op = nash_graph_node(g, id)->op;
+        if (!growth->map[id] || (op != NASH_OP_CONV && op != NASH_OP_FC))
+            continue;
+        nash_attrs *attrs = ni_graph_attrs(g, id);
+        attrs->out_channels = growth->size[id];
+        if (attrs->groups > 1)
+            attrs->groups = growth->size[id];
+    }
+}
+
+nash_status ni_growth_apply(nash_model *m, const nash_model *base,
+                            const ni_growth *growth, uint64_t seed,
+                            const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    const nash_graph *g = ni_model_graph(m);
+    set_sizes(ni_model_graph(m), growth);
+    TRY(ni_model_resize(m));
+    for (int32_t id = 0; id < growth->n_nodes; id++)
+        refill(m, base, id, growth, seed);
+    if (!probe || growth->mode == NASH_WIDEN_COPY)
+        goto done;
+    for (int32_t id = 0; id < growth->n_nodes; id++)
+        if (growth->map[id] && nash_graph_node(g, id)->op == NASH_OP_BATCH_NORM)
+            TRY(measure_new(m, id, growth->map[id], growth->size[id], probe));
+done:
+    return status;
+}

@@ -1,0 +1,118 @@
+/*
+ * The table of morphisms, and the two calls that go through it. A morphism is
+ * applied to a copy of the model that is swapped in at the end, so each costs
+ * a copy of all weights and a failure changes nothing.
+ */
+#include "surgery.h"
+
+#include "model/edit.h"
+
+static const struct {
+    const char *name, *type, *text;
+} words[NASH_MORPH_COUNT] = {
+#define WORDS(kind, name, type, text) [NASH_MORPH_##kind] = {name, type, text},
+    NASH_MORPH_LIST(WORDS)
+#undef WORDS
+};
+
+static const ni_morphism *const rows[NASH_MORPH_COUNT] = {
+    [NASH_MORPH_CONV] = &ni_morph_conv,
+    [NASH_MORPH_FC] = &ni_morph_fc,
+    [NASH_MORPH_BATCH_NORM] = &ni_morph_batch_norm,
+    [NASH_MORPH_WIDEN] = &ni_morph_widen,
+    [NASH_MORPH_CONCAT_SKIP] = &ni_morph_concat_skip,
+    [NASH_MORPH_RELU] = &ni_morph_relu,
+    [NASH_MORPH_GATE] = &ni_morph_gate,
+    [NASH_MORPH_ADD_SKIP] = &ni_morph_add_skip,
+    [NASH_MORPH_DEEPEN] = &ni_morph_deepen,
+};
+
+const char *nash_morph_name(nash_morph_kind kind)
+{
+    return words[kind].name;
+}
+
+const char *nash_morph_type(nash_morph_kind kind)
+{
+    return words[kind].type;
+}
+
+const char *nash_morph_text(nash_morph_kind kind)
+{
+    return words[kind].text;
+}
+
+const ni_morphism *ni_morphism_of(nash_morph_kind kind)
+{
+    return rows[kind];
+}
+
+static nash_status check_kind(nash_morph_kind kind)
+{
+    if ((unsigned)kind >= NASH_MORPH_COUNT)
+        return ni_fail(NASH_EINVAL, "morphism %d is not a nash_morph_kind",
+                       (int)kind);
+    return NASH_OK;
+}
+
+static nash_status check_fields(const nash_morph *morph,
+                                const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    TRY(check_kind(morph->kind));
+    const ni_morphism *row = rows[morph->kind];
+    const char *name = words[morph->kind].name;
+    REQUIRE(!(row->keys & NI_KEY_KERNEL) ||
+                (morph->kernel % 2 == 1 && morph->kernel > 0 &&
+                 morph->kernel <= NI_MAX_KERNEL),
+            NASH_EINVAL, "%s has kernel %d, expected an odd number up to %d",
+            name, morph->kernel, NI_MAX_KERNEL);
+    REQUIRE(!(row->keys & NI_KEY_FACTOR) || morph->factor >= 2, NASH_EINVAL,
+            "%s has factor %d, expected at least 2", name, morph->factor);
+    REQUIRE(!(row->keys & NI_KEY_MODE) ||
+                (unsigned)morph->mode <= NASH_WIDEN_PAIR,
+            NASH_EINVAL, "%s has mode %d, which is no nash_widen_mode", name,
+            (int)morph->mode);
+    REQUIRE(!row->measures || probe, NASH_EINVAL,
+            "%s inserts a batch normalisation, whose statistics need a probe",
+            name);
+done:
+    return status;
+}
+
+nash_status ni_morph_apply_in_place(nash_model *m, const nash_morph *morph,
+                                    const nash_probe *probe)
+{
+    nash_status status = check_fields(morph, probe);
+    if (status != NASH_OK)
+        return status;
+    return rows[morph->kind]->apply(m, morph, probe);
+}
+
+nash_status nash_morph_apply(nash_model *m, const nash_morph *morph,
+                             const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    nash_model *child = NULL;
+    TRY(nash_model_dup(&child, m));
+    TRY(ni_morph_apply_in_place(child, morph, probe));
+    ni_model_swap(m, child);
+done:
+    nash_model_free(child);
+    return status;
+}
+
+nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
+                            const nash_model *m, uint64_t seed, uint32_t child,
+                            uint32_t key)
+{
+    nash_status status = check_kind(kind);
+    if (status != NASH_OK)
+        return status;
+    ni_rng rng = ni_rng_make(seed, NI_RNG_MORPH, child, key);
+    nash_morph morph = {.kind = kind};
+    status = rows[kind]->draw(&morph, nash_model_graph(m), &rng);
+    if (status == NASH_OK)
+        *out = morph;
+    return status;
+}
