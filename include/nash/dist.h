@@ -10,51 +10,93 @@
  */
 
 typedef struct nash_process_opts {
-    const char *program;  /* the nash executable */
+    const char *program;  /* the nash executable; an absolute path */
     const char *launcher; /* words put before it, split at blanks; NULL: none */
     const char *run_dir;
     const char *data_dir;
     nash_dataset_opts dataset;
-    double val_share;     /* of the training images */
-    int32_t jobs;         /* candidates side by side */
-    const volatile int *stop; /* nonzero: end the candidates, return ESTOP */
-    /* progress of candidate (step, child); may be NULL */
-    void (*progress)(void *ctx, int32_t step, int32_t child, double share,
-                     const nash_epoch *last);
+    double val_share;         /* of the training images, in (0, 1) */
+    int32_t jobs;             /* candidates side by side, >= 1 */
+    bool allow_mixed;         /* take results of candidates that computed with
+                                 another library or instruction set than this
+                                 process would */
+    const volatile int *stop; /* nonzero: end the candidates, return ESTOP;
+                                 NULL: never */
+    /* What happens, for people and records; told in this thread, and each may
+     * be NULL. */
     void *ctx;
+    void (*progress)(void *ctx, const nash_job *job, double share,
+                     double images_per_second);
+    nash_status (*epoch)(void *ctx, const nash_job *job,
+                         const nash_epoch *epoch);
+    /* one candidate has its outcome, long before its siblings perhaps */
+    nash_status (*finished)(void *ctx, const nash_job *job,
+                            const nash_outcome *outcome);
 } nash_process_opts;
 
 /**
  * An evaluator that runs candidates as processes. A candidate that already has
- * a result for the same job is not run again.
+ * a trained model, or has diverged, for exactly the same job is not run again.
+ * Interrupted, it ends the candidates, waits for them and returns NASH_ESTOP.
  *
  * @param evaluator  receives the interface; release with
  *                   nash_process_evaluator_close()
- * @param opts       copied, its strings borrowed
+ * @param opts       copied, its strings too
+ * @return NASH_OK, NASH_EINVAL (an option; a path that a launcher's shell
+ *         would take apart), NASH_ENOTFOUND (a directory) or NASH_ENOMEM;
+ *         evaluating: also NASH_EIO
  */
 NASH_API nash_status nash_process_evaluator_open(nash_evaluator *evaluator,
                                                  const nash_process_opts *opts);
 NASH_API void nash_process_evaluator_close(nash_evaluator *evaluator);
 
-/** Remove the trained weights of a step's candidates but its winner's. */
+/**
+ * Read a candidate's trained model.
+ *
+ * @param snapshot  0, 1, ...: its model at that snapshot; -1: at the end
+ * @return as nash_onnx_read(); NASH_ENOTFOUND after the last snapshot
+ */
+NASH_API nash_status nash_candidate_model(nash_model **out, const char *run_dir,
+                                          int32_t step, int32_t child,
+                                          int32_t snapshot);
+
+/** Remove the models of a step's candidates but its winner's; their results
+ * and logs stay. @return NASH_OK, NASH_EIO or NASH_ENOMEM */
 NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
                                            int32_t winner);
 
 /**
  * What "nash candidate DIR" does: lock the directory, train what job.json asks
- * for, write progress lines to @p progress_fd, leave result.json and the
- * trained model. Ends early when standard input closes.
+ * for, leave result.json and the trained model. Does nothing if the result is
+ * there already.
  *
- * @return NASH_OK once a result (also a failure of the training) is written
+ * @param progress_fd  receives lines of progress: "progress SHARE RATE" about
+ *                     every second and "epoch NUMBER LR ..." (the members of
+ *                     nash_epoch); -1: none
+ * @param alive_fd     it gives up soon after this end of file; -1: never
+ * @return NASH_OK once a result (also a failure of the training) is written;
+ *         NASH_ENOTFOUND (no job.json), NASH_EFORMAT, NASH_EBUSY (another
+ *         process trains it), NASH_ESTOP, or what opening the data returned
  */
-NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd);
+NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd,
+                                        int alive_fd);
 
-/** The validation split that a run uses: [*n_train] and [*n_val] indices,
- * yours to free with nash_split_free(). */
+/** Undo, in place, the percent-encoding in which a directory's path reaches
+ * "nash candidate --encoded" through a launcher. @return NASH_OK or
+ * NASH_EINVAL */
+NASH_API nash_status nash_candidate_decode(char *path);
+
+/**
+ * The split of the training images that a run uses.
+ *
+ * @param train, val  receive [*n_train] and [*n_val] indices, yours to free
+ *                    with nash_split_free()
+ * @return NASH_OK, NASH_EINVAL (a part would be empty) or NASH_ENOMEM
+ */
 NASH_API nash_status nash_run_split(int32_t **train, int32_t *n_train,
                                     int32_t **val, int32_t *n_val,
-                                    const nash_images *images,
-                                    double val_share, uint64_t seed);
+                                    const nash_images *images, double val_share,
+                                    uint64_t seed);
 NASH_API void nash_split_free(int32_t *index);
 
 #endif

@@ -1,0 +1,182 @@
+/*
+ * Command lines for candidates. A launcher is split at blanks, without a shell:
+ * whoever needs more writes a script.
+ */
+#include "launch.h"
+
+#include <nash/dist.h>
+
+#include "paths.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
+                            "YZ0123456789_./,:@+=-";
+
+/* Cut at blanks, in place; the words then stand one after another. */
+static int32_t split(char *text)
+{
+    int32_t n = 0;
+    char *to = text, *rest = NULL;
+    for (char *word = strtok_r(text, " \t", &rest); word;
+         word = strtok_r(NULL, " \t", &rest)) {
+        size_t bytes = strlen(word) + 1;
+        memmove(to, word, bytes);
+        to += bytes;
+        n++;
+    }
+    return n;
+}
+
+nash_status ni_launch_init(ni_launch *launch, const char *program,
+                           const char *launcher)
+{
+    nash_status status = NASH_OK;
+    *launch = (ni_launch){0};
+    NEW_FROM(launch->program, ni_strdup(program));
+    if (launcher) {
+        NEW_FROM(launch->launcher, ni_strdup(launcher));
+        launch->n_words = split(launch->launcher);
+        REQUIRE(launch->n_words > 0, NASH_EINVAL,
+                "the launcher is empty, expected a command");
+        REQUIRE(strspn(program, plain) == strlen(program), NASH_EINVAL,
+                "behind a launcher the program's path must be of letters, "
+                "digits and _./,:@+=- only, but it is %s",
+                program);
+    }
+done:
+    return status;
+}
+
+void ni_launch_deinit(ni_launch *launch)
+{
+    ni_free(launch->program);
+    ni_free(launch->launcher);
+    *launch = (ni_launch){0};
+}
+
+static char *encode(const char *path)
+{
+    char *text = ni_alloc(3 * (int64_t)strlen(path) + 1, 1);
+    for (char *to = text; text && *path; path++) {
+        if (strchr(plain, *path))
+            *to++ = *path;
+        else
+            to += sprintf(to, "%%%02X", (unsigned)(unsigned char)*path);
+    }
+    return text;
+}
+
+static int digit(char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+nash_status nash_candidate_decode(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from; from++) {
+        *to = *from;
+        if (*from == '%') {
+            int high = digit(from[1]);
+            int low = high < 0 ? -1 : digit(from[2]);
+            if (low < 0 || high + low == 0)
+                return ni_fail(NASH_EINVAL,
+                               "'%s' is no path in percent-encoding", path);
+            *to = (char)(16 * high + low);
+            from += 2;
+        }
+        to++;
+    }
+    *to = '\0';
+    return NASH_OK;
+}
+
+nash_status ni_launch_words(char ***argv, const ni_launch *launch,
+                            const char *dir)
+{
+    nash_status status = NASH_OK;
+    const char *word = launch->launcher;
+    char **words = NULL;
+    int32_t n = 0;
+    NEW_ARRAY(words, launch->n_words + 5);
+    for (; n < launch->n_words; n++) {
+        NEW_FROM(words[n], ni_strdup(word));
+        word += strlen(word) + 1;
+    }
+    NEW_FROM(words[n++], ni_strdup(launch->program));
+    NEW_FROM(words[n++], ni_strdup("candidate"));
+    if (launch->launcher)
+        NEW_FROM(words[n++], ni_strdup("--encoded"));
+    NEW_FROM(words[n], launch->launcher ? encode(dir) : ni_strdup(dir));
+    *argv = words;
+    words = NULL;
+done:
+    ni_launch_words_free(words);
+    return status;
+}
+
+void ni_launch_words_free(char **argv)
+{
+    for (char **word = argv; word && *word; word++)
+        ni_free(*word);
+    ni_free(argv);
+}
+
+/* The last line of a file, "" if there is none; cut at the buffer's size. */
+static void last_line(char *line, size_t size_bytes, const char *path)
+{
+    char tail[1024];
+    line[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    off_t end = lseek(fd, 0, SEEK_END);
+    off_t from =
+        end > (off_t)sizeof tail - 1 ? end - (off_t)sizeof tail + 1 : 0;
+    ssize_t n = pread(fd, tail, sizeof tail - 1, from);
+    close(fd);
+    while (n > 0 && strchr("\n\r ", tail[n - 1]))
+        n--;
+    tail[n > 0 ? n : 0] = '\0';
+    const char *newline = strrchr(tail, '\n');
+    snprintf(line, size_bytes, "%s", newline ? newline + 1 : tail);
+}
+
+void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
+                     int wait_status, const char *dir)
+{
+    char *log = ni_path_join(dir, NI_FILE_LOG);
+    char line[160] = "";
+    if (log)
+        last_line(line, sizeof line, log);
+    ni_free(log);
+    *outcome = (nash_outcome){
+        .status = NASH_ECHILD,
+        .val = {(double)NAN, (double)NAN, (double)NAN, 0},
+    };
+    char *text = outcome->message;
+    size_t size = sizeof outcome->message;
+    int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+    if (number)
+        snprintf(text, size,
+                 "candidate %04d-%02d was ended by signal %d (%s)%s", job->step,
+                 job->child, number, strsignal(number),
+                 number == SIGKILL ? ", as the kernel does when memory runs out"
+                                   : "");
+    else
+        snprintf(text, size,
+                 "candidate %04d-%02d ended with status %d and no result; its "
+                 "log ends with: %s",
+                 job->step, job->child, WEXITSTATUS(wait_status), line);
+}

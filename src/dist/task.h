@@ -1,0 +1,49 @@
+#ifndef NI_DIST_TASK_H
+#define NI_DIST_TASK_H
+
+#include <nash/search.h>
+
+/*
+ * What job.json and result.json say.
+ */
+
+/* Everything that decides what a candidate's training gives. */
+typedef struct ni_task {
+    int32_t step, child;
+    bool on_all;
+    uint64_t model_hash; /* of model.onnx */
+    double val_share;
+    char *data_dir; /* absolute; owned if it was read */
+    nash_dataset_opts dataset;
+    nash_train_opts train;
+} ni_task;
+
+/** job.json's text, yours to free with ni_free(). @param hash  of the text */
+nash_status ni_task_write(char **text, uint64_t *hash, const ni_task *task);
+
+/**
+ * Read DIR/job.json; release with ni_task_deinit().
+ *
+ * @return NASH_OK, NASH_ENOTFOUND (no such file), NASH_EFORMAT, NASH_EIO or
+ *         NASH_ENOMEM
+ */
+nash_status ni_task_read(ni_task *task, uint64_t *hash, const char *dir);
+void ni_task_deinit(ni_task *task);
+
+/** Write DIR/result.json. @param hash  of the job that it answers
+ * @param engine  what computed it */
+nash_status ni_result_write(const char *dir, uint64_t hash, const char *engine,
+                            const nash_outcome *outcome);
+
+/**
+ * Read DIR/result.json.
+ *
+ * @param outcome  yours to deinitialise; cleared on failure
+ * @param engine   receives what computed it, yours to free with ni_free()
+ * @return NASH_OK, NASH_ENOTFOUND (no result, or another job's), NASH_EFORMAT,
+ *         NASH_EIO or NASH_ENOMEM
+ */
+nash_status ni_result_read(nash_outcome *outcome, char **engine,
+                           const char *dir, uint64_t hash);
+
+#endif
