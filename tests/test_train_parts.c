@@ -1,0 +1,469 @@
+/* What training is made of: schedules, loss, optimiser, scores, batches in
+ * order. Golden numbers are PyTorch's (torch.optim.SGD, cross_entropy). */
+#include "base/memory.h"
+#include "base/rng.h"
+#include "train/feed.h"
+#include "train/loss.h"
+#include "train/schedule.h"
+#include "train/sgd.h"
+
+#include <nash/train.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- schedules --------------------------------------------------------- */
+
+static void the_cosine_falls_from_start_to_exactly_end(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.epochs = 4;
+    opts.lr_end = 0.001;
+    double before = INFINITY;
+    assert_true(nash_learning_rate(&opts, 0, 10) == 0.05);
+    for (int64_t step = 0; step < 40; step++) {
+        double lr = nash_learning_rate(&opts, step, 10);
+        assert_true(lr < before);
+        before = lr;
+    }
+    assert_true(before == 0.001);
+    assert_float_equal(nash_learning_rate(&opts, 13, 10), 0.03775, 1e-15);
+}
+
+static void assert_cycles(int32_t epochs, int32_t cycle, int32_t growth,
+                          const int32_t *lengths)
+{
+    nash_train_opts opts = nash_train_opts_default();
+    opts.epochs = epochs;
+    opts.cycle = cycle;
+    opts.cycle_growth = growth;
+    int32_t first = 0;
+    for (int32_t number = 0; first < epochs; number++) {
+        assert_true(lengths[number] > 0);
+        for (int32_t i = 0; i < lengths[number]; i++) {
+            ni_cycle at = ni_cycle_at(&opts, first + i);
+            assert_int_equal(at.number, number);
+            assert_int_equal(at.first, first);
+            assert_int_equal(at.epochs, lengths[number]);
+            assert_int_equal(ni_cycle_ends(&opts, first + i),
+                             i == lengths[number] - 1);
+        }
+        first += lengths[number];
+    }
+    assert_int_equal(first, epochs);
+}
+
+static void cycles_grow_and_leftover_epochs_find_a_place(void **state)
+{
+    (void)state;
+    assert_cycles(17, 0, 1, (const int32_t[]){17, 0});
+    assert_cycles(15, 1, 2, (const int32_t[]){1, 2, 4, 8, 0});
+    assert_cycles(20, 10, 1, (const int32_t[]){10, 10, 0});
+    assert_cycles(17, 10, 1, (const int32_t[]){10, 7, 0});
+    assert_cycles(14, 10, 1, (const int32_t[]){14, 0});
+    assert_cycles(10, 1, 2, (const int32_t[]){1, 2, 7, 0});
+    assert_cycles(5, 17, 2, (const int32_t[]){5, 0});
+    assert_cycles(1, 1, 1, (const int32_t[]){1, 0});
+    nash_train_opts endless = {
+        .epochs = INT32_MAX, .cycle = INT32_MAX - 1, .cycle_growth = INT32_MAX};
+    assert_int_equal(ni_cycle_at(&endless, 9).epochs, INT32_MAX);
+}
+
+static void whatever_the_options_training_ends_at_lr_end(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.lr_end = 0.0003;
+    for (int32_t i = 0; i < 4000; i++) {
+        opts.epochs = 1 + i % 23;
+        opts.cycle = i / 23 % 9;
+        opts.cycle_growth = 1 + i / 207 % 3;
+        opts.warmup = i % 2 * 0.3;
+        int64_t per_epoch = 1 + i % 5, last = opts.epochs * per_epoch - 1;
+        assert_true(nash_learning_rate(&opts, last, per_epoch) == 0.0003);
+        for (int64_t step = 0; step < last; step++) {
+            double lr = nash_learning_rate(&opts, step, per_epoch);
+            assert_true(lr > 0.0 && lr <= opts.lr_start);
+        }
+    }
+}
+
+static void the_warm_up_rises_evenly_and_only_once(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.epochs = 4;
+    opts.cycle = 2;
+    opts.warmup = 0.4;
+    for (int64_t step = 0; step < 4; step++)
+        assert_float_equal(nash_learning_rate(&opts, step, 5),
+                           0.01 * (double)(step + 1), 1e-15);
+    assert_true(nash_learning_rate(&opts, 4, 5) == 0.05);
+    assert_true(nash_learning_rate(&opts, 10, 5) == 0.05);
+}
+
+static void the_constant_rate_is_constant(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.schedule = NASH_SCHEDULE_CONSTANT;
+    opts.epochs = 3;
+    opts.cycle = 1;
+    for (int64_t step = 0; step < 12; step++)
+        assert_true(nash_learning_rate(&opts, step, 4) == 0.05);
+}
+
+static void a_lone_image_is_no_step_but_a_pair_is(void **state)
+{
+    (void)state;
+    assert_int_equal(nash_steps_per_epoch(40000, 128), 313);
+    assert_int_equal(nash_steps_per_epoch(256, 128), 2);
+    assert_int_equal(nash_steps_per_epoch(257, 128), 2);
+    assert_int_equal(nash_steps_per_epoch(258, 128), 3);
+    assert_int_equal(nash_steps_per_epoch(5, 128), 1);
+    assert_int_equal(nash_steps_per_epoch(1, 128), 1);
+    assert_int_equal(nash_steps_per_epoch(3, 1), 3);
+}
+
+/* ---- loss -------------------------------------------------------------- */
+
+static const float golden_logits[12] = {1.5F,  -0.25F, 0.75F, 3.0F,  0.0F, 0.5F,
+                                        -2.0F, 0.25F,  10.F,  -20.F, 5.F,  9.F};
+static const int32_t golden_labels[3] = {3, 0, 1};
+
+static void the_loss_is_pytorchs(void **state)
+{
+    (void)state;
+    static const double d_plain[12] = {
+        0.0543966391, 0.00945271849, 0.0256951529,  -0.0895445105,
+        -0.251394637, 0.135094072,   0.0110891967,  0.105211369,
+        0.242491719,  -0.333333333,  0.00163389635, 0.089207718};
+    static const double d_smooth[12] = {
+        0.0460633058, 0.00111938515, 0.0173618196,   -0.0645445105,
+        -0.226394637, 0.126760738,   0.00275586335,  0.0968780354,
+        0.234158386,  -0.308333333,  -0.00669943698, 0.0808743847};
+    float d[12];
+    ni_loss loss = ni_softmax_loss(d, golden_logits, golden_labels, 3, 4, 0.0);
+    assert_float_equal(loss.sum, 32.0341876771, 1e-9);
+    assert_int_equal(loss.wrong, 2);
+    for (int i = 0; i < 12; i++)
+        assert_float_equal(d[i], d_plain[i], 1e-8);
+    loss = ni_softmax_loss(d, golden_logits, golden_labels, 3, 4, 0.1);
+    assert_float_equal(loss.sum, 30.1404376771, 1e-9);
+    for (int i = 0; i < 12; i++)
+        assert_float_equal(d[i], d_smooth[i], 1e-8);
+}
+
+static void the_gradient_of_the_loss_is_its_slope(void **state)
+{
+    (void)state;
+    enum { N = 4, K = 7 };
+    ni_rng rng = ni_rng_make(11, NI_RNG_TEST, 0, 0);
+    float logits[N * K], d[N * K], ignored[N * K];
+    int32_t labels[N];
+    for (int i = 0; i < N * K; i++)
+        logits[i] = (float)(3.0 * ni_rng_normal(&rng));
+    for (int i = 0; i < N; i++)
+        labels[i] = (int32_t)ni_rng_below(&rng, K);
+    ni_softmax_loss(d, logits, labels, N, K, 0.2);
+    for (int i = 0; i < N * K; i++) {
+        float kept = logits[i], above = kept + 0x1p-9F, below = kept - 0x1p-9F;
+        logits[i] = above;
+        double high = ni_softmax_loss(ignored, logits, labels, N, K, 0.2).sum;
+        logits[i] = below;
+        double low = ni_softmax_loss(ignored, logits, labels, N, K, 0.2).sum;
+        logits[i] = kept;
+        double slope = (high - low) / N / ((double)above - (double)below);
+        assert_float_equal(d[i], slope, 1e-6);
+    }
+}
+
+static void the_loss_survives_large_logits_and_shows_nans(void **state)
+{
+    (void)state;
+    const float large[3] = {1e30F, -1e30F, 9e29F};
+    const float broken[3] = {0.0F, (float)NAN, 1.0F};
+    const int32_t label = 2;
+    float d[3];
+    ni_loss loss = ni_softmax_loss(d, large, &label, 1, 3, 0.0);
+    assert_true(isfinite(loss.sum) && loss.sum > 9e28);
+    assert_true(d[0] == 1.0F && d[1] == 0.0F && d[2] == -1.0F);
+    loss = ni_softmax_loss(d, broken, &label, 1, 3, 0.0);
+    assert_false(isfinite(loss.sum));
+}
+
+/* ---- optimiser --------------------------------------------------------- */
+
+/* input 3x1x1, batch_norm, gate with itself, fc to 2 classes, softmax */
+static nash_model *every_role(void)
+{
+    nash_graph *g;
+    nash_model *m;
+    nash_attrs input = nash_attrs_default(), fc = nash_attrs_default();
+    int32_t id[5];
+    input.out_channels = 3;
+    input.size[0] = input.size[1] = 1;
+    fc.out_channels = 2;
+    fc.bias = true;
+    assert_int_equal(nash_graph_create(&g), NASH_OK);
+    assert_int_equal(
+        nash_graph_append(&id[0], g, NASH_OP_INPUT, &input, NULL, 0), 0);
+    assert_int_equal(
+        nash_graph_append(&id[1], g, NASH_OP_BATCH_NORM, NULL, &id[0], 1), 0);
+    const int32_t both[2] = {id[1], id[1]};
+    assert_int_equal(nash_graph_append(&id[2], g, NASH_OP_GATE, NULL, both, 2),
+                     0);
+    assert_int_equal(nash_graph_append(&id[3], g, NASH_OP_FC, &fc, &id[2], 1),
+                     0);
+    assert_int_equal(
+        nash_graph_append(&id[4], g, NASH_OP_SOFTMAX, NULL, &id[3], 1), 0);
+    assert_int_equal(nash_model_create(&m, &g), NASH_OK);
+    return m;
+}
+
+static nash_plan *training_plan(nash_model *m)
+{
+    nash_plan *plan;
+    nash_plan_opts opts = nash_plan_opts_default();
+    opts.engine = NASH_ENGINE_REF;
+    opts.mode = NASH_MODE_TRAIN;
+    opts.batch = 2;
+    assert_int_equal(nash_plan_create(&plan, m, &opts), NASH_OK);
+    return plan;
+}
+
+static void fill_all_trained(const nash_model *m, const nash_plan *plan,
+                             float weight, float gradient)
+{
+    int32_t nodes = nash_graph_size(nash_model_graph(m));
+    for (int32_t i = 0; i < nodes * NASH_SLOT_COUNT; i++) {
+        int32_t id = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
+        nash_tensor *t = nash_model_tensor(m, id, slot);
+        float *d = nash_plan_gradient(plan, id, slot);
+        for (int64_t k = 0; d && k < t->count; k++) {
+            t->data[k] = weight;
+            d[k] = gradient;
+        }
+    }
+}
+
+static void assert_golden_steps(bool nesterov, const float golden[4][3])
+{
+    static const float gradient[4][3] = {{0.1F, -0.2F, 0.3F},
+                                         {-0.4F, 0.25F, 0.05F},
+                                         {0.6F, 0.0F, -0.7F},
+                                         {0.2F, 0.2F, 0.2F}};
+    static const double lr[4] = {0.1, 0.05, 0.2, 0.01};
+    static const float start[3] = {0.5F, -1.25F, 2.0F};
+    ni_sgd *sgd;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.weight_decay = 0.01;
+    opts.nesterov = nesterov;
+    nash_model *m = every_role();
+    nash_plan *plan = training_plan(m);
+    fill_all_trained(m, plan, 0.0F, 0.0F);
+    float *w = nash_model_tensor(m, 3, NASH_SLOT_WEIGHT)->data;
+    memcpy(w, start, sizeof start);
+    assert_int_equal(ni_sgd_create(&sgd, m, &opts), NASH_OK);
+    for (int step = 0; step < 4; step++) {
+        memcpy(nash_plan_gradient(plan, 3, NASH_SLOT_WEIGHT), gradient[step],
+               sizeof gradient[step]);
+        ni_sgd_step(sgd, plan, lr[step]);
+        for (int i = 0; i < 3; i++)
+            assert_float_equal(w[i], golden[step][i], 2e-7);
+    }
+    ni_sgd_free(sgd);
+    nash_plan_free(plan);
+    nash_model_free(m);
+}
+
+static void the_optimiser_is_pytorchs(void **state)
+{
+    (void)state;
+    static const float plain[4][3] = {
+        {0.489499986F, -1.22874999F, 1.96800005F},
+        {0.504530251F, -1.23107314F, 1.95011604F},
+        {0.437630087F, -1.23697424F, 2.02183342F},
+        {0.432575822F, -1.23911607F, 2.02285862F}};
+    static const float nesterov[4][3] = {
+        {0.480049998F, -1.20962501F, 1.93920004F},
+        {0.513341427F, -1.22361958F, 1.91964781F},
+        {0.332104057F, -1.22652769F, 2.12045574F},
+        {0.325531483F, -1.23033559F, 2.11916208F}};
+    assert_golden_steps(false, plain);
+    assert_golden_steps(true, nesterov);
+}
+
+/* A step with zero gradients moves what is decayed, and nothing else. */
+static void assert_decayed(bool all)
+{
+    ni_sgd *sgd;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.weight_decay = 0.5;
+    opts.decay_all = all;
+    nash_model *m = every_role();
+    nash_plan *plan = training_plan(m);
+    fill_all_trained(m, plan, 1.0F, 0.0F);
+    assert_int_equal(ni_sgd_create(&sgd, m, &opts), NASH_OK);
+    ni_sgd_step(sgd, plan, 1.0);
+    float rest = all ? 0.5F : 1.0F;
+    assert_true(nash_model_tensor(m, 3, NASH_SLOT_WEIGHT)->data[0] == 0.5F);
+    assert_true(nash_model_tensor(m, 3, NASH_SLOT_BIAS)->data[0] == rest);
+    assert_true(nash_model_tensor(m, 1, NASH_SLOT_GAMMA)->data[0] == rest);
+    assert_true(nash_model_tensor(m, 1, NASH_SLOT_BETA)->data[0] == rest);
+    assert_true(nash_model_tensor(m, 2, NASH_SLOT_LAMBDA)->data[0] == 1.0F);
+    assert_true(nash_model_tensor(m, 1, NASH_SLOT_VAR)->data[0] == 1.0F);
+    ni_sgd_free(sgd);
+    nash_plan_free(plan);
+    nash_model_free(m);
+}
+
+static void decay_spares_gates_always_and_the_rest_by_option(void **state)
+{
+    (void)state;
+    assert_decayed(false);
+    assert_decayed(true);
+}
+
+/* ---- scores ------------------------------------------------------------ */
+
+static void scores_are_those_done_by_hand(void **state)
+{
+    (void)state;
+    static const float p[] = {0.5F, 0.25F, 0.25F, /* right */
+                              0.5F, 0.25F, 0.25F, /* wrong */
+                              0.0F, 1.0F,  0.0F,  /* right */
+                              0.9F, 0.1F,  0.0F,  /* right */
+                              0.2F, 0.8F,  0.0F}; /* wrong, impossible */
+    static const int32_t labels[] = {0, 1, 1, 0, 2};
+    nash_score score;
+    double by_class[4];
+    nash_score_of(&score, by_class, p, labels, 5, 3);
+    double loss =
+        -(log(0.5) + log(0.25) + log((double)0.9F) + log((double)0x1p-126F)) /
+        5;
+    assert_float_equal(score.loss, loss, 1e-12);
+    assert_float_equal(score.error, 0.4, 1e-15);
+    assert_float_equal(score.balanced_error, 0.5, 1e-15);
+    assert_int_equal(score.images, 5);
+    assert_true(by_class[0] == 0.0 && by_class[1] == 0.5 && by_class[2] == 1.0);
+}
+
+static void absent_classes_and_nans_are_told(void **state)
+{
+    (void)state;
+    static const float p[] = {0.9F, 0.1F, (float)NAN, (float)NAN};
+    static const int32_t labels[] = {0, 0};
+    nash_score score;
+    double by_class[2];
+    nash_score_of(&score, by_class, p, labels, 2, 2);
+    assert_true(isnan(score.loss) && isnan(by_class[1]));
+    assert_true(score.error == 0.5 && score.balanced_error == 0.5);
+    nash_score_of(&score, by_class, p, labels, 0, 2);
+    assert_true(isnan(score.loss) && isnan(score.error) &&
+                isnan(score.balanced_error));
+    assert_int_equal(score.images, 0);
+}
+
+/* ---- batches in order -------------------------------------------------- */
+
+enum { IMAGES = 21, SIDE = 6 };
+
+static uint8_t pixels[IMAGES * SIDE * SIDE];
+static int32_t labels_of_images[IMAGES], everything[IMAGES];
+
+static nash_images some_images(void)
+{
+    ni_rng rng = ni_rng_make(5, NI_RNG_TEST, 0, 0);
+    for (int i = 0; i < IMAGES * SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)ni_rng_below(&rng, 256);
+    for (int i = 0; i < IMAGES; i++) {
+        labels_of_images[i] = i % 3;
+        everything[i] = i;
+    }
+    return (nash_images){.shape = {1, SIDE, SIDE},
+                         .n = IMAGES,
+                         .classes = 3,
+                         .pixels = pixels,
+                         .labels = labels_of_images};
+}
+
+static void the_feed_gives_the_named_batches_at_any_pace(void **state)
+{
+    (void)state;
+    enum { BATCH = 8 };
+    nash_images images = some_images();
+    nash_train_opts opts = nash_train_opts_default();
+    float mean = 120.0F, expected[BATCH * SIDE * SIDE];
+    int32_t order[IMAGES], labels[BATCH];
+    ni_feed *feed;
+    opts.epochs = 3;
+    opts.step = 4;
+    assert_int_equal(
+        ni_feed_open(&feed, &images, everything, IMAGES, BATCH, &mean, &opts),
+        NASH_OK);
+    for (int32_t i = 0; i < 9; i++) {
+        nash_batch_key key = {.step = 4, .epoch = (uint32_t)(i / 3)};
+        int32_t n = i % 3 < 2 ? BATCH : 5;
+        nash_batch_order(order, everything, IMAGES, &key);
+        nash_batch_fill(expected, labels, &images, order + i % 3 * BATCH, n,
+                        &opts.augment, &mean, &key);
+        if (i % 2)
+            usleep(3000); /* let the feed run ahead */
+        const ni_batch *batch = ni_feed_next(feed);
+        assert_int_equal(batch->n, n);
+        assert_memory_equal(batch->labels, labels, (size_t)n * sizeof *labels);
+        assert_memory_equal(batch->pixels, expected,
+                            (size_t)n * SIDE * SIDE * sizeof *expected);
+    }
+    ni_feed_close(feed);
+}
+
+static void a_feed_can_be_closed_at_any_moment(void **state)
+{
+    (void)state;
+    nash_images images = some_images();
+    nash_train_opts opts = nash_train_opts_default();
+    float mean = 0.0F;
+    int64_t blocks = ni_memory_live_blocks();
+    for (int taken = 0; taken < 5; taken++) {
+        ni_feed *feed;
+        assert_int_equal(
+            ni_feed_open(&feed, &images, everything, IMAGES, 4, &mean, &opts),
+            NASH_OK);
+        for (int i = 0; i < taken; i++)
+            assert_int_equal(ni_feed_next(feed)->n, 4);
+        ni_feed_close(feed);
+    }
+    assert_int_equal(ni_memory_live_blocks(), blocks);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_cosine_falls_from_start_to_exactly_end),
+        cmocka_unit_test(cycles_grow_and_leftover_epochs_find_a_place),
+        cmocka_unit_test(whatever_the_options_training_ends_at_lr_end),
+        cmocka_unit_test(the_warm_up_rises_evenly_and_only_once),
+        cmocka_unit_test(the_constant_rate_is_constant),
+        cmocka_unit_test(a_lone_image_is_no_step_but_a_pair_is),
+        cmocka_unit_test(the_loss_is_pytorchs),
+        cmocka_unit_test(the_gradient_of_the_loss_is_its_slope),
+        cmocka_unit_test(the_loss_survives_large_logits_and_shows_nans),
+        cmocka_unit_test(the_optimiser_is_pytorchs),
+        cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
+        cmocka_unit_test(scores_are_those_done_by_hand),
+        cmocka_unit_test(absent_classes_and_nans_are_told),
+        cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),
+        cmocka_unit_test(a_feed_can_be_closed_at_any_moment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
