@@ -27,7 +27,10 @@ typedef struct nash_dataset_opts {
                                 there is none, stratified; e.g. 0.15 */
     uint64_t seed;           /* of the hold-out */
     int32_t max_side;        /* pixels; larger medians are scaled down: 128 */
-    int64_t max_bytes;       /* refuse a larger data set; 0: 8 GiB */
+    int64_t max_bytes;       /* refuse a larger part; 0: 8 GiB */
+    double max_skipped;      /* image folders: share of files that may be
+                                unreadable, and are left out; more are refused.
+                                0.1 */
 } nash_dataset_opts;
 
 typedef struct nash_dataset nash_dataset;

@@ -1,0 +1,333 @@
+/*
+ * Opening a directory as a data set: which format it has, which images are
+ * held out, what shape all get. The training part is read at once; the test
+ * part is not touched before it is asked for.
+ */
+#include "reader.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const ni_reader *const readers[] = {
+    &ni_reader_cifar10,
+    &ni_reader_cifar100,
+    &ni_reader_idx,
+    &ni_reader_folder,
+};
+
+enum { READER_COUNT = sizeof readers / sizeof *readers };
+
+nash_dataset_opts nash_dataset_opts_default(void)
+{
+    return (nash_dataset_opts){.holdout = 0.15,
+                               .max_side = 128,
+                               .max_bytes = (int64_t)8 << 30,
+                               .max_skipped = 0.1};
+}
+
+nash_part ni_dataset_set(const nash_dataset *ds, nash_part part)
+{
+    return ds->holdout ? NASH_PART_TRAIN : part;
+}
+
+const char *ni_part_name(nash_part part)
+{
+    return part == NASH_PART_TRAIN ? "training" : "test";
+}
+
+nash_status ni_dataset_note(nash_dataset *ds, const char *format, ...)
+{
+    char text[sizeof((nash_data_problem *)0)->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ni_log(NASH_LOG_WARNING, "%s", text);
+    return ni_strings_add(&ds->problems, text);
+}
+
+nash_status ni_images_put(nash_images *images, int32_t i, const ni_view *view)
+{
+    nash_shape s = images->shape;
+    return ni_view_fit(images->pixels + (int64_t)i * s.c * s.h * s.w, s, view);
+}
+
+static nash_status check_opts(const nash_dataset_opts *o)
+{
+    nash_status status = NASH_OK;
+    REQUIRE((o->height == 0) == (o->width == 0) && o->height >= 0 &&
+                o->width >= 0 && o->height <= NASH_MAX_DIM &&
+                o->width <= NASH_MAX_DIM,
+            NASH_EINVAL,
+            "image size %d x %d, expected height and width both 0 or both "
+            "within 1 .. %d",
+            o->height, o->width, NASH_MAX_DIM);
+    REQUIRE(o->channels == 0 || o->channels == 1 || o->channels == 3,
+            NASH_EINVAL, "%d channels, expected 1, 3, or 0 for automatic",
+            o->channels);
+    REQUIRE(o->holdout >= 0.0 && o->holdout < 1.0, NASH_EINVAL,
+            "hold-out share %g, expected 0 or more and less than 1",
+            o->holdout);
+    REQUIRE(o->max_skipped >= 0.0 && o->max_skipped <= 1.0, NASH_EINVAL,
+            "share of unreadable files %g, expected 0 .. 1", o->max_skipped);
+    REQUIRE(o->max_side >= 1 && o->max_side <= NASH_MAX_DIM, NASH_EINVAL,
+            "longest side %d, expected 1 .. %d", o->max_side, NASH_MAX_DIM);
+done:
+    return status;
+}
+
+/* The first format that recognises a directory, or NULL. */
+static nash_status recognise(const ni_reader **reader, const char *dir,
+                             bool nested)
+{
+    nash_status status = NASH_OK;
+    *reader = NULL;
+    for (int i = 0; i < READER_COUNT && !*reader; i++) {
+        bool yes = false;
+        TRY(readers[i]->recognise(&yes, dir, nested));
+        if (yes)
+            *reader = readers[i];
+    }
+done:
+    return status;
+}
+
+/* One level below: archives unpack into a directory of their own. */
+static nash_status recognise_below(nash_dataset *ds, const char *dir)
+{
+    nash_status status = NASH_OK;
+    ni_strings below = {0};
+    char *path = NULL;
+    TRY(ni_directory_list(&below, dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < below.n; i++) {
+        const ni_reader *reader;
+        NEW_FROM(path, ni_path_join(dir, below.items[i]));
+        TRY(recognise(&reader, path, true));
+        REQUIRE(!reader || !ds->reader, NASH_EINVAL,
+                "%s holds more than one data set, name one of them: %s or %s",
+                dir, ds->dir, path);
+        if (reader) {
+            ds->reader = reader;
+            ds->dir = path;
+        } else {
+            ni_free(path);
+        }
+        path = NULL;
+    }
+done:
+    ni_strings_deinit(&below);
+    ni_free(path);
+    return status;
+}
+
+static nash_status find_format(nash_dataset *ds, const char *dir)
+{
+    nash_status status = NASH_OK;
+    REQUIRE(ni_is_directory(dir), NASH_ENOTFOUND,
+            "%s is not a directory, expected one with a data set in it", dir);
+    TRY(recognise(&ds->reader, dir, false));
+    if (ds->reader)
+        NEW_FROM(ds->dir, ni_strdup(dir));
+    else
+        TRY(recognise_below(ds, dir));
+    REQUIRE(ds->reader, NASH_ENOTFOUND,
+            "%s holds no data set that is known, looked for data_batch_1.bin "
+            "(CIFAR-10), train.bin (CIFAR-100), train-images-idx3-ubyte "
+            "(IDX), and folders of PNG or JPEG files train/CLASS/ or CLASS/",
+            dir);
+done:
+    return status;
+}
+
+/* Parts as sets: everything in order. */
+static nash_status take_all(nash_dataset *ds, nash_part part)
+{
+    nash_status status = NASH_OK;
+    int32_t n = ds->n[part];
+    NEW_ARRAY(ds->index[part], n);
+    for (int32_t i = 0; i < n; i++)
+        ds->index[part][i] = i;
+    ds->n_part[part] = n;
+done:
+    return status;
+}
+
+static nash_status hold_out(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    int32_t n = ds->n[NASH_PART_TRAIN];
+    int32_t n_test = (int32_t)llround(n * ds->opts.holdout);
+    int32_t *labels = NULL;
+    n_test = n_test < 1 ? 1 : n_test;
+    REQUIRE(n_test < n, NASH_EINVAL,
+            "%s has %d images and no test set: a hold-out of %g leaves none to "
+            "train on",
+            ds->dir, n, ds->opts.holdout);
+    NEW_ARRAY(labels, n);
+    NEW_ARRAY(ds->index[NASH_PART_TRAIN], n - n_test);
+    NEW_ARRAY(ds->index[NASH_PART_TEST], n_test);
+    TRY(ds->reader->labels(labels, ds));
+    TRY(nash_split(ds->index[NASH_PART_TRAIN], n - n_test,
+                   ds->index[NASH_PART_TEST], labels, n, ds->classes,
+                   ds->opts.seed));
+    ds->n_part[NASH_PART_TRAIN] = n - n_test;
+    ds->n_part[NASH_PART_TEST] = n_test;
+    ds->holdout = true;
+done:
+    ni_free(labels);
+    return status;
+}
+
+static nash_status divide(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    if (ds->n[NASH_PART_TEST] == 0 && ds->opts.holdout > 0.0) {
+        TRY(hold_out(ds));
+    } else {
+        TRY(take_all(ds, NASH_PART_TRAIN));
+        TRY(take_all(ds, NASH_PART_TEST));
+    }
+done:
+    return status;
+}
+
+static nash_status choose_shape(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    ds->shape = ds->native;
+    if (ds->reader->measure)
+        TRY(ds->reader->measure(&ds->shape, ds, ds->index[NASH_PART_TRAIN],
+                                ds->n_part[NASH_PART_TRAIN]));
+    if (ds->opts.height > 0) {
+        ds->shape.h = ds->opts.height;
+        ds->shape.w = ds->opts.width;
+    }
+    if (ds->opts.channels > 0)
+        ds->shape.c = ds->opts.channels;
+done:
+    return status;
+}
+
+static int64_t image_bytes(nash_shape s)
+{
+    return (int64_t)s.c * s.h * s.w;
+}
+
+static nash_status load(nash_dataset *ds, nash_part part)
+{
+    nash_status status = NASH_OK;
+    int64_t most = ds->opts.max_bytes ? ds->opts.max_bytes
+                                      : nash_dataset_opts_default().max_bytes;
+    nash_images images = {
+        .shape = ds->shape, .n = ds->n_part[part], .classes = ds->classes};
+    REQUIRE(image_bytes(ds->shape) <= most / (images.n ? images.n : 1),
+            NASH_ELIMIT,
+            "%d images of %d x %d x %d bytes in %s are more than the %lld "
+            "bytes that are accepted",
+            images.n, images.shape.c, images.shape.h, images.shape.w, ds->dir,
+            (long long)most);
+    NEW_ARRAY(images.pixels, images.n * image_bytes(images.shape));
+    NEW_ARRAY(images.labels, images.n);
+    TRY(ds->reader->read(&images, ds->index[part], ds,
+                         ni_dataset_set(ds, part)));
+    ds->n_part[part] = images.n;
+    ds->images[part] = images;
+    ds->loaded[part] = true;
+    images = (nash_images){0};
+done:
+    ni_free(images.pixels);
+    ni_free(images.labels);
+    return status;
+}
+
+static uint64_t hash_of(const nash_images *images)
+{
+    int64_t header[] = {images->shape.c, images->shape.h, images->shape.w,
+                        images->n, images->classes};
+    uint64_t h = ni_hash(header, sizeof header, 0);
+    h = ni_hash(images->labels, (size_t)images->n * sizeof *images->labels, h);
+    return ni_hash(images->pixels,
+                   (size_t)(images->n * image_bytes(images->shape)), h);
+}
+
+nash_status nash_dataset_open(nash_dataset **out, const char *dir,
+                              const nash_dataset_opts *opts)
+{
+    nash_status status = NASH_OK;
+    nash_dataset *ds = NULL;
+    NEW(ds);
+    ds->opts = opts ? *opts : nash_dataset_opts_default();
+    TRY(check_opts(&ds->opts));
+    TRY(find_format(ds, dir));
+    TRY(ds->reader->open(ds));
+    REQUIRE(ds->n[NASH_PART_TRAIN] > 0, NASH_EFORMAT,
+            "%s has no training images", ds->dir);
+    REQUIRE(ds->classes >= 2, NASH_EFORMAT,
+            "%s has images of %d class, expected 2 or more", ds->dir,
+            ds->classes);
+    TRY(divide(ds));
+    TRY(choose_shape(ds));
+    TRY(load(ds, NASH_PART_TRAIN));
+    ds->hash = hash_of(&ds->images[NASH_PART_TRAIN]);
+    *out = ds;
+    ds = NULL;
+done:
+    nash_dataset_close(ds);
+    return status;
+}
+
+void nash_dataset_close(nash_dataset *ds)
+{
+    if (!ds)
+        return;
+    if (ds->reader)
+        ds->reader->close(ds);
+    for (int part = 0; part < 2; part++) {
+        ni_free(ds->index[part]);
+        ni_free(ds->images[part].pixels);
+        ni_free(ds->images[part].labels);
+    }
+    ni_strings_deinit(&ds->names);
+    ni_strings_deinit(&ds->problems);
+    ni_free(ds->dir);
+    ni_free(ds);
+}
+
+nash_status nash_dataset_images(const nash_images **out, nash_dataset *ds,
+                                nash_part part)
+{
+    nash_status status = NASH_OK;
+    REQUIRE(ds->n_part[part] > 0, NASH_ENOTFOUND,
+            "%s has no test set, and no hold-out was asked for", ds->dir);
+    if (!ds->loaded[part])
+        TRY(load(ds, part));
+    *out = &ds->images[part];
+done:
+    return status;
+}
+
+const char *nash_dataset_format(const nash_dataset *ds)
+{
+    return ds->reader->format;
+}
+
+bool nash_dataset_is_holdout(const nash_dataset *ds)
+{
+    return ds->holdout;
+}
+
+const char *nash_dataset_class(const nash_dataset *ds, int32_t k)
+{
+    return ds->names.items[k];
+}
+
+uint64_t nash_dataset_hash(const nash_dataset *ds)
+{
+    return ds->hash;
+}

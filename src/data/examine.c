@@ -1,0 +1,232 @@
+/*
+ * What is wrong with a data set though it can be used. Reads both parts; costs
+ * one hash per image and a sort.
+ */
+#include "reader.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The largest class may be so many times the smallest. */
+enum { IMBALANCE = 10, FEW_IMAGES = 10 };
+
+typedef struct report {
+    nash_data_problem *problems; /* [most], borrowed */
+    int32_t most, n;
+} report;
+
+__attribute__((format(printf, 2, 3))) static void add(report *r,
+                                                      const char *format, ...)
+{
+    if (r->n < r->most) {
+        char *text = r->problems[r->n].text;
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof r->problems->text, format, args);
+        va_end(args);
+    }
+    r->n++;
+}
+
+/* An image for finding its equals. */
+typedef struct print {
+    uint64_t hash;
+    nash_part part;
+    int32_t i; /* within the part */
+    int32_t label;
+} print;
+
+static int by_hash(const void *a, const void *b)
+{
+    const print *x = a, *y = b;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    if (x->part != y->part)
+        return x->part < y->part ? -1 : 1;
+    return (x->i > y->i) - (x->i < y->i);
+}
+
+static int64_t image_bytes(const nash_images *images)
+{
+    nash_shape s = images->shape;
+    return (int64_t)s.c * s.h * s.w;
+}
+
+static const uint8_t *pixels_of(const nash_images *images, int32_t i)
+{
+    return images->pixels + i * image_bytes(images);
+}
+
+static void name_image(char *text, size_t size_bytes, const nash_dataset *ds,
+                       const print *p)
+{
+    ds->reader->describe(text, size_bytes, ds, ni_dataset_set(ds, p->part),
+                         ds->index[p->part][p->i]);
+}
+
+typedef enum kind { TWICE_TRAIN, TWICE_TEST, BOTH, DISAGREE, KINDS } kind;
+
+/* Images that equal the one before them in the sorted list. */
+typedef struct repeats {
+    int32_t count[KINDS];
+    const print *first[KINDS], *other[KINDS];
+} repeats;
+
+static void count_repeat(repeats *r, kind what, const print *a, const print *b)
+{
+    if (r->count[what]++ == 0) {
+        r->first[what] = a;
+        r->other[what] = b;
+    }
+}
+
+static void find_repeats(repeats *r, const print *prints, int32_t n,
+                         const nash_dataset *ds)
+{
+    for (int32_t k = 1; k < n; k++) {
+        const print *a = &prints[k - 1], *b = &prints[k];
+        const nash_images *of_a = &ds->images[a->part];
+        const nash_images *of_b = &ds->images[b->part];
+        if (a->hash != b->hash ||
+            memcmp(pixels_of(of_a, a->i), pixels_of(of_b, b->i),
+                   (size_t)image_bytes(of_a)) != 0)
+            continue;
+        count_repeat(r,
+                     a->part != b->part           ? BOTH
+                     : a->part == NASH_PART_TRAIN ? TWICE_TRAIN
+                                                  : TWICE_TEST,
+                     a, b);
+        if (a->label != b->label)
+            count_repeat(r, DISAGREE, a, b);
+    }
+}
+
+static void report_repeats(report *out, const repeats *r,
+                           const nash_dataset *ds)
+{
+    static const char *const what[KINDS] = {
+        [TWICE_TRAIN] = "training images stand there again",
+        [TWICE_TEST] = "test images stand there again",
+        [BOTH] = "images stand in both training and test set",
+        [DISAGREE] = "images equal one of another class",
+    };
+    for (int k = 0; k < KINDS; k++) {
+        char first[80], other[80];
+        if (r->count[k] == 0)
+            continue;
+        name_image(first, sizeof first, ds, r->first[k]);
+        name_image(other, sizeof other, ds, r->other[k]);
+        add(out, "%d %s: %s and %s", r->count[k], what[k], first, other);
+    }
+}
+
+static nash_status look_for_repeats(report *out, const nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    print *prints = NULL;
+    repeats found = {0};
+    int32_t n = 0;
+    NEW_ARRAY(prints, (int64_t)ds->n_part[NASH_PART_TRAIN] +
+                          ds->n_part[NASH_PART_TEST]);
+    for (int part = 0; part < 2; part++)
+        for (int32_t i = 0; i < ds->images[part].n; i++)
+            prints[n++] = (print){
+                .hash = ni_hash(pixels_of(&ds->images[part], i),
+                                (size_t)image_bytes(&ds->images[part]), 0),
+                .part = (nash_part)part,
+                .i = i,
+                .label = ds->images[part].labels[i],
+            };
+    qsort(prints, (size_t)n, sizeof *prints, by_hash);
+    find_repeats(&found, prints, n, ds);
+    report_repeats(out, &found, ds);
+done:
+    ni_free(prints);
+    return status;
+}
+
+static nash_status look_at_classes(report *out, const nash_dataset *ds,
+                                   nash_part part)
+{
+    nash_status status = NASH_OK;
+    const nash_images *images = &ds->images[part];
+    int32_t *count = NULL, least = 0, most = 0;
+    const char *name = ni_part_name(part);
+    NEW_ARRAY(count, ds->classes);
+    for (int32_t i = 0; i < images->n; i++)
+        count[images->labels[i]]++;
+    for (int32_t k = 0; k < ds->classes; k++) {
+        least = count[k] < count[least] ? k : least;
+        most = count[k] > count[most] ? k : most;
+        if (count[k] == 0)
+            add(out, "class %s has no %s images", ds->names.items[k], name);
+        else if (part == NASH_PART_TRAIN && count[k] < FEW_IMAGES)
+            add(out, "class %s has only %d training images", ds->names.items[k],
+                count[k]);
+    }
+    if (count[least] > 0 && count[most] / count[least] >= IMBALANCE)
+        add(out,
+            "the classes are unbalanced: %d %s images of %s, %d of %s; look at "
+            "the balanced error",
+            count[most], name, ds->names.items[most], count[least],
+            ds->names.items[least]);
+done:
+    ni_free(count);
+    return status;
+}
+
+static bool is_constant(const nash_images *images, int32_t i)
+{
+    nash_shape s = images->shape;
+    int64_t plane = (int64_t)s.h * s.w;
+    const uint8_t *pixels = pixels_of(images, i);
+    for (int32_t c = 0; c < s.c; c++, pixels += plane)
+        if (memcmp(pixels, pixels + 1, (size_t)plane - 1) != 0)
+            return false;
+    return plane > 1;
+}
+
+static void look_for_constants(report *out, const nash_dataset *ds,
+                               nash_part part)
+{
+    const nash_images *images = &ds->images[part];
+    int32_t count = 0, first = 0;
+    char text[120];
+    for (int32_t i = 0; i < images->n; i++)
+        if (is_constant(images, i))
+            first = count++ ? first : i;
+    if (count == 0)
+        return;
+    name_image(text, sizeof text, ds, &(print){.part = part, .i = first});
+    add(out, "%d %s images show a single colour, e.g. %s", count,
+        ni_part_name(part), text);
+}
+
+nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
+                                 int32_t *n, nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    report out = {.problems = problems, .most = most};
+    const nash_images *images;
+    for (int part = 0; part < 2; part++)
+        if (ds->n_part[part] > 0)
+            TRY(nash_dataset_images(&images, ds, (nash_part)part));
+    for (int32_t i = 0; i < ds->problems.n; i++)
+        add(&out, "%s", ds->problems.items[i]);
+    if (ds->n_part[NASH_PART_TEST] == 0)
+        add(&out, "there is no test set, and none is held out");
+    for (int part = 0; part < 2; part++)
+        if (ds->n_part[part] > 0) {
+            TRY(look_at_classes(&out, ds, (nash_part)part));
+            look_for_constants(&out, ds, (nash_part)part);
+        }
+    TRY(look_for_repeats(&out, ds));
+    *n = out.n;
+done:
+    return status;
+}

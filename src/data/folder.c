@@ -1,0 +1,412 @@
+/*
+ * Folders of PNG and JPEG files: train/CLASS/ with an optional test/CLASS/, or
+ * CLASS/ alone. Opening reads every training file's header, which finds most
+ * broken files and gives the common size; pixels are decoded when a part is
+ * read. Broken files are left out and reported; more than opts.max_skipped of
+ * a part are refused.
+ */
+#include "reader.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A set's files, by class and then name. */
+typedef struct file_list {
+    ni_strings paths;
+    int32_t *labels;       /* owned, [capacity of paths] */
+    ni_picture_info *info; /* owned, [n], training set only */
+} file_list;
+
+typedef struct state {
+    file_list sets[2];
+} state;
+
+static bool is_picture_name(const char *name)
+{
+    return ni_ends_with(name, ".png") || ni_ends_with(name, ".jpg") ||
+           ni_ends_with(name, ".jpeg");
+}
+
+/* Whether one of a directory's own files is a picture. */
+static nash_status has_pictures(bool *yes, const char *dir)
+{
+    ni_strings names = {0};
+    nash_status status = ni_directory_list(&names, dir, NI_ENTRY_FILE);
+    for (int32_t i = 0; i < names.n && !*yes; i++)
+        *yes = is_picture_name(names.items[i]);
+    ni_strings_deinit(&names);
+    return status == NASH_EIO ? NASH_OK : status;
+}
+
+/* Whether one of a directory's directories has pictures. */
+static nash_status has_classes(bool *yes, const char *dir)
+{
+    nash_status status = NASH_OK;
+    ni_strings names = {0};
+    char *path = NULL;
+    if (!ni_is_directory(dir))
+        goto done;
+    TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < names.n && !*yes; i++) {
+        NEW_FROM(path, ni_path_join(dir, names.items[i]));
+        TRY(has_pictures(yes, path));
+        ni_free(path);
+        path = NULL;
+    }
+done:
+    ni_free(path);
+    ni_strings_deinit(&names);
+    return status == NASH_EIO ? NASH_OK : status;
+}
+
+static nash_status recognise(bool *yes, const char *dir, bool nested)
+{
+    nash_status status = NASH_OK;
+    char *train = NULL;
+    *yes = false;
+    NEW_FROM(train, ni_path_join(dir, "train"));
+    TRY(has_classes(yes, train));
+    /* a directory of directories with pictures below what was named is more
+     * likely a class with subfolders */
+    if (!*yes && !nested)
+        TRY(has_classes(yes, dir));
+done:
+    ni_free(train);
+    return status;
+}
+
+static nash_status add_file(file_list *list, char **path, int32_t label)
+{
+    nash_status status = NASH_OK;
+    int32_t old = list->paths.capacity;
+    TRY(ni_strings_take(&list->paths, path));
+    if (list->paths.capacity != old) {
+        int32_t *grown;
+        NEW_FROM(grown,
+                 ni_realloc(list->labels, list->paths.capacity, sizeof *grown));
+        list->labels = grown;
+    }
+    list->labels[list->paths.n - 1] = label;
+done:
+    return status;
+}
+
+/* Add a class directory's pictures; note what else is in it. */
+static nash_status add_class(nash_dataset *ds, file_list *list, const char *dir,
+                             int32_t label)
+{
+    nash_status status = NASH_OK;
+    ni_strings files = {0}, directories = {0};
+    int32_t others = 0, first_other = 0;
+    char *path = NULL;
+    TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
+    TRY(ni_directory_list(&directories, dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < files.n; i++) {
+        if (!is_picture_name(files.items[i])) {
+            first_other = others++ ? first_other : i;
+            continue;
+        }
+        NEW_FROM(path, ni_path_join(dir, files.items[i]));
+        TRY(add_file(list, &path, label));
+    }
+    if (others)
+        TRY(ni_dataset_note(ds,
+                            "%s: %d files are not named .png, .jpg or "
+                            ".jpeg and were left out (the first: %s)",
+                            dir, others, files.items[first_other]));
+    if (directories.n)
+        TRY(ni_dataset_note(ds,
+                            "%s: %d folders within a class were left out "
+                            "(the first: %s)",
+                            dir, directories.n, directories.items[0]));
+done:
+    ni_free(path);
+    ni_strings_deinit(&files);
+    ni_strings_deinit(&directories);
+    return status;
+}
+
+static int32_t find_class(const nash_dataset *ds, const char *name)
+{
+    for (int32_t k = 0; k < ds->names.n; k++)
+        if (strcmp(ds->names.items[k], name) == 0)
+            return k;
+    return -1;
+}
+
+/* The training set's classes: directories with at least one picture. */
+static nash_status name_classes(nash_dataset *ds, const char *dir)
+{
+    nash_status status = NASH_OK;
+    ni_strings names = {0};
+    char *path = NULL;
+    TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < names.n; i++) {
+        bool yes = false;
+        NEW_FROM(path, ni_path_join(dir, names.items[i]));
+        TRY(has_pictures(&yes, path));
+        if (yes)
+            TRY(ni_strings_add(&ds->names, names.items[i]));
+        else
+            TRY(ni_dataset_note(ds,
+                                "%s has no PNG or JPEG file and is no "
+                                "class",
+                                path));
+        ni_free(path);
+        path = NULL;
+    }
+    ds->classes = ds->names.n;
+done:
+    ni_free(path);
+    ni_strings_deinit(&names);
+    return status;
+}
+
+/* Pictures that lie in train/ and test/ themselves are not two classes. */
+static nash_status refuse_parts_as_classes(const nash_dataset *ds)
+{
+    static const char *const parts[] = {"train", "test", "val", "valid",
+                                        "validation"};
+    int32_t n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        n += find_class(ds, parts[i]) >= 0;
+    if (n < ds->classes)
+        return NASH_OK;
+    return ni_fail(NASH_EFORMAT,
+                   "%s/%s holds pictures itself, expected a folder for each "
+                   "class in it",
+                   ds->dir, ds->names.items[0]);
+}
+
+static nash_status list_set(nash_dataset *ds, nash_part set, const char *dir)
+{
+    nash_status status = NASH_OK;
+    state *s = ds->state;
+    ni_strings names = {0};
+    char *path = NULL;
+    TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < names.n; i++) {
+        int32_t label = find_class(ds, names.items[i]);
+        NEW_FROM(path, ni_path_join(dir, names.items[i]));
+        if (label >= 0)
+            TRY(add_class(ds, &s->sets[set], path, label));
+        else if (set == NASH_PART_TEST)
+            TRY(ni_dataset_note(ds,
+                                "%s is no class of the training images "
+                                "and was left out",
+                                path));
+        ni_free(path);
+        path = NULL;
+    }
+    ds->n[set] = s->sets[set].paths.n;
+done:
+    ni_free(path);
+    ni_strings_deinit(&names);
+    return status;
+}
+
+/* Note a file that is left out because of the last error, one of @p skipped so
+ * far among @p total. Out of memory is not the file's fault. */
+static nash_status skip(nash_dataset *ds, nash_status why, int32_t skipped,
+                        int32_t total)
+{
+    nash_status status = NASH_OK;
+    char reason[sizeof((nash_data_problem *)0)->text];
+    snprintf(reason, sizeof reason, "%s", nash_error_message());
+    REQUIRE(why != NASH_ENOMEM, why, "%s", nash_error_message());
+    TRY(ni_dataset_note(ds, "left out: %s", reason));
+    REQUIRE(skipped <= ds->opts.max_skipped * total, NASH_EFORMAT,
+            "%d of %d images cannot be read, more than the share of %g that is "
+            "accepted; the last one: %s",
+            skipped, total, ds->opts.max_skipped, reason);
+done:
+    return status;
+}
+
+/* Read all headers; what has none that is valid leaves the list. */
+static nash_status probe_all(nash_dataset *ds, nash_part set)
+{
+    nash_status status = NASH_OK;
+    file_list *list = &((state *)ds->state)->sets[set];
+    int32_t total = list->paths.n, kept = 0;
+    NEW_ARRAY(list->info, total);
+    for (int32_t i = 0; i < total; i++) {
+        char *path = list->paths.items[i];
+        nash_status probed = ni_picture_probe(&list->info[kept], path);
+        if (probed != NASH_OK) {
+            TRY(skip(ds, probed, i + 1 - kept, total));
+            continue;
+        }
+        list->paths.items[i] = list->paths.items[kept];
+        list->paths.items[kept] = path;
+        list->labels[kept++] = list->labels[i];
+    }
+    while (list->paths.n > kept)
+        ni_free(list->paths.items[--list->paths.n]);
+    ds->n[set] = kept;
+done:
+    return status;
+}
+
+/* Beside train/: test/ is read, and what looks like another part is noted. */
+static nash_status open_test_set(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    ni_strings names = {0};
+    char *path = NULL;
+    TRY(ni_directory_list(&names, ds->dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < names.n; i++) {
+        bool yes = false;
+        const char *name = names.items[i];
+        NEW_FROM(path, ni_path_join(ds->dir, name));
+        if (strcmp(name, "test") == 0) {
+            TRY(list_set(ds, NASH_PART_TEST, path));
+            if (ds->n[NASH_PART_TEST] == 0)
+                TRY(ni_dataset_note(ds, "%s holds no test images", path));
+        } else if (strcmp(name, "train") != 0) {
+            TRY(has_classes(&yes, path));
+            if (yes)
+                TRY(ni_dataset_note(ds,
+                                    "%s is not used: only train and test "
+                                    "are",
+                                    path));
+        }
+        ni_free(path);
+        path = NULL;
+    }
+done:
+    ni_free(path);
+    ni_strings_deinit(&names);
+    return status;
+}
+
+static nash_status open_folder(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    state *s;
+    char *train = NULL;
+    bool divided = false;
+    NEW(s);
+    ds->state = s;
+    NEW_FROM(train, ni_path_join(ds->dir, "train"));
+    TRY(has_classes(&divided, train));
+    TRY(name_classes(ds, divided ? train : ds->dir));
+    TRY(list_set(ds, NASH_PART_TRAIN, divided ? train : ds->dir));
+    TRY(probe_all(ds, NASH_PART_TRAIN));
+    if (divided)
+        TRY(open_test_set(ds));
+    else
+        TRY(refuse_parts_as_classes(ds));
+done:
+    ni_free(train);
+    return status;
+}
+
+static nash_status labels_of(int32_t *labels, nash_dataset *ds)
+{
+    const file_list *list = &((state *)ds->state)->sets[NASH_PART_TRAIN];
+    memcpy(labels, list->labels, (size_t)list->paths.n * sizeof *labels);
+    return NASH_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int32_t n)
+{
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return values[(n - 1) / 2];
+}
+
+/* The median aspect at the median longer side, at most max_side. */
+static nash_status measure(nash_shape *shape, nash_dataset *ds,
+                           const int32_t *index, int32_t n)
+{
+    nash_status status = NASH_OK;
+    const ni_picture_info *info =
+        ((state *)ds->state)->sets[NASH_PART_TRAIN].info;
+    double *aspects = NULL, *sides = NULL, aspect, side;
+    bool grey = true;
+    NEW_ARRAY(aspects, n);
+    NEW_ARRAY(sides, n);
+    for (int32_t k = 0; k < n; k++) {
+        const ni_picture_info *i = &info[index[k]];
+        aspects[k] = (double)i->w / i->h;
+        sides[k] = i->w > i->h ? i->w : i->h;
+        grey &= i->grey;
+    }
+    aspect = median(aspects, n);
+    side = fmin(median(sides, n), ds->opts.max_side);
+    shape->c = grey ? 1 : 3;
+    shape->h = (int32_t)fmax(1.0, round(aspect > 1.0 ? side / aspect : side));
+    shape->w = (int32_t)fmax(1.0, round(aspect > 1.0 ? side : side * aspect));
+done:
+    ni_free(aspects);
+    ni_free(sides);
+    return status;
+}
+
+static nash_status read_folder(nash_images *images, int32_t *index,
+                               nash_dataset *ds, nash_part set)
+{
+    nash_status status = NASH_OK;
+    const file_list *list = &((state *)ds->state)->sets[set];
+    nash_shape shape = images->shape;
+    int64_t size = (int64_t)shape.c * shape.h * shape.w;
+    int32_t total = images->n, kept = 0;
+    for (int32_t k = 0; k < total; k++) {
+        int32_t i = index[k];
+        nash_status decoded = nash_image_read(images->pixels + kept * size,
+                                              shape, list->paths.items[i]);
+        if (decoded != NASH_OK) {
+            TRY(skip(ds, decoded, k + 1 - kept, total));
+            continue;
+        }
+        index[kept] = i;
+        images->labels[kept++] = list->labels[i];
+    }
+    REQUIRE(kept > 0, NASH_EFORMAT, "%s has no readable %s images", ds->dir,
+            ni_part_name(set));
+    images->n = kept;
+done:
+    return status;
+}
+
+static void describe(char *text, size_t size_bytes, const nash_dataset *ds,
+                     nash_part set, int32_t i)
+{
+    const state *s = ds->state;
+    snprintf(text, size_bytes, "%s", s->sets[set].paths.items[i]);
+}
+
+static void close_folder(nash_dataset *ds)
+{
+    state *s = ds->state;
+    if (!s)
+        return;
+    for (int set = 0; set < 2; set++) {
+        ni_strings_deinit(&s->sets[set].paths);
+        ni_free(s->sets[set].labels);
+        ni_free(s->sets[set].info);
+    }
+    ni_free(s);
+}
+
+const ni_reader ni_reader_folder = {
+    .format = "folder",
+    .recognise = recognise,
+    .open = open_folder,
+    .labels = labels_of,
+    .measure = measure,
+    .read = read_folder,
+    .describe = describe,
+    .close = close_folder,
+};

@@ -1,0 +1,108 @@
+/*
+ * Stratified splits. Every class gives its exact share rounded down, and the
+ * classes with the largest remainders one more until the sum is right; which
+ * images is drawn per class, so that one class's size does not move another's
+ * draw.
+ */
+#include <nash/dataset.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+
+#include <stdlib.h>
+
+/* A class's members and how many of them go to the first side. */
+typedef struct stratum {
+    int32_t label, n, quota, start;
+    int64_t remainder; /* of n * n_first / total, in 1/total */
+} stratum;
+
+static int by_remainder(const void *a, const void *b)
+{
+    const stratum *x = a, *y = b;
+    if (x->remainder != y->remainder)
+        return x->remainder < y->remainder ? 1 : -1;
+    return (x->label > y->label) - (x->label < y->label);
+}
+
+static int by_label(const void *a, const void *b)
+{
+    const stratum *x = a, *y = b;
+    return (x->label > y->label) - (x->label < y->label);
+}
+
+static void set_quotas(stratum *strata, int32_t classes, int32_t n_first,
+                       int32_t total)
+{
+    int32_t left = n_first;
+    for (int32_t k = 0; k < classes; k++) {
+        int64_t share = (int64_t)strata[k].n * n_first;
+        strata[k].quota = (int32_t)(share / total);
+        strata[k].remainder = share % total;
+        left -= strata[k].quota;
+    }
+    qsort(strata, (size_t)classes, sizeof *strata, by_remainder);
+    for (int32_t k = 0; k < left; k++)
+        strata[k].quota++;
+    qsort(strata, (size_t)classes, sizeof *strata, by_label);
+}
+
+/* Mark the images that go to the first side. */
+static void draw(bool *chosen, int32_t *members, const stratum *s,
+                 uint64_t seed)
+{
+    ni_rng rng = ni_rng_make(seed, NI_RNG_SPLIT, (uint32_t)s->label, 0);
+    ni_rng_shuffle(&rng, members + s->start, s->n);
+    for (int32_t i = 0; i < s->quota; i++)
+        chosen[members[s->start + i]] = true;
+}
+
+static nash_status count_labels(stratum *strata, const int32_t *labels,
+                                int32_t n, int32_t classes)
+{
+    nash_status status = NASH_OK;
+    for (int32_t i = 0; i < n; i++) {
+        REQUIRE(labels[i] >= 0 && labels[i] < classes, NASH_EINVAL,
+                "image %d has label %d, expected 0 .. %d", i, labels[i],
+                classes - 1);
+        strata[labels[i]].n++;
+    }
+    for (int32_t k = 0, start = 0; k < classes; k++) {
+        strata[k].label = k;
+        strata[k].start = start;
+        start += strata[k].n;
+    }
+done:
+    return status;
+}
+
+nash_status nash_split(int32_t *first, int32_t n_first, int32_t *second,
+                       const int32_t *labels, int32_t n, int32_t classes,
+                       uint64_t seed)
+{
+    nash_status status = NASH_OK;
+    stratum *strata = NULL;
+    int32_t *members = NULL, *filled = NULL;
+    bool *chosen = NULL;
+    REQUIRE(n >= 1 && classes >= 1 && n_first >= 0 && n_first <= n, NASH_EINVAL,
+            "a split of %d images of %d classes with %d on one side", n,
+            classes, n_first);
+    NEW_ARRAY(strata, classes);
+    NEW_ARRAY(members, n);
+    NEW_ARRAY(filled, classes);
+    NEW_ARRAY(chosen, n);
+    TRY(count_labels(strata, labels, n, classes));
+    for (int32_t i = 0; i < n; i++)
+        members[strata[labels[i]].start + filled[labels[i]]++] = i;
+    set_quotas(strata, classes, n_first, n);
+    for (int32_t k = 0; k < classes; k++)
+        draw(chosen, members, &strata[k], seed);
+    for (int32_t i = 0; i < n; i++)
+        *(chosen[i] ? first++ : second++) = i;
+done:
+    ni_free(strata);
+    ni_free(members);
+    ni_free(filled);
+    ni_free(chosen);
+    return status;
+}
