@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const ni_reader *const readers[] = {
     &ni_reader_cifar10,
@@ -98,28 +99,30 @@ done:
     return status;
 }
 
-/* One level below: archives unpack into a directory of their own. */
+/* One level below: archives unpack into a directory of their own, some with a
+ * __MACOSX beside it. Among several there is no guessing. */
 static nash_status recognise_below(nash_dataset *ds, const char *dir)
 {
     nash_status status = NASH_OK;
     ni_strings below = {0};
     char *path = NULL;
+    int32_t candidates = 0;
     TRY(ni_directory_list(&below, dir, NI_ENTRY_DIRECTORY));
-    for (int32_t i = 0; i < below.n; i++) {
-        const ni_reader *reader;
+    for (int32_t i = 0; i < below.n; i++)
+        candidates += strncmp(below.items[i], "__", 2) != 0;
+    for (int32_t i = 0; i < below.n && !ds->reader; i++) {
+        ni_free(path);
         NEW_FROM(path, ni_path_join(dir, below.items[i]));
-        TRY(recognise(&reader, path, true));
-        REQUIRE(!reader || !ds->reader, NASH_EINVAL,
-                "%s holds more than one data set, name one of them: %s or %s",
-                dir, ds->dir, path);
-        if (reader) {
-            ds->reader = reader;
-            ds->dir = path;
-        } else {
-            ni_free(path);
-        }
-        path = NULL;
+        TRY(recognise(&ds->reader, path, true));
     }
+    if (!ds->reader)
+        goto done;
+    REQUIRE(candidates == 1, NASH_ENOTFOUND,
+            "%s holds %d directories, name the one with the data set, such as "
+            "%s",
+            dir, candidates, path);
+    ds->dir = path;
+    path = NULL;
 done:
     ni_strings_deinit(&below);
     ni_free(path);
