@@ -1,0 +1,548 @@
+/* What all engines share: options, sizes, order of calls, the probe, softmax,
+ * and running out of memory. */
+#include "random_graph.h"
+
+#include "base/memory.h"
+#include "engine/ref/ref.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OK(call)                                                               \
+    do {                                                                       \
+        if ((call) != NASH_OK)                                                 \
+            fail_msg("%s: %s", #call, nash_error_message());                   \
+    } while (0)
+
+static const nash_engine engines[] = {NASH_ENGINE_REF, NASH_ENGINE_ONEDNN};
+static const nash_mode modes[] = {NASH_MODE_INFER, NASH_MODE_TRAIN,
+                                  NASH_MODE_STATS};
+
+static nash_plan_opts opts_of(nash_engine engine, nash_mode mode, int32_t batch)
+{
+    nash_plan_opts opts = nash_plan_opts_default();
+    opts.engine = engine;
+    opts.mode = mode;
+    opts.precision = NASH_PRECISION_F32;
+    opts.batch = batch;
+    return opts;
+}
+
+static int64_t node_values(const nash_model *m, int32_t id, int32_t batch)
+{
+    nash_shape s = nash_graph_node(nash_model_graph(m), id)->shape;
+    return (int64_t)batch * s.c * s.h * s.w;
+}
+
+/* ---- options and order ------------------------------------------------ */
+
+static void refuse(nash_model *m, const nash_plan_opts *opts, const char *word)
+{
+    nash_plan *plan = NULL;
+    size_t bytes;
+    assert_int_equal(nash_plan_create(&plan, m, opts), NASH_EINVAL);
+    assert_null(plan);
+    assert_non_null(strstr(nash_error_message(), word));
+    assert_int_equal(nash_plan_estimate(&bytes, nash_model_graph(m), opts),
+                     NASH_EINVAL);
+}
+
+static void options_out_of_range_are_refused_by_name(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(1, NULL);
+    int32_t size = nash_graph_size(nash_model_graph(m));
+    const nash_plan_opts good = opts_of(NASH_ENGINE_REF, NASH_MODE_INFER, 1);
+    nash_plan_opts opts = good;
+    opts.batch = 0;
+    refuse(m, &opts, "batch is 0");
+    opts.batch = (1 << 20) + 1;
+    refuse(m, &opts, "batch is 1048577");
+    opts = good;
+    opts.threads = 0;
+    refuse(m, &opts, "threads is 0");
+    opts = good;
+    opts.watch = size;
+    refuse(m, &opts, "watch is");
+    opts.watch = -2;
+    refuse(m, &opts, "watch is -2");
+    opts = good;
+    opts.engine = (nash_engine)7;
+    refuse(m, &opts, "engine 7");
+    opts = good;
+    opts.mode = (nash_mode)9;
+    refuse(m, &opts, "mode 9");
+    opts = good;
+    opts.precision = (nash_precision)5;
+    refuse(m, &opts, "precision 5");
+    nash_model_free(m);
+}
+
+static void incomplete_graphs_are_refused(void **state)
+{
+    (void)state;
+    nash_graph *g;
+    nash_attrs a = nash_attrs_default();
+    a.out_channels = a.size[0] = a.size[1] = 3;
+    OK(nash_graph_create(&g));
+    OK(nash_graph_append(NULL, g, NASH_OP_INPUT, &a, NULL, 0));
+    for (int i = 0; i < 2; i++) {
+        size_t bytes;
+        nash_plan_opts opts = opts_of(engines[i], NASH_MODE_INFER, 1);
+        assert_int_equal(nash_plan_estimate(&bytes, g, &opts), NASH_EINVAL);
+    }
+    nash_graph_free(g);
+}
+
+static void calls_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(2, NULL);
+    for (int i = 0; i < 2; i++) {
+        nash_plan *plan;
+        float value[1];
+        nash_plan_opts opts = opts_of(engines[i], NASH_MODE_INFER, 2);
+        OK(nash_plan_create(&plan, m, &opts));
+        assert_null(nash_plan_d_logits(plan));
+        assert_null(nash_plan_gradient(plan, 2, NASH_SLOT_WEIGHT));
+        assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);
+        assert_int_equal(nash_plan_read(plan, -1, value), NASH_EINVAL);
+        assert_int_equal(nash_plan_read(plan, 1, value), NASH_EINVAL);
+        nash_plan_free(plan);
+        opts.mode = NASH_MODE_TRAIN;
+        opts.watch = 1;
+        OK(nash_plan_create(&plan, m, &opts));
+        assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);
+        assert_int_equal(nash_plan_read(plan, 1, value), NASH_EINVAL);
+        nash_plan_free(plan);
+    }
+    nash_plan_free(NULL);
+    nash_model_free(m);
+}
+
+static void engines_describe_themselves(void **state)
+{
+    (void)state;
+    assert_string_equal(nash_engine_describe(NASH_ENGINE_REF),
+                        "ref (plain loops in double)");
+    assert_non_null(strstr(nash_engine_describe(NASH_ENGINE_ONEDNN), "oneDNN"));
+    assert_string_equal(nash_engine_describe((nash_engine)9), "none");
+}
+
+/* ---- sizes ------------------------------------------------------------ */
+
+static void check_size(nash_model *m, const nash_plan_opts *base, uint64_t seed)
+{
+    nash_plan_opts opts = *base;
+    nash_plan *plan;
+    size_t bytes;
+    OK(nash_plan_estimate(&bytes, nash_model_graph(m), &opts));
+    OK(nash_plan_create(&plan, m, &opts));
+    if (nash_plan_bytes(plan) != bytes)
+        fail_msg("seed %llu, engine %d, mode %d: %zu bytes, estimated %zu",
+                 (unsigned long long)seed, (int)opts.engine, (int)opts.mode,
+                 nash_plan_bytes(plan), bytes);
+    nash_plan_free(plan);
+    opts.max_bytes = bytes;
+    OK(nash_plan_create(&plan, m, &opts));
+    nash_plan_free(plan);
+    opts.max_bytes = bytes - 1;
+    assert_int_equal(nash_plan_create(&plan, m, &opts), NASH_ELIMIT);
+    assert_null(plan);
+}
+
+static void plans_hold_what_was_estimated_and_not_more(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        nash_model *m = random_model(seed, NULL);
+        for (int i = 0; i < 6; i++) {
+            nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 3);
+            check_size(m, &opts, seed);
+        }
+        nash_model_free(m);
+    }
+}
+
+static void the_oracle_allocates_its_estimate(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(5, NULL);
+    nash_plan_opts opts = opts_of(NASH_ENGINE_REF, NASH_MODE_TRAIN, 4);
+    nash_plan *plan;
+    int64_t before = ni_memory_live_bytes();
+    OK(nash_plan_create(&plan, m, &opts));
+    int64_t held = ni_memory_live_bytes() - before;
+    int64_t said = (int64_t)nash_plan_bytes(plan);
+    assert_true(held >= said && held < said + 4096);
+    nash_plan_free(plan);
+    assert_int_equal(ni_memory_live_bytes(), before);
+    nash_model_free(m);
+}
+
+static void plans_larger_than_any_memory_are_refused(void **state)
+{
+    (void)state;
+    nash_graph *g;
+    int32_t id = 0;
+    nash_attrs a = nash_attrs_default();
+    size_t bytes;
+    a.out_channels = 3;
+    a.size[0] = a.size[1] = 1 << 14;
+    OK(nash_graph_create(&g));
+    OK(nash_graph_append(&id, g, NASH_OP_INPUT, &a, NULL, 0));
+    OK(nash_graph_append(&id, g, NASH_OP_RELU, NULL, &id, 1));
+    OK(nash_graph_append(&id, g, NASH_OP_GLOBAL_POOL, NULL, &id, 1));
+    OK(nash_graph_append(&id, g, NASH_OP_SOFTMAX, NULL, &id, 1));
+    nash_model *m;
+    nash_plan *plan;
+    nash_plan_opts opts = opts_of(NASH_ENGINE_REF, NASH_MODE_TRAIN, 1 << 20);
+    OK(nash_model_create(&m, &g));
+    OK(nash_plan_estimate(&bytes, nash_model_graph(m), &opts));
+    assert_true(bytes > (size_t)1 << 50);
+    opts.max_bytes = (size_t)1 << 40;
+    assert_int_equal(nash_plan_create(&plan, m, &opts), NASH_ELIMIT);
+    opts.max_bytes = 0;
+    assert_int_equal(nash_plan_create(&plan, m, &opts), NASH_ENOMEM);
+    nash_model_free(m);
+}
+
+/* ---- out of memory ---------------------------------------------------- */
+
+static void creating_plans_survives_any_failed_allocation(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(8, NULL);
+    for (int i = 0; i < 6; i++) {
+        nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 2);
+        nash_status status = NASH_ENOMEM;
+        int64_t allowed = 0;
+        for (; status != NASH_OK; allowed++) {
+            nash_plan *plan = NULL;
+            int64_t blocks = ni_memory_live_blocks();
+            ni_memory_fail_after(allowed);
+            status = nash_plan_create(&plan, m, &opts);
+            ni_memory_fail_after(-1);
+            assert_true(status == NASH_OK || status == NASH_ENOMEM);
+            assert_true((status == NASH_OK) == (plan != NULL));
+            nash_plan_free(plan);
+            assert_int_equal(ni_memory_live_blocks(), blocks);
+        }
+        assert_true(allowed > 3);
+    }
+    nash_model_free(m);
+}
+
+static void estimating_survives_any_failed_allocation(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(8, NULL);
+    for (int i = 0; i < 6; i++) {
+        nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 2);
+        nash_status status = NASH_ENOMEM;
+        for (int64_t allowed = 0; status != NASH_OK; allowed++) {
+            size_t bytes;
+            int64_t blocks = ni_memory_live_blocks();
+            ni_memory_fail_after(allowed);
+            status = nash_plan_estimate(&bytes, nash_model_graph(m), &opts);
+            ni_memory_fail_after(-1);
+            assert_true(status == NASH_OK || status == NASH_ENOMEM);
+            assert_int_equal(ni_memory_live_blocks(), blocks);
+        }
+    }
+    nash_model_free(m);
+}
+
+static void training_steps_allocate_nothing(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(9, NULL);
+    for (int i = 0; i < 2; i++) {
+        nash_plan_opts opts = opts_of(engines[i], NASH_MODE_TRAIN, 2);
+        nash_plan *plan;
+        OK(nash_plan_create(&plan, m, &opts));
+        ni_memory_fail_after(0);
+        nash_status forward = nash_plan_forward(plan);
+        nash_status backward = nash_plan_backward(plan);
+        ni_memory_fail_after(-1);
+        assert_int_equal(forward, NASH_OK);
+        assert_int_equal(backward, NASH_OK);
+        nash_plan_free(plan);
+    }
+    nash_model_free(m);
+}
+
+/* ---- profile ---------------------------------------------------------- */
+
+static double total_seconds(const nash_plan *plan, const nash_model *m,
+                            bool backward)
+{
+    double sum = 0;
+    for (int32_t id = 0; id < nash_graph_size(nash_model_graph(m)); id++)
+        sum += nash_plan_seconds(plan, id, backward);
+    return sum;
+}
+
+static void time_is_kept_only_while_profiling(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(3, NULL);
+    for (int i = 0; i < 2; i++) {
+        nash_plan_opts opts = opts_of(engines[i], NASH_MODE_TRAIN, 2);
+        nash_plan *plan;
+        OK(nash_plan_create(&plan, m, &opts));
+        OK(nash_plan_forward(plan));
+        OK(nash_plan_backward(plan));
+        assert_true(total_seconds(plan, m, false) == 0);
+        nash_plan_profile(plan, true);
+        OK(nash_plan_forward(plan));
+        assert_true(total_seconds(plan, m, false) > 0);
+        assert_true(total_seconds(plan, m, true) == 0);
+        OK(nash_plan_backward(plan));
+        double forward = total_seconds(plan, m, false);
+        double backward = total_seconds(plan, m, true);
+        assert_true(backward > 0);
+        nash_plan_profile(plan, false);
+        OK(nash_plan_forward(plan));
+        OK(nash_plan_backward(plan));
+        assert_true(total_seconds(plan, m, false) == forward);
+        assert_true(total_seconds(plan, m, true) == backward);
+        nash_plan_free(plan);
+    }
+    nash_model_free(m);
+}
+
+/* ---- softmax ---------------------------------------------------------- */
+
+static void softmax_is_stable_and_works_in_place(void **state)
+{
+    (void)state;
+    float rows[3][3] = {{1000, 1001, 999}, {-2000, -2000, -2000}, {0, 3, -90}};
+    nash_softmax(rows[0], rows[0], 3, 3);
+    double e = exp(1), sum = 1 + e + 1 / e;
+    assert_true(fabs((double)rows[0][0] - 1 / sum) < 1e-7);
+    assert_true(fabs((double)rows[0][1] - e / sum) < 1e-7);
+    assert_true(fabs((double)rows[1][2] - 1. / 3) < 1e-7);
+    double small = exp(-93.) / (1 + exp(-3.));
+    assert_true(fabs((double)rows[2][2] / small - 1) < 1e-5);
+}
+
+static void softmax_of_a_nan_is_nan(void **state)
+{
+    (void)state;
+    for (int at = 0; at < 3; at++) {
+        float row[3] = {1, 2, 3};
+        row[at] = NAN;
+        nash_softmax(row, row, 1, 3);
+        for (int k = 0; k < 3; k++)
+            assert_true(isnan(row[k]));
+    }
+}
+
+/* ---- the probe -------------------------------------------------------- */
+
+enum { PROBE_IMAGES = 11, PROBE_BATCH = 4 }; /* 4 + 4 + 3 */
+
+typedef struct probed {
+    nash_model *m;
+    nash_probe probe;
+    float *pixels;
+} probed;
+
+static probed probe_of(uint64_t seed, nash_engine engine)
+{
+    probed p = {.m = random_model(seed, NULL)};
+    nash_plan_opts opts = opts_of(engine, NASH_MODE_TRAIN, PROBE_BATCH);
+    int64_t count = node_values(p.m, 0, PROBE_IMAGES);
+    p.pixels = malloc((size_t)count * sizeof(float));
+    random_pixels(p.pixels, count, seed);
+    OK(nash_probe_open(&p.probe, p.pixels, PROBE_IMAGES,
+                       nash_graph_input_shape(nash_model_graph(p.m)), &opts));
+    return p;
+}
+
+static void probe_done(probed *p)
+{
+    nash_probe_close(&p->probe);
+    nash_model_free(p->m);
+    free(p->pixels);
+}
+
+/* A node's output over all images, batch by batch as the probe does it. */
+static double *all_outputs(const probed *p, int32_t id)
+{
+    int64_t one = node_values(p->m, id, 1), pixels = node_values(p->m, 0, 1);
+    double *values = malloc((size_t)(PROBE_IMAGES * one) * sizeof *values);
+    for (int32_t at = 0; at < PROBE_IMAGES; at += PROBE_BATCH) {
+        int32_t left = PROBE_IMAGES - at;
+        int32_t n = left < PROBE_BATCH ? left : PROBE_BATCH;
+        nash_plan_opts opts = opts_of(NASH_ENGINE_REF, NASH_MODE_STATS, n);
+        nash_plan *plan;
+        OK(nash_plan_create(&plan, p->m, &opts));
+        memcpy(nash_plan_input(plan), p->pixels + at * pixels,
+               (size_t)(n * pixels) * sizeof(float));
+        OK(nash_plan_forward(plan));
+        memcpy(values + at * one, ni_ref_output(plan, id),
+               (size_t)(n * one) * sizeof *values);
+        nash_plan_free(plan);
+    }
+    return values;
+}
+
+/* Mean and biased variance of channel c in [PROBE_IMAGES,c,h,w]. */
+static void plain_moments(const double *values, nash_shape s, int32_t c,
+                          double *mean, double *var)
+{
+    int64_t plane = (int64_t)s.h * s.w;
+    *mean = *var = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 0; i < PROBE_IMAGES * plane; i++) {
+            double x = values[(i / plane * s.c + c) * plane + i % plane];
+            double add = pass == 0 ? x : (x - *mean) * (x - *mean);
+            *(pass == 0 ? mean : var) += add / (double)(PROBE_IMAGES * plane);
+        }
+    }
+}
+
+static void check_moments(const probed *p, int32_t id, uint64_t seed)
+{
+    nash_shape s = nash_graph_node(nash_model_graph(p->m), id)->shape;
+    double *values = all_outputs(p, id);
+    double mean[512], var[512];
+    assert_true(s.c <= 512);
+    OK(p->probe.moments(p->probe.ctx, p->m, id, mean, var));
+    for (int32_t c = 0; c < s.c; c++) {
+        double want_mean, want_var;
+        plain_moments(values, s, c, &want_mean, &want_var);
+        double size = fabs(want_mean) + sqrt(want_var) + 1e-3;
+        if (fabs(mean[c] - want_mean) > 2e-4 * size ||
+            fabs(var[c] - want_var) > 2e-4 * size * size)
+            fail_msg("seed %llu, node %d, channel %d: mean %g, var %g, "
+                     "expected %g and %g",
+                     (unsigned long long)seed, id, c, mean[c], var[c],
+                     want_mean, want_var);
+    }
+    free(values);
+}
+
+static void moments_are_those_of_all_images(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        for (uint64_t seed = 30; seed < 34; seed++) {
+            probed p = probe_of(seed, engines[i]);
+            uint64_t before = nash_model_hash(p.m);
+            int32_t size = nash_graph_size(nash_model_graph(p.m));
+            for (int32_t id = 0; id < size - 1; id++)
+                check_moments(&p, id, seed);
+            assert_true(nash_model_hash(p.m) == before);
+            probe_done(&p);
+        }
+    }
+}
+
+static void check_logits(const probed *p, bool training, uint64_t seed)
+{
+    int32_t softmax = nash_graph_size(nash_model_graph(p->m)) - 1;
+    int32_t id = nash_graph_input(nash_model_graph(p->m), softmax, 0);
+    int64_t count = node_values(p->m, id, PROBE_IMAGES);
+    float *got = malloc((size_t)count * sizeof *got);
+    double *want = all_outputs(p, id), off = 0, largest = 0;
+    OK(p->probe.logits(p->probe.ctx, p->m, training, got));
+    for (int64_t i = 0; i < count; i++) {
+        off = fmax(off, fabs((double)got[i] - want[i]));
+        largest = fmax(largest, fabs(want[i]));
+    }
+    free(want);
+    free(got);
+    if ((off <= 1e-3 * largest) != training)
+        fail_msg("seed %llu: logits are off by %g of %g",
+                 (unsigned long long)seed, off, largest);
+}
+
+static void probe_logits_normalise_as_asked(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        for (uint64_t seed = 30; seed < 34; seed++) {
+            probed p = probe_of(seed, engines[i]);
+            check_logits(&p, true, seed);
+            check_logits(&p, false, seed);
+            probe_done(&p);
+        }
+    }
+}
+
+static void probes_refuse_what_does_not_fit(void **state)
+{
+    (void)state;
+    probed p = probe_of(30, NASH_ENGINE_REF);
+    nash_shape in = nash_graph_input_shape(nash_model_graph(p.m));
+    nash_plan_opts opts = opts_of(NASH_ENGINE_REF, NASH_MODE_TRAIN, 2);
+    nash_probe probe;
+    double mean[64], var[64];
+    assert_int_equal(nash_probe_open(&probe, p.pixels, 0, in, &opts),
+                     NASH_EINVAL);
+    in.h--;
+    OK(nash_probe_open(&probe, p.pixels, 2, in, &opts));
+    assert_int_equal(probe.moments(probe.ctx, p.m, 1, mean, var), NASH_ESHAPE);
+    assert_int_equal(p.probe.moments(p.probe.ctx, p.m, 9999, mean, var),
+                     NASH_EINVAL);
+    nash_probe_close(&probe);
+    probe_done(&p);
+}
+
+static void probes_survive_any_failed_allocation(void **state)
+{
+    (void)state;
+    probed p = probe_of(31, NASH_ENGINE_REF);
+    nash_shape in = nash_graph_input_shape(nash_model_graph(p.m));
+    nash_plan_opts opts = opts_of(NASH_ENGINE_REF, NASH_MODE_TRAIN, 3);
+    nash_status status = NASH_ENOMEM;
+    for (int64_t allowed = 0; status != NASH_OK; allowed++) {
+        nash_probe probe;
+        double mean[64], var[64];
+        int64_t blocks = ni_memory_live_blocks();
+        ni_memory_fail_after(allowed);
+        status = nash_probe_open(&probe, p.pixels, PROBE_IMAGES, in, &opts);
+        if (status == NASH_OK)
+            status = probe.moments(probe.ctx, p.m, 2, mean, var);
+        ni_memory_fail_after(-1);
+        assert_true(status == NASH_OK || status == NASH_ENOMEM);
+        nash_probe_close(&probe);
+        assert_int_equal(ni_memory_live_blocks(), blocks);
+    }
+    probe_done(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_out_of_range_are_refused_by_name),
+        cmocka_unit_test(incomplete_graphs_are_refused),
+        cmocka_unit_test(calls_out_of_order_are_refused),
+        cmocka_unit_test(engines_describe_themselves),
+        cmocka_unit_test(plans_hold_what_was_estimated_and_not_more),
+        cmocka_unit_test(the_oracle_allocates_its_estimate),
+        cmocka_unit_test(plans_larger_than_any_memory_are_refused),
+        cmocka_unit_test(creating_plans_survives_any_failed_allocation),
+        cmocka_unit_test(estimating_survives_any_failed_allocation),
+        cmocka_unit_test(training_steps_allocate_nothing),
+        cmocka_unit_test(time_is_kept_only_while_profiling),
+        cmocka_unit_test(softmax_is_stable_and_works_in_place),
+        cmocka_unit_test(softmax_of_a_nan_is_nan),
+        cmocka_unit_test(moments_are_those_of_all_images),
+        cmocka_unit_test(probe_logits_normalise_as_asked),
+        cmocka_unit_test(probes_refuse_what_does_not_fit),
+        cmocka_unit_test(probes_survive_any_failed_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
