@@ -179,11 +179,14 @@ done:
     return status;
 }
 
-static nash_status write_trained(const nash_model *m, const char *dir)
+static nash_status write_trained(nash_model *m, const training *t,
+                                 const ni_task *task)
 {
     nash_status status = NASH_OK;
     char *path = NULL;
-    NEW_FROM(path, ni_path_join(dir, NI_FILE_TRAINED));
+    TRY(nash_describe_training(m, &task->train, t->n_train,
+                               task->on_all ? NULL : &t->outcome.val));
+    NEW_FROM(path, ni_path_join(t->dir, NI_FILE_TRAINED));
     TRY(nash_onnx_write(m, path));
 done:
     ni_free(path);
@@ -211,7 +214,7 @@ static nash_status work(training *t, const ni_task *task)
         goto done;
     t->outcome.status = status;
     if (status == NASH_OK)
-        TRY(write_trained(m, t->dir));
+        TRY(write_trained(m, t, task));
     else
         snprintf(t->outcome.message, sizeof t->outcome.message, "%s",
                  nash_error_message());

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -45,6 +46,31 @@ done:
     return status;
 }
 
+/* Append a candidate's morphisms to the lineage that it has of its parent. */
+static nash_status extend_lineage(ni_generation *g, int32_t k)
+{
+    nash_status status = NASH_OK;
+    const char *old = nash_model_meta(g->models[k], NASH_META_LINEAGE);
+    char *text = NULL;
+    cJSON *list = old ? cJSON_Parse(old) : NULL;
+    if (!cJSON_IsArray(list)) {
+        cJSON_Delete(list);
+        list = cJSON_CreateArray();
+    }
+    REQUIRE(list, NASH_ENOMEM, "out of memory while writing a lineage");
+    for (int32_t i = 0; i < g->jobs[k].n_morphs; i++) {
+        cJSON *item = cJSON_CreateString(g->lineages[k][i]);
+        REQUIRE(item && cJSON_AddItemToArray(list, item), NASH_ENOMEM,
+                "out of memory while writing a lineage");
+    }
+    NEW_FROM(text, ni_json_print(list, false));
+    TRY(nash_model_set_meta(g->models[k], NASH_META_LINEAGE, text));
+done:
+    ni_free(text);
+    cJSON_Delete(list);
+    return status;
+}
+
 static void refuse(nash_outcome *outcome)
 {
     outcome->status = NASH_EREFUSED;
@@ -73,6 +99,8 @@ static nash_status morph(ni_generation *g, int32_t k, int32_t n,
     }
     if (status == NASH_OK)
         status = write_texts(g, k, applied, n);
+    if (status == NASH_OK)
+        status = extend_lineage(g, k);
 done:
     ni_free(applied);
     return status;

@@ -1,0 +1,602 @@
+/*
+ * The search on a fake evaluator with known scores: nothing is trained.
+ */
+#include "base/json.h"
+#include "base/memory.h"
+
+#include <nash/search.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST_STEPS = 8, MOST_CHILDREN = 8 };
+
+/* What a candidate scores; the default makes larger networks better. */
+typedef double (*scorer)(const nash_job *job);
+
+typedef struct fake {
+    scorer score;
+    int32_t stop_at; /* evaluate() of this step is interrupted; -1: none */
+    bool backwards;  /* evaluates the last job first */
+    nash_status failing[MOST_CHILDREN]; /* outcome of each child */
+    nash_model *trained[MOST_STEPS][MOST_CHILDREN];
+    uint64_t before[MOST_STEPS][MOST_CHILDREN]; /* hashes of models */
+    nash_job jobs[MOST_STEPS][MOST_CHILDREN];
+    int32_t n[MOST_STEPS];
+    nash_score val[MOST_STEPS][MOST_CHILDREN];
+    nash_search_state state;
+    int32_t winners[MOST_STEPS];
+    int64_t refused;
+} fake;
+
+static double by_size(const nash_job *job)
+{
+    return 1e6 / (double)nash_graph_params(nash_model_graph(job->model));
+}
+
+/* "Training" moves one weight, by an amount that names the job. */
+static nash_status train(fake *f, const nash_job *job, nash_outcome *outcome)
+{
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    double loss = f->score(job);
+    outcome->status = f->failing[job->child];
+    outcome->val = (nash_score){loss, loss / 10.0, loss / 5.0, 100};
+    outcome->images = 1000;
+    outcome->seconds = 0.5;
+    if (outcome->status != NASH_OK)
+        strcpy(outcome->message, "made to fail");
+    NEW_ARRAY(outcome->epochs, 1);
+    outcome->n_epochs = 1;
+    TRY(nash_model_dup(&m, job->model));
+    for (int32_t id = 0; id < nash_graph_size(nash_model_graph(m)); id++)
+        if (nash_graph_node(nash_model_graph(m), id)->op == NASH_OP_FC)
+            nash_model_tensor(m, id, NASH_SLOT_BIAS)->data[0] +=
+                (float)(10 * job->step + job->child + 1);
+    f->jobs[job->step][job->child] = *job;
+    f->before[job->step][job->child] = nash_model_hash(job->model);
+    f->val[job->step][job->child] = outcome->val;
+    nash_model_free(f->trained[job->step][job->child]);
+    f->trained[job->step][job->child] = m;
+done:
+    return status;
+}
+
+static nash_status fake_evaluate(void *ctx, const nash_job *jobs, int32_t n,
+                                 nash_outcome *outcomes)
+{
+    fake *f = ctx;
+    nash_status status = NASH_OK;
+    f->n[jobs[0].step] = n;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t k = f->backwards ? n - 1 - i : i;
+        TRY(train(f, &jobs[k], &outcomes[k]));
+        REQUIRE(jobs[k].step != f->stop_at, NASH_ESTOP, "stopped");
+    }
+done:
+    return status;
+}
+
+static nash_status fake_load(void *ctx, nash_model **out, int32_t step,
+                             int32_t child)
+{
+    fake *f = ctx;
+    return nash_model_dup(out, f->trained[step][child]);
+}
+
+static nash_status fake_proposed(void *ctx, const nash_job *jobs, int32_t n,
+                                 const int64_t *refused)
+{
+    fake *f = ctx;
+    for (int32_t i = 0; i < n; i++)
+        f->jobs[jobs[i].step][i] = jobs[i];
+    for (int k = 0; k < NASH_MORPH_COUNT; k++)
+        f->refused += refused[k];
+    return NASH_OK;
+}
+
+static nash_status fake_chosen(void *ctx, int32_t step, int32_t child,
+                               const nash_model *m)
+{
+    fake *f = ctx;
+    assert_int_equal(nash_model_hash(m),
+                     nash_model_hash(f->trained[step][child]));
+    f->state = (nash_search_state){step, child};
+    f->winners[step] = child;
+    return NASH_OK;
+}
+
+static nash_status fake_moments(void *ctx, const nash_model *m, int32_t id,
+                                double *mean, double *var)
+{
+    (void)ctx;
+    int32_t n = nash_graph_node(nash_model_graph(m), id)->shape.c;
+    for (int32_t c = 0; c < n; c++) {
+        mean[c] = 0.25 * c;
+        var[c] = 1.0 + c;
+    }
+    return NASH_OK;
+}
+
+static const nash_probe probe = {.moments = fake_moments};
+
+static fake fake_new(void)
+{
+    fake f = {.score = by_size, .stop_at = -1, .state = {-1, -1}};
+    return f;
+}
+
+static void fake_deinit(fake *f)
+{
+    for (int s = 0; s < MOST_STEPS; s++)
+        for (int c = 0; c < MOST_CHILDREN; c++)
+            nash_model_free(f->trained[s][c]);
+}
+
+static nash_model *small_start(void)
+{
+    nash_net_opts net = nash_net_opts_default();
+    nash_model *m = NULL;
+    net.input = (nash_shape){1, 8, 8};
+    net.classes = 3;
+    net.widths[0] = 4;
+    net.widths[1] = 6;
+    net.widths[2] = 8;
+    assert_int_equal(nash_net_start(&m, &net), NASH_OK);
+    return m;
+}
+
+static nash_search_opts small_search(void)
+{
+    nash_search_opts opts = nash_search_opts_default();
+    opts.steps = 3;
+    opts.neighbours = 4;
+    opts.morphs = 2;
+    opts.start_epochs = 2;
+    opts.epochs = 3;
+    opts.final_epochs = 5;
+    opts.seed = 7;
+    return opts;
+}
+
+static nash_status run(nash_model **out, fake *f, const nash_model *start,
+                       const nash_search_opts *opts, bool resume)
+{
+    const nash_evaluator evaluator = {f, fake_evaluate, fake_load};
+    const nash_observer observer = {f, fake_proposed, NULL, fake_chosen};
+    return nash_search(out, start, opts, &probe, &evaluator, &observer,
+                       resume ? &f->state : NULL);
+}
+
+/* Run a search that must succeed; its result's hash. */
+static uint64_t hash_of_run(fake *f, const nash_search_opts *opts)
+{
+    nash_model *start = small_start(), *result = NULL;
+    assert_int_equal(run(&result, f, start, opts, false), NASH_OK);
+    uint64_t hash = nash_model_hash(result);
+    nash_model_free(result);
+    nash_model_free(start);
+    return hash;
+}
+
+static void the_climb_is_monotone_and_has_all_steps(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    hash_of_run(&f, &opts);
+    assert_int_equal(nash_search_last_step(&opts), 4);
+    assert_int_equal(f.n[0], 1);
+    assert_int_equal(f.n[4], 1);
+    double last = f.val[0][0].loss;
+    for (int s = 1; s <= opts.steps; s++) {
+        assert_int_equal(f.n[s], opts.neighbours);
+        double won = f.val[s][f.winners[s]].loss;
+        assert_true(won <= last);
+        for (int c = 0; c < opts.neighbours; c++)
+            assert_true(won <= f.val[s][c].loss);
+        last = won;
+    }
+    fake_deinit(&f);
+}
+
+static void the_unmorphed_parent_is_the_last_child(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    hash_of_run(&f, &opts);
+    for (int s = 1; s <= opts.steps; s++) {
+        const nash_job *parent = &f.jobs[s][opts.neighbours - 1];
+        uint64_t trained = nash_model_hash(f.trained[s - 1][f.winners[s - 1]]);
+        assert_int_equal(parent->kind, NASH_CANDIDATE_PARENT);
+        assert_int_equal(parent->n_morphs, 0);
+        assert_int_equal(f.before[s][opts.neighbours - 1], trained);
+        for (int c = 0; c < opts.neighbours - 1; c++) {
+            assert_int_equal(f.jobs[s][c].kind, NASH_CANDIDATE_CHILD);
+            assert_int_equal(f.jobs[s][c].n_morphs, opts.morphs);
+            assert_int_not_equal(f.before[s][c], trained);
+            assert_int_equal(f.jobs[s][c].parent_step, s - 1);
+            assert_int_equal(f.jobs[s][c].parent_child, f.winners[s - 1]);
+        }
+    }
+    fake_deinit(&f);
+}
+
+static void every_step_trains_as_the_algorithm_says(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    opts.final_train.snapshots = 3;
+    opts.train.lr_start = 0.025;
+    hash_of_run(&f, &opts);
+    assert_int_equal(f.jobs[0][0].kind, NASH_CANDIDATE_START);
+    assert_int_equal(f.jobs[0][0].parent_step, -1);
+    assert_int_equal(f.jobs[0][0].train.epochs, 2);
+    for (int s = 0; s <= 4; s++)
+        for (int c = 0; c < f.n[s]; c++) {
+            const nash_job *job = &f.jobs[s][c];
+            assert_int_equal(job->train.seed, opts.seed);
+            assert_int_equal(job->train.step, s);
+            assert_int_equal(job->on_all, s == 4);
+            assert_int_equal(job->train.snapshots, s == 4 ? 3 : 0);
+            if (s >= 1 && s <= 3) {
+                assert_int_equal(job->train.epochs, 3);
+                assert_true(job->train.lr_start == 0.025);
+            }
+        }
+    assert_int_equal(f.jobs[4][0].kind, NASH_CANDIDATE_FINAL);
+    assert_int_equal(f.jobs[4][0].train.epochs, 5);
+    assert_int_equal(f.before[4][0],
+                     nash_model_hash(f.trained[3][f.winners[3]]));
+    fake_deinit(&f);
+}
+
+static void equal_seeds_give_equal_bits_in_any_order(void **state)
+{
+    (void)state;
+    fake a = fake_new(), b = fake_new(), c = fake_new();
+    nash_search_opts opts = small_search();
+    b.backwards = true;
+    uint64_t first = hash_of_run(&a, &opts);
+    assert_int_equal(first, hash_of_run(&b, &opts));
+    assert_memory_equal(a.before, b.before, sizeof a.before);
+    opts.seed = 8;
+    assert_int_not_equal(first, hash_of_run(&c, &opts));
+    fake_deinit(&a);
+    fake_deinit(&b);
+    fake_deinit(&c);
+}
+
+static double all_alike(const nash_job *job)
+{
+    (void)job;
+    return 1.0;
+}
+
+static void ties_go_to_the_lower_child(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    f.score = all_alike;
+    hash_of_run(&f, &opts);
+    for (int s = 1; s <= opts.steps; s++)
+        assert_int_equal(f.winners[s], 0);
+    fake_deinit(&f);
+}
+
+static double best_is_two(const nash_job *job)
+{
+    return job->child == 1 ? nan("") : job->child == 2 ? 0.1 : 0.5;
+}
+
+static void candidates_that_fail_or_give_nan_lose(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    f.score = best_is_two;
+    hash_of_run(&f, &opts);
+    assert_int_equal(f.winners[1], 2);
+    fake_deinit(&f);
+    f = fake_new();
+    f.score = best_is_two;
+    f.failing[2] = NASH_ECHILD;
+    hash_of_run(&f, &opts);
+    for (int s = 1; s <= opts.steps; s++)
+        assert_int_equal(f.winners[s], 0);
+    fake_deinit(&f);
+}
+
+static void a_step_without_a_usable_candidate_ends_the_search(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    nash_model *start = small_start(), *result = NULL;
+    f.failing[0] = NASH_EDIVERGED;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EDIVERGED);
+    assert_non_null(strstr(nash_error_message(), "made to fail"));
+    assert_non_null(strstr(nash_error_message(), "step 0"));
+    assert_null(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static double losses_and_errors_disagree(const nash_job *job)
+{
+    return job->child;
+}
+
+static nash_status disagree(void *ctx, const nash_job *jobs, int32_t n,
+                            nash_outcome *outcomes)
+{
+    nash_status status = fake_evaluate(ctx, jobs, n, outcomes);
+    for (int32_t i = 0; i < n; i++) {
+        outcomes[i].val.error = 1.0 - 0.1 * i;
+        outcomes[i].val.balanced_error = fabs(i - 1.0);
+    }
+    return status;
+}
+
+static void the_criterion_decides(void **state)
+{
+    (void)state;
+    static const int32_t expected[] = {0, 3, 1};
+    for (int k = 0; k < 3; k++) {
+        fake f = fake_new();
+        nash_search_opts opts = small_search();
+        const nash_evaluator evaluator = {&f, disagree, fake_load};
+        const nash_observer observer = {&f, NULL, NULL, fake_chosen};
+        nash_model *start = small_start(), *result = NULL;
+        f.score = losses_and_errors_disagree;
+        opts.criterion = (nash_criterion)k;
+        opts.steps = 1;
+        assert_int_equal(nash_search(&result, start, &opts, &probe, &evaluator,
+                                     &observer, NULL),
+                         NASH_OK);
+        assert_int_equal(f.winners[1], expected[k]);
+        nash_model_free(result);
+        nash_model_free(start);
+        fake_deinit(&f);
+    }
+}
+
+static void caps_hold_for_every_candidate(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    nash_model *start = small_start();
+    opts.morph.max_params = 3 * nash_graph_params(nash_model_graph(start)) / 2;
+    opts.morph.max_macs = 2 * nash_graph_macs(nash_model_graph(start));
+    hash_of_run(&f, &opts);
+    for (int s = 0; s <= 4; s++)
+        for (int c = 0; c < opts.neighbours; c++) {
+            if (!f.trained[s][c])
+                continue;
+            const nash_graph *g = nash_model_graph(f.trained[s][c]);
+            assert_true(nash_graph_params(g) <= opts.morph.max_params);
+            assert_true(nash_graph_macs(g) <= opts.morph.max_macs);
+        }
+    assert_true(f.refused > 0);
+    assert_int_equal(f.n[1], opts.neighbours);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void children_that_cannot_be_made_are_refused_outcomes(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    nash_model *start = small_start();
+    opts.morph.max_params = nash_graph_params(nash_model_graph(start)) - 1;
+    opts.morph.max_draws = 20;
+    hash_of_run(&f, &opts);
+    for (int s = 1; s <= opts.steps; s++) {
+        assert_int_equal(f.n[s], 1); /* only the parent was trained */
+        assert_int_equal(f.winners[s], opts.neighbours - 1);
+    }
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void a_resumed_search_gives_the_same_bits(void **state)
+{
+    (void)state;
+    nash_search_opts opts = small_search();
+    fake whole = fake_new();
+    uint64_t expected = hash_of_run(&whole, &opts);
+    for (int stop = 0; stop <= 4; stop++) {
+        fake f = fake_new();
+        nash_model *start = small_start(), *result = NULL;
+        f.stop_at = stop;
+        assert_int_equal(run(&result, &f, start, &opts, false), NASH_ESTOP);
+        assert_int_equal(f.state.step, stop - 1);
+        f.stop_at = -1;
+        assert_int_equal(run(&result, &f, start, &opts, true), NASH_OK);
+        assert_int_equal(nash_model_hash(result), expected);
+        assert_memory_equal(f.before, whole.before, sizeof f.before);
+        nash_model_free(result);
+        nash_model_free(start);
+        fake_deinit(&f);
+    }
+    fake_deinit(&whole);
+}
+
+static void resuming_a_finished_search_only_loads_its_result(void **state)
+{
+    (void)state;
+    nash_search_opts opts = small_search();
+    fake f = fake_new();
+    nash_model *start = small_start(), *result = NULL;
+    uint64_t expected = hash_of_run(&f, &opts);
+    memset(f.n, 0, sizeof f.n);
+    assert_int_equal(run(&result, &f, start, &opts, true), NASH_OK);
+    assert_int_equal(nash_model_hash(result), expected);
+    for (int s = 0; s < MOST_STEPS; s++)
+        assert_int_equal(f.n[s], 0);
+    nash_model_free(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void the_random_network_has_all_morphisms_and_epochs(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    opts.strategy = NASH_STRATEGY_RANDOM;
+    hash_of_run(&f, &opts);
+    assert_int_equal(nash_search_last_step(&opts), 1);
+    const nash_job *job = &f.jobs[1][0];
+    assert_int_equal(f.n[1], 1);
+    assert_int_equal(job->n_morphs, opts.steps * opts.morphs);
+    assert_int_equal(job->train.epochs, 3 * opts.steps + 5);
+    assert_true(job->on_all);
+    assert_int_equal(f.n[2], 0);
+    fake_deinit(&f);
+}
+
+static const nash_tensor *first_weight(const nash_model *m)
+{
+    const nash_graph *g = nash_model_graph(m);
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        if (nash_graph_node(g, id)->op == NASH_OP_CONV)
+            return nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
+    return NULL;
+}
+
+static nash_status check_fresh(void *ctx, const nash_job *jobs, int32_t n,
+                               nash_outcome *outcomes)
+{
+    fake *f = ctx;
+    for (int32_t i = 0; i < n && jobs[0].step == 1; i++) {
+        float value = first_weight(jobs[i].model)->data[0];
+        float parent = first_weight(f->trained[0][0])->data[0];
+        assert_true(value != parent);
+        for (int32_t k = 0; k < i; k++)
+            assert_true(value != first_weight(jobs[k].model)->data[0]);
+    }
+    return fake_evaluate(ctx, jobs, n, outcomes);
+}
+
+static void without_inheritance_all_weights_are_drawn_anew(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    const nash_evaluator evaluator = {&f, check_fresh, fake_load};
+    nash_model *start = small_start(), *result = NULL;
+    nash_model_init(start, 3);
+    opts.inherit = false;
+    assert_int_equal(
+        nash_search(&result, start, &opts, &probe, &evaluator, NULL, NULL),
+        NASH_OK);
+    /* the result's final training goes on where its child ended */
+    assert_int_equal(f.n[4], 1);
+    nash_model_free(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void the_result_knows_its_lineage(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    nash_model *start = small_start(), *result = NULL;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_OK);
+    const char *text = nash_model_meta(result, NASH_META_LINEAGE);
+    assert_non_null(text);
+    cJSON *list = cJSON_Parse(text);
+    assert_int_equal(cJSON_GetArraySize(list), opts.steps * opts.morphs);
+    cJSON_Delete(list);
+    nash_model_free(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void options_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_model *start = small_start(), *result = NULL;
+    nash_search_opts opts = small_search();
+    opts.neighbours = 1;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EINVAL);
+    opts = small_search();
+    opts.morphs = 0;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EINVAL);
+    opts = small_search();
+    opts.steps = -1;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EINVAL);
+    opts = small_search();
+    opts.final_epochs = -1;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EINVAL);
+    opts = small_search();
+    opts.strategy = NASH_STRATEGY_RANDOM;
+    opts.steps = 0;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EINVAL);
+    assert_null(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void running_out_of_memory_leaks_nothing(void **state)
+{
+    (void)state;
+    nash_search_opts opts = small_search();
+    nash_model *start = small_start();
+    opts.steps = 1;
+    opts.neighbours = 2;
+    int64_t live = ni_memory_live_blocks();
+    nash_status status = NASH_ENOMEM;
+    for (int64_t n = 0; status == NASH_ENOMEM; n++) {
+        fake f = fake_new();
+        nash_model *result = NULL;
+        ni_memory_fail_after(n);
+        status = run(&result, &f, start, &opts, false);
+        ni_memory_fail_after(-1);
+        nash_model_free(result);
+        fake_deinit(&f);
+        assert_int_equal(ni_memory_live_blocks(), live);
+    }
+    assert_int_equal(status, NASH_OK);
+    nash_model_free(start);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_climb_is_monotone_and_has_all_steps),
+        cmocka_unit_test(the_unmorphed_parent_is_the_last_child),
+        cmocka_unit_test(every_step_trains_as_the_algorithm_says),
+        cmocka_unit_test(equal_seeds_give_equal_bits_in_any_order),
+        cmocka_unit_test(ties_go_to_the_lower_child),
+        cmocka_unit_test(candidates_that_fail_or_give_nan_lose),
+        cmocka_unit_test(a_step_without_a_usable_candidate_ends_the_search),
+        cmocka_unit_test(the_criterion_decides),
+        cmocka_unit_test(caps_hold_for_every_candidate),
+        cmocka_unit_test(children_that_cannot_be_made_are_refused_outcomes),
+        cmocka_unit_test(a_resumed_search_gives_the_same_bits),
+        cmocka_unit_test(resuming_a_finished_search_only_loads_its_result),
+        cmocka_unit_test(the_random_network_has_all_morphisms_and_epochs),
+        cmocka_unit_test(without_inheritance_all_weights_are_drawn_anew),
+        cmocka_unit_test(the_result_knows_its_lineage),
+        cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(running_out_of_memory_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
