@@ -10,7 +10,7 @@
 #include "model/edit.h"
 
 /* Refusals of one kind in a row before the kind is drawn again. */
-enum { PATIENCE = 50 };
+enum { PATIENCE = 10 };
 
 /* Marks the streams that draw kinds; those of places count draws from 0. */
 static const uint32_t kind_streams = 1u << 31;
