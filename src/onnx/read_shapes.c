@@ -1,0 +1,305 @@
+/*
+ * Operators that only change how a tensor is seen: most leave no node behind.
+ * Tensors of ours have height and width; in ONNX those of 1 x 1 may be [N,C].
+ */
+#include "reader.h"
+
+#include <float.h>
+#include <string.h>
+
+static bool is_flat(nash_shape shape)
+{
+    return shape.h == 1 && shape.w == 1;
+}
+
+/* [N,C,H,W] or [N,C] as [N,C*H*W]. */
+static nash_status flatten(ni_reader *r, const ni_pb_node *node,
+                           const ni_value *input)
+{
+    bool same = is_flat(ni_reader_shape(r, input->id)) &&
+                !ni_reader_is_own(r, node, NASH_OP_FLATTEN);
+    if (!same)
+        return ni_reader_append_one(r, node, NASH_OP_FLATTEN, NULL, input, 2);
+    ni_reader_set_view(r, node, input, 2);
+    return NASH_OK;
+}
+
+NI_READ(flatten)
+{
+    nash_status status = NASH_OK;
+    ni_value *input = NULL;
+    int64_t axis;
+    TRY(ni_reader_tensor(&input, r, node, 0, 0));
+    TRY(ni_attribute_int(&axis, node, "axis", 1));
+    REQUIRE(axis == 1 || axis == 1 - input->rank, NASH_EUNSUPPORTED,
+            "its axis is %lld, expected 1", (long long)axis);
+    TRY(flatten(r, node, input));
+done:
+    return status;
+}
+
+/* ---- reshape ------------------------------------------------------------ */
+
+/* The target with 0 replaced by what the input has there. */
+static nash_status copy_zeros(int64_t *target, int32_t n,
+                              const ni_pb_node *node, const int64_t *dims,
+                              int32_t rank)
+{
+    nash_status status = NASH_OK;
+    int64_t allow_zero;
+    TRY(ni_attribute_int(&allow_zero, node, "allowzero", 0));
+    for (int32_t i = 0; i < n; i++) {
+        REQUIRE(target[i] != 0 || (!allow_zero && i < rank), NASH_EUNSUPPORTED,
+                "it gives dimension %d the size 0", i);
+        if (target[i] == 0)
+            target[i] = dims[i];
+    }
+done:
+    return status;
+}
+
+/* Whether target is [N, ...] over the values of one image; a -1 is filled. */
+static bool keeps_batch(int64_t *target, int32_t n, const ni_reader *r,
+                        int64_t values)
+{
+    int64_t product = 1;
+    int32_t open = -1;
+    for (int32_t i = 1; i < n; i++) {
+        if (target[i] == -1 && open < 0)
+            open = i;
+        else if (target[i] < 1 ||
+                 __builtin_mul_overflow(product, target[i], &product))
+            return false;
+    }
+    bool batch =
+        target[0] == NI_BATCH || (r->batch > 0 && target[0] == r->batch);
+    if (open > 0) {
+        target[open] = values / product;
+        return batch && values % product == 0;
+    }
+    return (batch || target[0] == -1) && product == values;
+}
+
+NI_READ(reshape)
+{
+    nash_status status = NASH_OK;
+    const ni_constant *c = NULL;
+    ni_value *input = NULL;
+    int64_t target[4];
+    TRY(ni_reader_tensor(&input, r, node, 0, 0));
+    TRY(ni_reader_constant(&c, r, node, 1, true, 1));
+    nash_shape in = ni_reader_shape(r, input->id);
+    const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
+    REQUIRE(c->count == 2 || c->count == 4, NASH_EUNSUPPORTED,
+            "it gives a tensor of %lld dimensions, expected 2 or 4",
+            (long long)c->count);
+    int32_t n = (int32_t)c->count;
+    ni_constant_ints(target, c);
+    TRY(copy_zeros(target, n, node, dims, input->rank));
+    REQUIRE(keeps_batch(target, n, r, (int64_t)in.c * in.h * in.w),
+            NASH_EUNSUPPORTED,
+            "its shape does not keep the batch and one image's values");
+    if (n == 2) {
+        TRY(flatten(r, node, input));
+    } else {
+        REQUIRE(memcmp(target + 1, dims + 1, 3 * sizeof *dims) == 0,
+                NASH_EUNSUPPORTED,
+                "it gives %lld x %lld x %lld instead of %d x %d x %d, which "
+                "mixes channels and places",
+                (long long)target[1], (long long)target[2],
+                (long long)target[3], in.c, in.h, in.w);
+        ni_reader_set_view(r, node, input, 4);
+    }
+done:
+    return status;
+}
+
+/* ---- squeeze, unsqueeze, transpose -------------------------------------- */
+
+/* Height and width, in any order, counted from either end of rank 4. */
+static bool are_last_two(const int64_t *axes, int32_t n)
+{
+    if (n != 2)
+        return false;
+    int64_t a = axes[0] < 0 ? axes[0] + 4 : axes[0];
+    int64_t b = axes[1] < 0 ? axes[1] + 4 : axes[1];
+    return (a == 2 && b == 3) || (a == 3 && b == 2);
+}
+
+NI_READ(squeeze)
+{
+    nash_status status = NASH_OK;
+    ni_value *input = NULL;
+    int64_t axes[NI_MAX_RANK];
+    int32_t n;
+    TRY(ni_reader_tensor(&input, r, node, 0, 4));
+    TRY(ni_reader_list(axes, &n, NI_MAX_RANK, r, node, "axes", 1));
+    REQUIRE(is_flat(ni_reader_shape(r, input->id)) && are_last_two(axes, n),
+            NASH_EUNSUPPORTED,
+            "it removes other axes than a height and width of 1");
+    ni_reader_set_view(r, node, input, 2);
+done:
+    return status;
+}
+
+NI_READ(unsqueeze)
+{
+    nash_status status = NASH_OK;
+    ni_value *input = NULL;
+    int64_t axes[NI_MAX_RANK];
+    int32_t n;
+    TRY(ni_reader_tensor(&input, r, node, 0, 2));
+    TRY(ni_reader_list(axes, &n, NI_MAX_RANK, r, node, "axes", 1));
+    REQUIRE(are_last_two(axes, n), NASH_EUNSUPPORTED,
+            "it adds other axes than height and width");
+    ni_reader_set_view(r, node, input, 4);
+done:
+    return status;
+}
+
+NI_READ(transpose)
+{
+    nash_status status = NASH_OK;
+    ni_value *input = NULL;
+    const int64_t *perm = NULL;
+    size_t n = 0;
+    TRY(ni_reader_tensor(&input, r, node, 0, 0));
+    TRY(ni_attribute_ints(&perm, &n, node, "perm"));
+    bool same = n == (size_t)input->rank;
+    for (size_t i = 0; i < n && same; i++)
+        same = perm[i] == (int64_t)i;
+    REQUIRE(same, NASH_EUNSUPPORTED,
+            "it exchanges axes, expected images as [N,C,H,W] throughout");
+    ni_reader_set_alias(r, node, input);
+done:
+    return status;
+}
+
+/* ---- operators that do nothing ------------------------------------------ */
+
+NI_READ(identity)
+{
+    ni_value *input = ni_reader_input(r, node, 0);
+    if (!input)
+        return ni_fail(NASH_EFORMAT, "input 1 is left out");
+    ni_reader_set_alias(r, node, input);
+    return NASH_OK;
+}
+
+NI_READ(cast)
+{
+    nash_status status = NASH_OK;
+    int64_t to;
+    TRY(ni_attribute_int(&to, node, "to", 0));
+    REQUIRE(to == NI_DATA_FLOAT || to == NI_DATA_FLOAT16 ||
+                to == NI_DATA_BFLOAT16 || to == NI_DATA_DOUBLE,
+            NASH_EUNSUPPORTED, "it casts to type %lld, expected floats",
+            (long long)to);
+    TRY(ni_read_identity(r, node));
+done:
+    return status;
+}
+
+NI_READ(dropout)
+{
+    nash_status status = NASH_OK;
+    const ni_constant *mode = NULL;
+    if (ni_reader_input(r, node, 2)) {
+        int64_t training;
+        TRY(ni_reader_constant(&mode, r, node, 2, true, -1));
+        REQUIRE(mode->count == 1, NASH_EFORMAT,
+                "its training_mode has %lld values, expected one",
+                (long long)mode->count);
+        ni_constant_ints(&training, mode);
+        REQUIRE(training == 0, NASH_EUNSUPPORTED,
+                "training_mode is on, expected an inference graph");
+    }
+    TRY(ni_read_identity(r, node));
+done:
+    return status;
+}
+
+/* ---- pad ---------------------------------------------------------------- */
+
+static nash_status read_fill(float *fill, const ni_reader *r,
+                             const ni_pb_node *node)
+{
+    nash_status status = NASH_OK;
+    const ni_constant *c = NULL;
+    bool differs;
+    TRY(ni_attribute_differs(&differs, node, "mode", "constant"));
+    REQUIRE(!differs, NASH_EUNSUPPORTED,
+            "its mode is another one than constant");
+    TRY(ni_attribute_float(fill, node, "value", 0));
+    if (!ni_reader_input(r, node, 2))
+        goto done;
+    TRY(ni_reader_constant(&c, r, node, 2, false, -1));
+    REQUIRE(ni_constant_is_scalar(fill, c), NASH_EFORMAT,
+            "its value has %lld numbers, expected one", (long long)c->count);
+done:
+    return status;
+}
+
+/* Kept open for the convolution or pool behind it. */
+NI_READ(pad)
+{
+    nash_status status = NASH_OK;
+    ni_value *input = NULL, *output = ni_reader_output(r, node);
+    int64_t all[8];
+    int32_t n, pads[4];
+    float fill;
+    TRY(ni_reader_tensor(&input, r, node, 0, 4));
+    TRY(ni_reader_list(all, &n, 8, r, node, "pads", 1));
+    TRY(read_fill(&fill, r, node));
+    REQUIRE(n == 8 && !ni_reader_input(r, node, 3), NASH_EUNSUPPORTED,
+            "it does not say padding for all four dimensions");
+    REQUIRE(all[0] == 0 && all[1] == 0 && all[4] == 0 && all[5] == 0,
+            NASH_EUNSUPPORTED,
+            "it pads the batch or the channels, expected height and width");
+    TRY(ni_read_size(&pads[0], all[2], 0, "padding"));
+    TRY(ni_read_size(&pads[1], all[3], 0, "padding"));
+    TRY(ni_read_size(&pads[2], all[6], 0, "padding"));
+    TRY(ni_read_size(&pads[3], all[7], 0, "padding"));
+    if (pads[0] + pads[1] + pads[2] + pads[3] == 0) {
+        ni_reader_set_alias(r, node, input);
+        goto done;
+    }
+    output->kind = NI_VALUE_PADDED;
+    output->id = input->id;
+    output->rank = 4;
+    output->fill = fill;
+    memcpy(output->pads, pads, sizeof pads);
+done:
+    return status;
+}
+
+/* ---- the shape itself --------------------------------------------------- */
+
+static int64_t clamp(int64_t at, int64_t n)
+{
+    at = at < 0 && at != INT64_MIN ? at + n : at;
+    return at < 0 ? 0 : at > n ? n : at;
+}
+
+NI_READ(shape)
+{
+    nash_status status = NASH_OK;
+    ni_value *input = ni_reader_input(r, node, 0);
+    ni_value *output = ni_reader_output(r, node);
+    int64_t start, end;
+    REQUIRE(input && input->kind != NI_VALUE_PADDED, NASH_EUNSUPPORTED,
+            "it asks the shape of a padded tensor");
+    nash_shape in = ni_reader_shape(r, input->id);
+    const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
+    TRY(ni_attribute_int(&start, node, "start", 0));
+    TRY(ni_attribute_int(&end, node, "end", input->rank));
+    start = clamp(start, input->rank);
+    end = clamp(end, input->rank);
+    const int64_t n = end > start ? end - start : 0;
+    TRY(ni_constant_create(&output->constant, true, &n, 1));
+    for (int64_t i = 0; i < n; i++)
+        output->constant.ints[i] = dims[start + i];
+    output->kind = NI_VALUE_CONSTANT;
+done:
+    return status;
+}
