@@ -8,12 +8,21 @@
 
 #include <nash/train.h>
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+
+/* cmocka compares floats only. */
+static inline void assert_close(double a, double b, double apart)
+{
+    if (!(fabs(a - b) <= apart))
+        print_error("%.17g and %.17g are more than %g apart\n", a, b, apart);
+    assert_true(fabs(a - b) <= apart);
+}
 
 enum { SIDE = 8, CLASSES = 3, MOST = 96, PIXELS = SIDE * SIDE };
 

@@ -3,7 +3,10 @@
 #include "striped.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- prediction -------------------------------------------------------- */
 
@@ -22,7 +25,7 @@ static void predictions_do_not_depend_on_the_batch(void **state)
     assert_int_equal(
         nash_predict(by_eight, &m, 1, &t.images, t.index, 20, &opts), NASH_OK);
     for (int32_t i = 0; i < 20 * CLASSES; i++)
-        assert_float_equal(by_one[i], by_eight[i], 1e-6);
+        assert_close(by_one[i], by_eight[i], 1e-6);
     nash_model_free(m);
 }
 
@@ -40,7 +43,7 @@ static void an_ensemble_is_the_mean_of_its_members(void **state)
                      0);
     assert_int_equal(nash_predict(both, pair, 2, &t.images, NULL, N, &opts), 0);
     for (int32_t i = 0; i < N * CLASSES; i++)
-        assert_float_equal(both[i], (p[i] + q[i]) / 2.0F, 1e-6);
+        assert_close(both[i], (p[i] + q[i]) / 2.0F, 1e-6);
     nash_model_free(pair[0]);
     nash_model_free(pair[1]);
 }
@@ -65,10 +68,113 @@ static void mirrored_predictions_are_the_same_for_the_mirror_image(void **state)
         nash_predict_mirrored(q, &m, 1, &turned.images, NULL, N, &opts), 0);
     double apart = 0.0;
     for (int32_t i = 0; i < N * CLASSES; i++) {
-        assert_float_equal(p[i], q[i], 1e-6);
+        assert_close(p[i], q[i], 1e-6);
         apart = fmax(apart, fabs((double)(p[i] - once[i])));
     }
     assert_true(apart > 1e-4);
+    nash_model_free(m);
+}
+
+/* ---- what a model says about itself ------------------------------------ */
+
+/* A data set in CIFAR-10's format: `n` images, class i % 10. */
+static void write_cifar(const char *dir, int32_t n)
+{
+    enum { RECORD = 3073 };
+    char path[256];
+    for (int32_t part = 0; part < 6; part++) {
+        unsigned char record[RECORD];
+        snprintf(path, sizeof path,
+                 part < 5 ? "%s/data_batch_%d.bin" : "%s/test_batch.bin", dir,
+                 part + 1);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        for (int32_t i = 0; i < n; i++) {
+            memset(record, 10 * i + part, sizeof record);
+            record[0] = (unsigned char)(i % 10);
+            assert_int_equal(fwrite(record, sizeof record, 1, file), 1);
+        }
+        assert_int_equal(fclose(file), 0);
+    }
+}
+
+static void remove_cifar(const char *dir)
+{
+    char path[256];
+    for (int32_t part = 0; part < 6; part++) {
+        snprintf(path, sizeof path,
+                 part < 5 ? "%s/data_batch_%d.bin" : "%s/test_batch.bin", dir,
+                 part + 1);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void a_new_network_knows_its_data(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/nash-test-XXXXXX", name[32];
+    nash_dataset *ds;
+    nash_model *m;
+    float mean[3], std[3];
+    const nash_images *images;
+    assert_non_null(mkdtemp(dir));
+    write_cifar(dir, 20);
+    assert_int_equal(nash_dataset_open(&ds, dir, NULL), NASH_OK);
+    assert_int_equal(nash_net_for_data(&m, "start", ds, NULL), NASH_OK);
+    assert_int_equal(nash_graph_input_shape(nash_model_graph(m)).h, 32);
+    assert_int_equal(nash_graph_classes(nash_model_graph(m)), 10);
+    nash_class_name(name, sizeof name, m, 3);
+    assert_string_equal(name, nash_dataset_class(ds, 3));
+    nash_class_name(name, sizeof name, m, 10);
+    assert_string_equal(name, "10");
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN), 0);
+    nash_images_moments(images, NULL, images->n, mean, std);
+    const nash_tensor *center = nash_model_tensor(m, 1, NASH_SLOT_CENTER);
+    assert_memory_equal(center->data, mean, sizeof mean);
+    nash_model_free(m);
+    assert_int_equal(nash_net_for_data(&m, "alexnet", ds, NULL), NASH_EINVAL);
+    assert_non_null(strstr(nash_error_message(), "'alexnet'"));
+    nash_dataset_close(ds);
+    remove_cifar(dir);
+}
+
+static void a_training_is_described_in_numbers(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    const nash_score val = {
+        .loss = 0.5, .error = 0.25, .balanced_error = 0.375, .images = 40};
+    nash_model *m = small_net(1);
+    opts.seed = UINT64_MAX;
+    opts.schedule = NASH_SCHEDULE_CONSTANT;
+    assert_int_equal(nash_describe_training(m, &opts, 123, &val), NASH_OK);
+    const char *settings = nash_model_meta(m, NASH_META_SETTINGS);
+    assert_non_null(strstr(settings, "\"images\":123"));
+    assert_non_null(strstr(settings, "\"schedule\":\"constant\""));
+    assert_non_null(strstr(settings, "\"lr_start\":0.05"));
+    assert_non_null(strstr(settings, "\"seed\":\"18446744073709551615\""));
+    assert_string_equal(nash_model_meta(m, NASH_META_SCORES),
+                        "{\"val_loss\":0.5,\"val_error\":0.25,"
+                        "\"val_balanced_error\":0.375,\"val_images\":40}");
+    nash_model_free(m);
+}
+
+static void a_model_without_names_numbers_its_classes(void **state)
+{
+    (void)state;
+    char name[8];
+    nash_model *m = small_net(1);
+    nash_class_name(name, sizeof name, m, 2);
+    assert_string_equal(name, "2");
+    assert_int_equal(
+        nash_model_set_meta(m, NASH_META_CLASSES, "[\"a\",\"aeroplanes\"]"),
+        NASH_OK);
+    nash_class_name(name, sizeof name, m, 1);
+    assert_string_equal(name, "aeropla");
+    assert_int_equal(nash_model_set_meta(m, NASH_META_CLASSES, "no JSON"), 0);
+    nash_class_name(name, sizeof name, m, 1);
+    assert_string_equal(name, "1");
     nash_model_free(m);
 }
 
@@ -79,6 +185,9 @@ int main(void)
         cmocka_unit_test(an_ensemble_is_the_mean_of_its_members),
         cmocka_unit_test(
             mirrored_predictions_are_the_same_for_the_mirror_image),
+        cmocka_unit_test(a_new_network_knows_its_data),
+        cmocka_unit_test(a_training_is_described_in_numbers),
+        cmocka_unit_test(a_model_without_names_numbers_its_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,10 +244,10 @@ static void every_image_of_the_epoch_counts_once(void **state)
     hash_after(&t, 22, &opts, &d);
     double wrong = d.epoch[0].train_error * 22;
     assert_true(wrong > 0.0 && wrong <= 22.0);
-    assert_float_equal(wrong, round(wrong), 1e-9);
+    assert_close(wrong, round(wrong), 1e-9);
     hash_after(&t, 17, &opts, &d); /* a lone image sits out */
     wrong = d.epoch[1].train_error * 16;
-    assert_float_equal(wrong, round(wrong), 1e-9);
+    assert_close(wrong, round(wrong), 1e-9);
 }
 
 /* ---- judging and hooks ------------------------------------------------- */

@@ -1,23 +1,16 @@
 /* What training is made of: schedules, loss, optimiser, scores, batches in
  * order. Golden numbers are PyTorch's (torch.optim.SGD, cross_entropy). */
+#include "striped.h"
+
 #include "base/memory.h"
-#include "base/rng.h"
 #include "train/feed.h"
 #include "train/loss.h"
 #include "train/schedule.h"
 #include "train/sgd.h"
 
-#include <nash/train.h>
-
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 /* ---- schedules --------------------------------------------------------- */
 
@@ -35,7 +28,7 @@ static void the_cosine_falls_from_start_to_exactly_end(void **state)
         before = lr;
     }
     assert_true(before == 0.001);
-    assert_float_equal(nash_learning_rate(&opts, 13, 10), 0.03775, 1e-15);
+    assert_close(nash_learning_rate(&opts, 13, 10), 0.03775, 1e-15);
 }
 
 static void assert_cycles(int32_t epochs, int32_t cycle, int32_t growth,
@@ -104,8 +97,8 @@ static void the_warm_up_rises_evenly_and_only_once(void **state)
     opts.cycle = 2;
     opts.warmup = 0.4;
     for (int64_t step = 0; step < 4; step++)
-        assert_float_equal(nash_learning_rate(&opts, step, 5),
-                           0.01 * (double)(step + 1), 1e-15);
+        assert_close(nash_learning_rate(&opts, step, 5),
+                     0.01 * (double)(step + 1), 1e-15);
     assert_true(nash_learning_rate(&opts, 4, 5) == 0.05);
     assert_true(nash_learning_rate(&opts, 10, 5) == 0.05);
 }
@@ -152,14 +145,14 @@ static void the_loss_is_pytorchs(void **state)
         0.234158386,  -0.308333333,  -0.00669943698, 0.0808743847};
     float d[12];
     ni_loss loss = ni_softmax_loss(d, golden_logits, golden_labels, 3, 4, 0.0);
-    assert_float_equal(loss.sum, 32.0341876771, 1e-9);
+    assert_close(loss.sum, 32.0341876771, 1e-9);
     assert_int_equal(loss.wrong, 2);
     for (int i = 0; i < 12; i++)
-        assert_float_equal(d[i], d_plain[i], 1e-8);
+        assert_close(d[i], d_plain[i], 2e-8);
     loss = ni_softmax_loss(d, golden_logits, golden_labels, 3, 4, 0.1);
-    assert_float_equal(loss.sum, 30.1404376771, 1e-9);
+    assert_close(loss.sum, 30.1404376771, 1e-9);
     for (int i = 0; i < 12; i++)
-        assert_float_equal(d[i], d_smooth[i], 1e-8);
+        assert_close(d[i], d_smooth[i], 2e-8);
 }
 
 static void the_gradient_of_the_loss_is_its_slope(void **state)
@@ -182,7 +175,7 @@ static void the_gradient_of_the_loss_is_its_slope(void **state)
         double low = ni_softmax_loss(ignored, logits, labels, N, K, 0.2).sum;
         logits[i] = kept;
         double slope = (high - low) / N / ((double)above - (double)below);
-        assert_float_equal(d[i], slope, 1e-6);
+        assert_close(d[i], slope, 1e-6);
     }
 }
 
@@ -197,7 +190,7 @@ static void the_loss_survives_large_logits_and_shows_nans(void **state)
     assert_true(isfinite(loss.sum) && loss.sum > 9e28);
     assert_true(d[0] == 1.0F && d[1] == 0.0F && d[2] == -1.0F);
     loss = ni_softmax_loss(d, broken, &label, 1, 3, 0.0);
-    assert_false(isfinite(loss.sum));
+    assert_true(!isfinite(loss.sum));
 }
 
 /* ---- optimiser --------------------------------------------------------- */
@@ -278,7 +271,7 @@ static void assert_golden_steps(bool nesterov, const float golden[4][3])
                sizeof gradient[step]);
         ni_sgd_step(sgd, plan, lr[step]);
         for (int i = 0; i < 3; i++)
-            assert_float_equal(w[i], golden[step][i], 2e-7);
+            assert_close(w[i], golden[step][i], 2e-7);
     }
     ni_sgd_free(sgd);
     nash_plan_free(plan);
@@ -350,9 +343,9 @@ static void scores_are_those_done_by_hand(void **state)
     double loss =
         -(log(0.5) + log(0.25) + log((double)0.9F) + log((double)0x1p-126F)) /
         5;
-    assert_float_equal(score.loss, loss, 1e-12);
-    assert_float_equal(score.error, 0.4, 1e-15);
-    assert_float_equal(score.balanced_error, 0.5, 1e-15);
+    assert_close(score.loss, loss, 1e-12);
+    assert_close(score.error, 0.4, 1e-15);
+    assert_close(score.balanced_error, 0.5, 1e-15);
     assert_int_equal(score.images, 5);
     assert_true(by_class[0] == 0.0 && by_class[1] == 0.5 && by_class[2] == 1.0);
 }
@@ -375,21 +368,21 @@ static void absent_classes_and_nans_are_told(void **state)
 
 /* ---- batches in order -------------------------------------------------- */
 
-enum { IMAGES = 21, SIDE = 6 };
+enum { IMAGES = 21, EDGE = 6 };
 
-static uint8_t pixels[IMAGES * SIDE * SIDE];
+static uint8_t pixels[IMAGES * EDGE * EDGE];
 static int32_t labels_of_images[IMAGES], everything[IMAGES];
 
 static nash_images some_images(void)
 {
     ni_rng rng = ni_rng_make(5, NI_RNG_TEST, 0, 0);
-    for (int i = 0; i < IMAGES * SIDE * SIDE; i++)
+    for (int i = 0; i < IMAGES * EDGE * EDGE; i++)
         pixels[i] = (uint8_t)ni_rng_below(&rng, 256);
     for (int i = 0; i < IMAGES; i++) {
         labels_of_images[i] = i % 3;
         everything[i] = i;
     }
-    return (nash_images){.shape = {1, SIDE, SIDE},
+    return (nash_images){.shape = {1, EDGE, EDGE},
                          .n = IMAGES,
                          .classes = 3,
                          .pixels = pixels,
@@ -402,7 +395,7 @@ static void the_feed_gives_the_named_batches_at_any_pace(void **state)
     enum { BATCH = 8 };
     nash_images images = some_images();
     nash_train_opts opts = nash_train_opts_default();
-    float mean = 120.0F, expected[BATCH * SIDE * SIDE];
+    float mean = 120.0F, expected[BATCH * EDGE * EDGE];
     int32_t order[IMAGES], labels[BATCH];
     ni_feed *feed;
     opts.epochs = 3;
@@ -422,7 +415,7 @@ static void the_feed_gives_the_named_batches_at_any_pace(void **state)
         assert_int_equal(batch->n, n);
         assert_memory_equal(batch->labels, labels, (size_t)n * sizeof *labels);
         assert_memory_equal(batch->pixels, expected,
-                            (size_t)n * SIDE * SIDE * sizeof *expected);
+                            (size_t)n * EDGE * EDGE * sizeof *expected);
     }
     ni_feed_close(feed);
 }

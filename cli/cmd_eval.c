@@ -1,0 +1,257 @@
+/*
+ * nash eval: judge models on a data set, each alone and all as an ensemble,
+ * whose probabilities are the mean of theirs. One model is in memory at a time.
+ */
+#include "args.h"
+#include "cli.h"
+#include "json.h"
+#include "open.h"
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const parts[] = {"train", "test", NULL};
+static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+
+typedef struct request {
+    char **models; /* [n_models] files */
+    int n_models;
+    const char *data;
+    nash_part part;
+    bool mirror, json;
+    nash_plan_opts plan;
+} request;
+
+typedef struct evaluation {
+    const request *ask;
+    nash_dataset *data; /* opened for the first model */
+    const nash_images *images;
+    float *single;       /* [n,K] probabilities of one model */
+    float *mean;         /* [n,K] of all */
+    nash_score *scores;  /* [n_models] of each alone */
+    nash_score score;    /* of the ensemble */
+    double *class_error; /* [K] of the ensemble */
+} evaluation;
+
+static int parse(request *ask, int argc, char **argv)
+{
+    int operands;
+    const arg_option options[] = {
+        {"part", ARG_CHOICE, &ask->part, "which images to judge on",
+         .choices = parts},
+        {"mirror", ARG_FLAG, &ask->mirror,
+         "average over each image and its mirror image"},
+        {"batch", ARG_INT, &ask->plan.batch, "images at once", 1, 65536},
+        {"precision", ARG_CHOICE, &ask->plan.precision,
+         "f32 is what other runtimes compute", .choices = precisions},
+        {"threads", ARG_INT, &ask->plan.threads, "to compute with", 1, 1024,
+         .fallback = "all processors"},
+        {"json", ARG_FLAG, &ask->json, "print the result as JSON"},
+        {NULL}};
+    const arg_spec spec = {
+        "eval",
+        "MODEL... DATA",
+        "Judge a model on the test images of a data set; several models also "
+        "as an ensemble.",
+        options,
+        "The balanced error is the mean of the classes' errors. A data set "
+        "without test\nimages is judged on those that training holds out.",
+        2,
+        -1};
+    int go = args_parse(&operands, &spec, argc, argv);
+    if (go != ARGS_GO)
+        return go;
+    ask->models = argv + 1;
+    ask->n_models = operands - 1;
+    ask->data = argv[operands];
+    return ARGS_GO;
+}
+
+/* ---- judging ----------------------------------------------------------- */
+
+static int make_room(evaluation *e)
+{
+    size_t n = (size_t)e->images->n, classes = (size_t)e->images->classes;
+    e->single = calloc(n * classes, sizeof *e->single);
+    e->mean = calloc(n * classes, sizeof *e->mean);
+    e->scores = calloc((size_t)e->ask->n_models, sizeof *e->scores);
+    e->class_error = calloc(classes, sizeof *e->class_error);
+    if (!e->single || !e->mean || !e->scores || !e->class_error)
+        return cli_error("out of memory");
+    return EXIT_OK;
+}
+
+/* Open the data for the first model; the others must take the same images. */
+static int open_data(evaluation *e, const nash_model *m, const char *name)
+{
+    if (!e->data) {
+        int result = open_for_model(&e->data, e->ask->data, m, name);
+        if (result != EXIT_OK)
+            return result;
+        if (nash_dataset_images(&e->images, e->data, e->ask->part) != NASH_OK)
+            return cli_fail(NULL);
+        return make_room(e);
+    }
+    if (nash_graph_classes(nash_model_graph(m)) != e->images->classes)
+        return cli_error("%s tells %d classes apart, %s tells %d", name,
+                         nash_graph_classes(nash_model_graph(m)),
+                         e->ask->models[0], e->images->classes);
+    return EXIT_OK;
+}
+
+static int judge_one(evaluation *e, int which)
+{
+    const request *ask = e->ask;
+    nash_model *m;
+    if (nash_onnx_read(&m, ask->models[which]) != NASH_OK)
+        return cli_fail(NULL);
+    int result = open_data(e, m, ask->models[which]);
+    if (result == EXIT_OK) {
+        const nash_images *images = e->images;
+        nash_status status =
+            ask->mirror ? nash_predict_mirrored(e->single, &m, 1, images, NULL,
+                                                images->n, &ask->plan)
+                        : nash_predict(e->single, &m, 1, images, NULL,
+                                       images->n, &ask->plan);
+        if (status != NASH_OK)
+            result = cli_fail(ask->models[which]);
+    }
+    nash_model_free(m);
+    return result;
+}
+
+static int judge(evaluation *e)
+{
+    int n_models = e->ask->n_models;
+    for (int which = 0; which < n_models; which++) {
+        int result = judge_one(e, which);
+        if (result != EXIT_OK)
+            return result;
+        const nash_images *images = e->images;
+        nash_score_of(&e->scores[which], NULL, e->single, images->labels,
+                      images->n, images->classes);
+        for (int64_t i = 0; i < (int64_t)images->n * images->classes; i++)
+            e->mean[i] += e->single[i] / (float)n_models;
+    }
+    nash_score_of(&e->score, e->class_error, e->mean, e->images->labels,
+                  e->images->n, e->images->classes);
+    return EXIT_OK;
+}
+
+/* ---- the result -------------------------------------------------------- */
+
+static int32_t images_of_class(const nash_images *images, int32_t k)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < images->n; i++)
+        n += images->labels[i] == k;
+    return n;
+}
+
+static void json_score(const nash_score *score)
+{
+    json_real("error", score->error);
+    json_real("loss", score->loss);
+    json_real("balanced_error", score->balanced_error);
+}
+
+static void print_json(const evaluation *e)
+{
+    const request *ask = e->ask;
+    json_object(NULL);
+    json_score(&e->score);
+    json_int("images", e->score.images);
+    json_text("part", parts[ask->part]);
+    json_bool("holdout", nash_dataset_is_holdout(e->data));
+    json_bool("mirror", ask->mirror);
+    json_array("per_class");
+    for (int32_t k = 0; k < e->images->classes; k++) {
+        json_object(NULL);
+        json_text("class", nash_dataset_class(e->data, k));
+        json_int("images", images_of_class(e->images, k));
+        json_real("error", e->class_error[k]);
+        json_end();
+    }
+    json_end();
+    json_array("models");
+    for (int i = 0; i < ask->n_models; i++) {
+        json_object(NULL);
+        json_text("model", ask->models[i]);
+        json_score(&e->scores[i]);
+        json_end();
+    }
+    json_end();
+    json_end();
+}
+
+static void print_classes(const evaluation *e)
+{
+    static const char *const columns[] = {"class", ">images", ">error", NULL};
+    table *t = table_new(columns);
+    for (int32_t k = 0; k < e->images->classes; k++) {
+        int32_t n = images_of_class(e->images, k);
+        table_cell(t, "%s", nash_dataset_class(e->data, k));
+        table_cell(t, "%d", n);
+        if (n > 0)
+            table_cell(t, "%.2f %%", 100.0 * e->class_error[k]);
+        else
+            table_cell(t, "-");
+    }
+    table_print(t);
+}
+
+static void print_models(const evaluation *e)
+{
+    static const char *const columns[] = {"model", ">error", ">balanced",
+                                          ">loss", NULL};
+    table *t = table_new(columns);
+    for (int i = 0; i <= e->ask->n_models; i++) {
+        bool last = i == e->ask->n_models;
+        const nash_score *score = last ? &e->score : &e->scores[i];
+        table_cell(t, "%s", last ? "ensemble" : e->ask->models[i]);
+        table_cell(t, "%.2f %%", 100.0 * score->error);
+        table_cell(t, "%.2f %%", 100.0 * score->balanced_error);
+        table_cell(t, "%.4f", score->loss);
+    }
+    table_print(t);
+}
+
+static void print_text(const evaluation *e)
+{
+    const request *ask = e->ask;
+    print_classes(e);
+    putchar('\n');
+    if (ask->n_models > 1) {
+        print_models(e);
+        putchar('\n');
+    }
+    printf("%s error %.2f %%, balanced %.2f %%, loss %.4f on %d %s images\n",
+           parts[ask->part], 100.0 * e->score.error,
+           100.0 * e->score.balanced_error, e->score.loss, e->score.images,
+           ask->part == NASH_PART_TEST && nash_dataset_is_holdout(e->data)
+               ? "held-out"
+               : parts[ask->part]);
+}
+
+int cmd_eval(int argc, char **argv)
+{
+    request ask = {.part = NASH_PART_TEST, .plan = nash_plan_opts_default()};
+    evaluation e = {.ask = &ask};
+    ask.plan.precision = NASH_PRECISION_F32;
+    ask.plan.threads = cli_cpus();
+    int result = parse(&ask, argc, argv);
+    if (result != ARGS_GO)
+        return result;
+    result = judge(&e);
+    if (result == EXIT_OK && ask.json)
+        print_json(&e);
+    else if (result == EXIT_OK)
+        print_text(&e);
+    free(e.class_error);
+    free(e.scores);
+    free(e.mean);
+    free(e.single);
+    nash_dataset_close(e.data);
+    return result;
+}

@@ -1,0 +1,210 @@
+/*
+ * nash predict: what a model sees on picture files. Pictures are resized as in
+ * training, judged in portions of a few hundred, and a file that cannot be read
+ * does not keep the others from being judged.
+ */
+#include "args.h"
+#include "cli.h"
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+
+enum { PORTION = 256, NAME_BYTES = 128 };
+
+typedef struct request {
+    const char *model;
+    char **files; /* [n_files] */
+    int n_files;
+    int32_t top;
+    bool mirror, json;
+    nash_plan_opts plan;
+} request;
+
+typedef struct prediction {
+    const request *ask;
+    nash_model *model;
+    nash_shape shape;
+    int32_t classes, top;
+    char (*names)[NAME_BYTES]; /* [K] */
+    uint8_t *pixels;           /* [PORTION,C,H,W] */
+    int32_t *labels;           /* [PORTION] zeros: nobody knows them */
+    float *p;                  /* [PORTION,K] */
+    const char *file[PORTION]; /* of the images read */
+    int32_t n;                 /* images in the portion */
+} prediction;
+
+static int parse(request *ask, int argc, char **argv)
+{
+    int operands;
+    const arg_option options[] = {
+        {"top", ARG_INT, &ask->top, "how many classes to name", 1, 1e6},
+        {"mirror", ARG_FLAG, &ask->mirror,
+         "average over each image and its mirror image"},
+        {"precision", ARG_CHOICE, &ask->plan.precision,
+         "f32 is what other runtimes compute", .choices = precisions},
+        {"threads", ARG_INT, &ask->plan.threads, "to compute with", 1, 1024,
+         .fallback = "all processors"},
+        {"json", ARG_FLAG, &ask->json, "print the result as JSON"},
+        {NULL}};
+    const arg_spec spec = {
+        "predict",
+        "MODEL IMAGE...",
+        "Name what is on PNG and JPEG files.",
+        options,
+        "A file that cannot be read is reported, the others are judged, and "
+        "the exit\nstatus is 1.",
+        2,
+        -1};
+    int go = args_parse(&operands, &spec, argc, argv);
+    if (go != ARGS_GO)
+        return go;
+    ask->model = argv[1];
+    ask->files = argv + 2;
+    ask->n_files = operands - 1;
+    return ARGS_GO;
+}
+
+static int prepare(prediction *w)
+{
+    const request *ask = w->ask;
+    if (nash_onnx_read(&w->model, ask->model) != NASH_OK)
+        return cli_fail(NULL);
+    const nash_graph *g = nash_model_graph(w->model);
+    w->shape = nash_graph_input_shape(g);
+    w->classes = nash_graph_classes(g);
+    w->top = ask->top < w->classes ? ask->top : w->classes;
+    if (w->shape.c != 1 && w->shape.c != 3)
+        return cli_error("%s takes images with %d channels, pictures have 1 or "
+                         "3",
+                         ask->model, w->shape.c);
+    size_t bytes = (size_t)w->shape.c * (size_t)w->shape.h * (size_t)w->shape.w;
+    w->names = calloc((size_t)w->classes, sizeof *w->names);
+    w->pixels = calloc(PORTION, bytes);
+    w->labels = calloc(PORTION, sizeof *w->labels);
+    w->p = calloc((size_t)PORTION * (size_t)w->classes, sizeof *w->p);
+    if (!w->names || !w->pixels || !w->labels || !w->p)
+        return cli_error("out of memory");
+    for (int32_t k = 0; k < w->classes; k++)
+        nash_class_name(w->names[k], NAME_BYTES, w->model, k);
+    return EXIT_OK;
+}
+
+/* The most probable class below the last one named; order by probability, then
+ * by number. */
+static int32_t next_best(const float *p, int32_t classes, int32_t last)
+{
+    int32_t best = -1;
+    for (int32_t k = 0; k < classes; k++) {
+        bool below =
+            last < 0 || p[k] < p[last] || (!(p[k] > p[last]) && k > last);
+        if (below && (best < 0 || p[k] > p[best]))
+            best = k;
+    }
+    return best;
+}
+
+static void print_text(const prediction *w, int32_t i)
+{
+    const float *p = w->p + (size_t)i * (size_t)w->classes;
+    int32_t k = -1;
+    printf("%s:", w->file[i]);
+    for (int32_t at = 0; at < w->top; at++) {
+        k = next_best(p, w->classes, k);
+        printf("%s %s %.1f %%", at ? "," : "", w->names[k],
+               100.0 * (double)p[k]);
+    }
+    putchar('\n');
+}
+
+static void print_json(const prediction *w, int32_t i)
+{
+    const float *p = w->p + (size_t)i * (size_t)w->classes;
+    int32_t k = -1;
+    json_object(NULL);
+    json_text("file", w->file[i]);
+    json_array("classes");
+    for (int32_t at = 0; at < w->top; at++) {
+        k = next_best(p, w->classes, k);
+        json_object(NULL);
+        json_text("class", w->names[k]);
+        json_real("probability", (double)p[k]);
+        json_end();
+    }
+    json_end();
+    json_end();
+}
+
+/* Judge and print the images read so far. */
+static int flush(prediction *w)
+{
+    const request *ask = w->ask;
+    const nash_images images = {.shape = w->shape,
+                                .n = w->n,
+                                .classes = w->classes,
+                                .pixels = w->pixels,
+                                .labels = w->labels};
+    nash_status status =
+        ask->mirror
+            ? nash_predict_mirrored(w->p, &w->model, 1, &images, NULL, w->n,
+                                    &ask->plan)
+            : nash_predict(w->p, &w->model, 1, &images, NULL, w->n, &ask->plan);
+    if (status != NASH_OK)
+        return cli_fail(NULL);
+    for (int32_t i = 0; i < w->n; i++) {
+        if (ask->json)
+            print_json(w, i);
+        else
+            print_text(w, i);
+    }
+    w->n = 0;
+    return EXIT_OK;
+}
+
+static int predict(prediction *w)
+{
+    const request *ask = w->ask;
+    int result = EXIT_OK;
+    size_t bytes = (size_t)w->shape.c * (size_t)w->shape.h * (size_t)w->shape.w;
+    for (int i = 0; i < ask->n_files; i++) {
+        uint8_t *dst = w->pixels + (size_t)w->n * bytes;
+        if (nash_image_read(dst, w->shape, ask->files[i]) == NASH_OK)
+            w->file[w->n++] = ask->files[i];
+        else
+            result = cli_fail(NULL);
+        bool last = i == ask->n_files - 1;
+        if (w->n == PORTION || (last && w->n > 0)) {
+            if (flush(w) != EXIT_OK)
+                return EXIT_FAILED;
+        }
+    }
+    return result;
+}
+
+int cmd_predict(int argc, char **argv)
+{
+    request ask = {.top = 3, .plan = nash_plan_opts_default()};
+    prediction w = {.ask = &ask};
+    ask.plan.precision = NASH_PRECISION_F32;
+    ask.plan.batch = 32;
+    ask.plan.threads = cli_cpus();
+    int result = parse(&ask, argc, argv);
+    if (result != ARGS_GO)
+        return result;
+    result = prepare(&w);
+    if (result == EXIT_OK) {
+        if (ask.json)
+            json_array(NULL);
+        result = predict(&w);
+        if (ask.json)
+            json_end();
+    }
+    free(w.p);
+    free(w.labels);
+    free(w.pixels);
+    free(w.names);
+    nash_model_free(w.model);
+    return result;
+}

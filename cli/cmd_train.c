@@ -1,0 +1,472 @@
+/*
+ * nash train: train one network, a new one or a file's, and write it as ONNX.
+ * What can be wrong is found before the first epoch, the output's folder
+ * included; the file is written once, at the end.
+ */
+#include "args.h"
+#include "cli.h"
+#include "json.h"
+#include "open.h"
+#include "progress.h"
+
+#include <inttypes.h>
+#include <libgen.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const schedules[] = {"sgdr", "constant", NULL};
+static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+
+/* What the command line asks for. */
+typedef struct request {
+    const char *model, *data, *output, *size;
+    bool reinit, json, widths_given, cycle_given;
+    int32_t widths[3];
+    double val_share;
+    nash_train_opts train;
+} request;
+
+/* A training under way. */
+typedef struct training {
+    const request *ask;
+    nash_model *model;
+    nash_dataset *data;
+    const nash_images *images;
+    int32_t *train, *val; /* of the split; NULL: train on all */
+    int32_t *all;         /* 0 .. n-1, where there is no split */
+    int32_t n_train, n_val;
+    int32_t n_epochs, n_snapshots;
+    nash_epoch *epochs; /* [ask->train.epochs] */
+    nash_score score;   /* of the trained model, on the validation images */
+    double seconds;
+} training;
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+static void catch_signals(void)
+{
+    /* A second Ctrl-C ends the program at once. */
+    struct sigaction action = {.sa_handler = ask_to_stop,
+                               .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- the command line -------------------------------------------------- */
+
+static int parse(request *ask, int argc, char **argv)
+{
+    nash_train_opts *t = &ask->train;
+    int operands;
+    const arg_option options[] = {
+        {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
+        {"reinit", ARG_FLAG, &ask->reinit,
+         "draw the weights of MODEL anew instead of going on with them"},
+        {"epochs", ARG_INT, &t->epochs, "times every image is seen", 0, 1e6},
+        {"batch", ARG_INT, &t->batch, "images per step", 1, 65536},
+        {"lr-start", ARG_REAL, &t->lr_start, "learning rate at the start", 0,
+         1e3},
+        {"lr-end", ARG_REAL, &t->lr_end, "learning rate at the end", 0, 1e3},
+        {"schedule", ARG_CHOICE, &t->schedule,
+         "how the learning rate falls: half cosines, or not at all",
+         .choices = schedules},
+        {"cycle", ARG_INT, &t->cycle, "epochs of the first cosine", 0, 1e6,
+         .fallback = "all of them", .given = &ask->cycle_given},
+        {"cycle-growth", ARG_INT, &t->cycle_growth,
+         "each cosine is so many times longer than the one before", 1, 1000},
+        {"warmup", ARG_REAL, &t->warmup,
+         "share of the first cosine in which the rate rises first", 0, 0.99},
+        {"momentum", ARG_REAL, &t->momentum, "of the gradient", 0, 0.9999},
+        {"nesterov", ARG_YESNO, &t->nesterov, "Nesterov's momentum"},
+        {"weight-decay", ARG_REAL, &t->weight_decay, "pull towards zero", 0,
+         10},
+        {"decay-all", ARG_YESNO, &t->decay_all,
+         "decay biases and batch normalisation too"},
+        {"label-smoothing", ARG_REAL, &t->label_smoothing,
+         "share of the target spread over all classes", 0, 0.99},
+        {"pad", ARG_INT, &t->augment.pad,
+         "pixels by which an image may be shifted", 0, 1024},
+        {"flip", ARG_YESNO, &t->augment.flip, "mirror half of the images"},
+        {"cutout", ARG_INT, &t->augment.cutout,
+         "side of the square that is hidden", 0, 1024},
+        {"precision", ARG_CHOICE, &t->precision,
+         "auto is bf16 where the chip computes it fast", .choices = precisions},
+        {"threads", ARG_INT, &t->threads, "a part of what fixes the result", 1,
+         1024, .fallback = "all processors"},
+        {"max-memory", ARG_BYTES, &t->max_bytes,
+         "refuse to train if it would take more", .fallback = "no limit"},
+        {"seed", ARG_SEED, &ask->train.seed,
+         "of weights, split, order and augmentation"},
+        {"val-share", ARG_REAL, &ask->val_share,
+         "of the training images, to judge by; 0: train on all", 0, 0.9},
+        {"size", ARG_TEXT, &ask->size,
+         "HxW, input size of a new network; images are resized to it",
+         .fallback = "the images' own"},
+        {"widths", ARG_INTS, ask->widths, "channels of 'start'", .most = 3,
+         .given = &ask->widths_given},
+        {"snapshots", ARG_INT, &t->snapshots,
+         "also write the model at the ends of the last N cosines; without "
+         "--cycle, of N equal ones",
+         0, 1000},
+        {"json", ARG_FLAG, &ask->json, "print the result as JSON"},
+        {NULL}};
+    const arg_spec spec = {
+        "train",
+        "MODEL DATA -o FILE",
+        "Train a network: an ONNX file, or a new one by name: start (the "
+        "paper's), vgg, resnet9.",
+        options,
+        "Equal options give equal bits on equal chips. The test images are not "
+        "touched:\n'nash eval' is for them.",
+        2,
+        2};
+    int go = args_parse(&operands, &spec, argc, argv);
+    ask->model = argv[1];
+    ask->data = argv[2];
+    return go;
+}
+
+/* The folder that the output goes to must be there before hours pass. */
+static int check_output(const char *output)
+{
+    char *copy = strdup(output);
+    if (!copy)
+        return cli_error("out of memory");
+    const char *dir = dirname(copy);
+    int result = EXIT_OK;
+    if (access(dir, W_OK | X_OK) != 0)
+        result = cli_error("--output is '%s', but %s is no folder that can be "
+                           "written to",
+                           output, dir);
+    free(copy);
+    return result;
+}
+
+static bool is_built_in(const char *name)
+{
+    return strcmp(name, "start") == 0 || strcmp(name, "vgg") == 0 ||
+           strcmp(name, "resnet9") == 0;
+}
+
+static int check_request(const request *ask)
+{
+    if (!ask->output)
+        return cli_usage("train", "-o is missing, expected a file to write");
+    if (ask->widths_given && strcmp(ask->model, "start") != 0)
+        return cli_usage("train",
+                         "--widths is for the network 'start' only, "
+                         "not for %s",
+                         ask->model);
+    if (ask->size && !is_built_in(ask->model))
+        return cli_usage("train",
+                         "--size is for new networks only; %s has its "
+                         "own",
+                         ask->model);
+    if (ask->train.snapshots > ask->train.epochs)
+        return cli_usage("train",
+                         "--snapshots is %d, expected at most the %d "
+                         "epochs",
+                         ask->train.snapshots, ask->train.epochs);
+    return check_output(ask->output);
+}
+
+/* ---- model and data ---------------------------------------------------- */
+
+static int parse_size(int32_t *height, int32_t *width, const char *text)
+{
+    int end = 0;
+    if (sscanf(text, "%" SCNd32 "x%" SCNd32 "%n", height, width, &end) == 2 &&
+        text[end] == '\0' && *height >= 1 && *width >= 1)
+        return EXIT_OK;
+    return cli_usage("train",
+                     "--size is '%s', expected HEIGHTxWIDTH such as "
+                     "64x48",
+                     text);
+}
+
+static int make_model(training *t)
+{
+    const request *ask = t->ask;
+    nash_dataset_opts data = nash_dataset_opts_default();
+    nash_net_opts net = nash_net_opts_default();
+    if (ask->size) {
+        int result = parse_size(&data.height, &data.width, ask->size);
+        if (result != EXIT_OK)
+            return result;
+    }
+    net.seed = ask->train.seed;
+    memcpy(net.widths, ask->widths, sizeof net.widths);
+    if (nash_dataset_open(&t->data, ask->data, &data) != NASH_OK ||
+        nash_net_for_data(&t->model, ask->model, t->data, &net) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int read_model(training *t)
+{
+    const request *ask = t->ask;
+    if (nash_onnx_read(&t->model, ask->model) != NASH_OK)
+        return cli_fail("start, vgg and resnet9 are names of new networks");
+    int result = open_for_model(&t->data, ask->data, t->model, ask->model);
+    if (result != EXIT_OK)
+        return result;
+    if (ask->reinit)
+        nash_model_init(t->model, ask->train.seed);
+    if (nash_describe_data(t->model, t->data) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int split(training *t)
+{
+    const request *ask = t->ask;
+    if (nash_dataset_images(&t->images, t->data, NASH_PART_TRAIN) != NASH_OK)
+        return cli_fail(NULL);
+    if (ask->val_share > 0.0) {
+        nash_status status =
+            nash_run_split(&t->train, &t->n_train, &t->val, &t->n_val,
+                           t->images, ask->val_share, ask->train.seed);
+        return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
+    }
+    t->n_train = t->images->n;
+    t->train = calloc((size_t)t->n_train, sizeof *t->train);
+    if (!t->train)
+        return cli_error("out of memory");
+    for (int32_t i = 0; i < t->n_train; i++)
+        t->train[i] = i;
+    return EXIT_OK;
+}
+
+/* ---- while it trains --------------------------------------------------- */
+
+static void print_epoch(const training *t, const nash_epoch *e)
+{
+    char time[32];
+    progress_clear();
+    printf("epoch %3d of %d   rate %.5f   train loss %.4f error %5.2f %%",
+           e->epoch + 1, t->ask->train.epochs, e->lr, e->train_loss,
+           100.0 * e->train_error);
+    if (!isnan(e->val_error))
+        printf("   val loss %.4f error %5.2f %%", e->val_loss,
+               100.0 * e->val_error);
+    printf("   %s\n", cli_time(time, e->seconds));
+    fflush(stdout);
+}
+
+static nash_status on_epoch(void *ctx, const nash_epoch *epoch)
+{
+    training *t = ctx;
+    t->epochs[t->n_epochs++] = *epoch;
+    t->seconds += epoch->seconds;
+    if (!t->ask->json)
+        print_epoch(t, epoch);
+    return stop_asked ? NASH_ESTOP : NASH_OK;
+}
+
+static nash_status on_progress(void *ctx, double share,
+                               double images_per_second)
+{
+    const training *t = ctx;
+    char label[64], rate[64];
+    snprintf(label, sizeof label, "epoch %d of %d", t->n_epochs + 1,
+             t->ask->train.epochs);
+    snprintf(rate, sizeof rate, "%.0f images/s", images_per_second);
+    progress_show(label, share, rate);
+    return stop_asked ? NASH_ESTOP : NASH_OK;
+}
+
+/* "dir/name.onnx" -> "dir/name.snapshot-2.onnx"; yours to free */
+static char *snapshot_path(const char *output, int32_t number)
+{
+    char *path;
+    size_t length = strlen(output);
+    if (length > 5 && strcmp(output + length - 5, ".onnx") == 0)
+        length -= 5;
+    if (asprintf(&path, "%.*s.snapshot-%d.onnx", (int)length, output, number) <
+        0)
+        return NULL;
+    return path;
+}
+
+static nash_status on_snapshot(void *ctx, int32_t i, const nash_model *m)
+{
+    (void)i;
+    training *t = ctx;
+    nash_model *copy = NULL;
+    char *path = snapshot_path(t->ask->output, ++t->n_snapshots);
+    nash_status status = path ? nash_model_dup(&copy, m) : NASH_ENOMEM;
+    if (status == NASH_OK)
+        status = nash_describe_training(copy, &t->ask->train, t->n_train, NULL);
+    if (status == NASH_OK)
+        status = nash_onnx_write(copy, path);
+    nash_model_free(copy);
+    free(path);
+    return status;
+}
+
+static int run(training *t)
+{
+    const nash_train_opts *opts = &t->ask->train;
+    nash_train_hooks hooks = {.ctx = t,
+                              .epoch = on_epoch,
+                              .progress = on_progress,
+                              .snapshot = on_snapshot};
+    t->epochs = calloc((size_t)opts->epochs + 1, sizeof *t->epochs);
+    if (!t->epochs)
+        return cli_error("out of memory");
+    catch_signals();
+    nash_status status =
+        nash_train(t->model, t->images, t->all ? t->all : t->train, t->n_train,
+                   t->val, t->n_val, opts, &hooks);
+    progress_clear();
+    if (status == NASH_ESTOP)
+        return cli_error("stopped after %d of %d epochs; %s is not written",
+                         t->n_epochs, opts->epochs, t->ask->output);
+    if (status == NASH_EDIVERGED)
+        return cli_fail("a smaller --lr-start, or some --warmup, may help");
+    return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
+}
+
+/* ---- the result -------------------------------------------------------- */
+
+/* Judge in float32, as any other runtime will compute. */
+static int judge(training *t)
+{
+    int result = EXIT_FAILED;
+    int32_t classes = t->images->classes;
+    nash_plan_opts plan = nash_plan_opts_default();
+    plan.precision = NASH_PRECISION_F32;
+    plan.threads = t->ask->train.threads;
+    size_t n = (size_t)t->n_val;
+    float *p = calloc(n * (size_t)classes, sizeof *p);
+    int32_t *labels = calloc(n, sizeof *labels);
+    if (!p || !labels) {
+        cli_error("out of memory");
+        goto done;
+    }
+    for (int32_t i = 0; i < t->n_val; i++)
+        labels[i] = t->images->labels[t->val[i]];
+    if (nash_predict(p, &t->model, 1, t->images, t->val, t->n_val, &plan) !=
+        NASH_OK) {
+        cli_fail(NULL);
+        goto done;
+    }
+    nash_score_of(&t->score, NULL, p, labels, t->n_val, classes);
+    result = EXIT_OK;
+done:
+    free(labels);
+    free(p);
+    return result;
+}
+
+static int save(training *t)
+{
+    if (t->val && judge(t) != EXIT_OK)
+        return EXIT_FAILED;
+    if (nash_describe_training(t->model, &t->ask->train, t->n_train,
+                               t->val ? &t->score : NULL) != NASH_OK ||
+        nash_onnx_write(t->model, t->ask->output) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static void print_json_epoch(const nash_epoch *e)
+{
+    json_object(NULL);
+    json_int("epoch", e->epoch + 1);
+    json_real("lr", e->lr);
+    json_real("train_loss", e->train_loss);
+    json_real("train_error", e->train_error);
+    json_real("val_loss", e->val_loss);
+    json_real("val_error", e->val_error);
+    json_real("val_balanced_error", e->val_balanced_error);
+    json_real("seconds", e->seconds);
+    json_end();
+}
+
+static void print_json(const training *t)
+{
+    const nash_graph *g = nash_model_graph(t->model);
+    json_object(NULL);
+    json_text("output", t->ask->output);
+    json_int("params", nash_graph_params(g));
+    json_int("macs", nash_graph_macs(g));
+    json_int("images", t->n_train);
+    json_int("val_images", t->n_val);
+    json_real("val_loss", t->val ? t->score.loss : nan(""));
+    json_real("val_error", t->val ? t->score.error : nan(""));
+    json_real("val_balanced_error", t->val ? t->score.balanced_error : nan(""));
+    json_real("seconds", t->seconds);
+    json_array("epochs");
+    for (int32_t i = 0; i < t->n_epochs; i++)
+        print_json_epoch(&t->epochs[i]);
+    json_end();
+    json_end();
+}
+
+static void print_text(const training *t)
+{
+    char params[32], macs[32], time[32];
+    const nash_graph *g = nash_model_graph(t->model);
+    if (t->val)
+        printf("val error %.2f %%, balanced %.2f %%, loss %.4f on %d images\n",
+               100.0 * t->score.error, 100.0 * t->score.balanced_error,
+               t->score.loss, t->n_val);
+    printf("%s: %s parameters, %s MACs, trained in %s\n", t->ask->output,
+           cli_count(params, (double)nash_graph_params(g)),
+           cli_count(macs, (double)nash_graph_macs(g)),
+           cli_time(time, t->seconds));
+}
+
+static int train(training *t)
+{
+    int result = is_built_in(t->ask->model) ? make_model(t) : read_model(t);
+    if (result == EXIT_OK)
+        result = split(t);
+    if (result == EXIT_OK)
+        result = run(t);
+    if (result == EXIT_OK)
+        result = save(t);
+    if (result != EXIT_OK)
+        return result;
+    if (t->ask->json)
+        print_json(t);
+    else
+        print_text(t);
+    return EXIT_OK;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    request ask = {.train = nash_train_opts_default(),
+                   .widths = {64, 128, 256},
+                   .val_share = 0.1};
+    training t = {.ask = &ask};
+    ask.train.epochs = 20;
+    ask.train.threads = cli_cpus();
+    int result = parse(&ask, argc, argv);
+    if (result != ARGS_GO)
+        return result;
+    result = check_request(&ask);
+    if (result != EXIT_OK)
+        return result;
+    if (ask.train.snapshots > 0 && !ask.cycle_given)
+        ask.train.cycle = ask.train.epochs / ask.train.snapshots;
+    result = train(&t);
+    free(t.epochs);
+    free(t.all);
+    nash_split_free(t.val);
+    nash_split_free(t.train);
+    nash_model_free(t.model);
+    nash_dataset_close(t.data);
+    return result;
+}

@@ -1,0 +1,23 @@
+#ifndef CLI_OPEN_H
+#define CLI_OPEN_H
+
+#include <nash/nash.h>
+
+/*
+ * Data sets opened for a model: the images as the model takes them, or a
+ * sentence about why it cannot be meant for them.
+ */
+
+/**
+ * Open a data set for a model. Where the images' own size is another, they are
+ * resized to the model's if the data set is a folder of pictures, or has the
+ * very classes that the model was trained for.
+ *
+ * @param out   receives the data set; yours to close
+ * @param name  the model's file, for the sentences
+ * @return EXIT_OK, or EXIT_FAILED after a sentence
+ */
+int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
+                   const char *name);
+
+#endif
