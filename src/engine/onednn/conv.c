@@ -1,0 +1,354 @@
+/*
+ * Convolutions: oneDNN's direct algorithm, in the plan's precision, or in
+ * float32 where that is all there is for a shape. Never Winograd, so that an
+ * identity kernel reproduces its input to the bit. Inputs and outputs are
+ * reordered only where the implementation for a shape refuses our layout.
+ */
+#include "onednn.h"
+
+/* What a convolution's three primitives have in common. */
+typedef struct conv_shape {
+    dnnl_dims_t stride, dilation, before, after; /* dilation: 0 is dense */
+    dnnl_memory_desc_t src, weight, bias, dst;   /* any layout */
+    dnnl_memory_desc_t plain_weight;             /* as the model has it */
+    bool has_bias;
+} conv_shape;
+
+static dnnl_memory_desc_t desc_of(int n_dims, const dnnl_dims_t dims,
+                                  dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    dnnl_memory_desc_t desc;
+    dnnl_memory_desc_init_by_tag(&desc, n_dims, dims, type, tag);
+    return desc;
+}
+
+static void describe_weight(conv_shape *c, const nash_attrs *a, int32_t inputs,
+                            dnnl_data_type_t type)
+{
+    int32_t groups = a->groups;
+    dnnl_dims_t dense = {a->out_channels, inputs, a->kernel[0], a->kernel[1]};
+    dnnl_dims_t grouped = {groups, a->out_channels / groups, inputs / groups,
+                           a->kernel[0], a->kernel[1]};
+    if (groups == 1) {
+        c->weight = desc_of(4, dense, type, dnnl_format_tag_any);
+        c->plain_weight = desc_of(4, dense, dnnl_f32, dnnl_abcd);
+    } else {
+        c->weight = desc_of(5, grouped, type, dnnl_format_tag_any);
+        c->plain_weight = desc_of(5, grouped, dnnl_f32, dnnl_abcde);
+    }
+}
+
+static conv_shape describe(const ni_onednn *p, int32_t id,
+                           dnnl_data_type_t type)
+{
+    const nash_node *node = nash_graph_node(p->graph, id);
+    const nash_attrs *a = &node->attrs;
+    int32_t source = nash_graph_input(p->graph, id, 0);
+    nash_shape in = nash_graph_node(p->graph, source)->shape;
+    nash_shape out = node->shape;
+    conv_shape c = {.has_bias = a->bias || p->states[id].fold >= 0};
+    for (int i = 0; i < 2; i++) {
+        c.stride[i] = a->stride[i];
+        c.dilation[i] = a->dilation[i] - 1;
+        c.before[i] = a->pads[i];
+        c.after[i] = a->pads[i + 2];
+    }
+    dnnl_dims_t src = {p->base.opts.batch, in.c, in.h, in.w};
+    dnnl_dims_t dst = {p->base.opts.batch, out.c, out.h, out.w};
+    dnnl_dims_t bias = {out.c};
+    c.src = desc_of(4, src, type, dnnl_format_tag_any);
+    c.dst = desc_of(4, dst, type, dnnl_format_tag_any);
+    c.bias = desc_of(1, bias, dnnl_f32, dnnl_a);
+    describe_weight(&c, a, in.c, type);
+    return c;
+}
+
+typedef enum conv_kind { CONV_FORWARD, CONV_DATA, CONV_WEIGHTS } conv_kind;
+
+static dnnl_status_t init_desc(dnnl_convolution_desc_t *desc,
+                               const ni_onednn *p, const conv_shape *c,
+                               conv_kind kind)
+{
+    const dnnl_memory_desc_t *bias = c->has_bias ? &c->bias : NULL;
+    dnnl_memory_desc_t gradient = c->weight;
+    gradient.data_type = dnnl_f32;
+    switch (kind) {
+    case CONV_FORWARD:
+        return dnnl_dilated_convolution_forward_desc_init(
+            desc,
+            p->base.opts.mode == NASH_MODE_TRAIN ? dnnl_forward_training
+                                                 : dnnl_forward_inference,
+            dnnl_convolution_direct, &c->src, &c->weight, bias, &c->dst,
+            c->stride, c->dilation, c->before, c->after);
+    case CONV_DATA:
+        return dnnl_dilated_convolution_backward_data_desc_init(
+            desc, dnnl_convolution_direct, &c->src, &c->weight, &c->dst,
+            c->stride, c->dilation, c->before, c->after);
+    case CONV_WEIGHTS:
+        return dnnl_dilated_convolution_backward_weights_desc_init(
+            desc, dnnl_convolution_direct, &c->src, &gradient, bias, &c->dst,
+            c->stride, c->dilation, c->before, c->after);
+    }
+    return dnnl_invalid_arguments;
+}
+
+/* Attributes: scratchpads from the arena, and perhaps a ReLU. */
+static dnnl_status_t init_attr(dnnl_primitive_attr_t *attr, bool relu)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t result = dnnl_primitive_attr_create(attr);
+    if (result == dnnl_success)
+        result = dnnl_primitive_attr_set_scratchpad_mode(
+            *attr, dnnl_scratchpad_mode_user);
+    if (result == dnnl_success && relu) {
+        result = dnnl_post_ops_create(&ops);
+        if (result == dnnl_success)
+            result = dnnl_post_ops_append_eltwise(ops, 1.0F, dnnl_eltwise_relu,
+                                                  0, 0);
+        if (result == dnnl_success)
+            result = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    }
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return result;
+}
+
+static dnnl_status_t create_desc(dnnl_primitive_desc_t *out, const ni_onednn *p,
+                                 const conv_shape *c, conv_kind kind, bool relu)
+{
+    dnnl_convolution_desc_t desc;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_status_t result = dnnl_success;
+    *out = NULL;
+    if (kind != CONV_FORWARD)
+        result = create_desc(&hint, p, c, CONV_FORWARD, false);
+    if (result == dnnl_success)
+        result = init_attr(&attr, relu);
+    if (result == dnnl_success)
+        result = init_desc(&desc, p, c, kind);
+    if (result == dnnl_success)
+        result = dnnl_primitive_desc_create(out, &desc, attr, p->engine, hint);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    if (hint)
+        dnnl_primitive_desc_destroy(hint);
+    return result;
+}
+
+/* The best primitive there is: in bf16 if the plan is, else in float32. */
+static nash_status choose(dnnl_primitive_desc_t *out, conv_shape *c,
+                          const ni_onednn *p, int32_t id, conv_kind kind,
+                          bool relu)
+{
+    static const char *const names[] = {"forward convolution",
+                                        "convolution's data gradient",
+                                        "convolution's weight gradient"};
+    dnnl_status_t result = dnnl_unimplemented;
+    if (p->bf16) {
+        *c = describe(p, id, dnnl_bf16);
+        result = create_desc(out, p, c, kind, relu);
+    }
+    if (result == dnnl_unimplemented) {
+        *c = describe(p, id, dnnl_f32);
+        result = create_desc(out, p, c, kind, relu);
+    }
+    return ni_dnnl_check(p, id, names[kind], result);
+}
+
+static dnnl_memory_desc_t md(const_dnnl_primitive_desc_t desc, int arg)
+{
+    return *dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, arg);
+}
+
+nash_status ni_pack(int32_t *packed, ni_onednn *p, ni_phase phase, int32_t node,
+                    int32_t from, const dnnl_memory_desc_t *from_desc,
+                    const dnnl_memory_desc_t *to_desc)
+{
+    nash_status status = NASH_OK;
+    bool once = p->base.opts.mode == NASH_MODE_INFER;
+    TRY(ni_convert(packed, p, once ? NI_PACK : phase, node, from, from_desc,
+                   to_desc));
+    if (once)
+        p->buffers[*packed].kept = true;
+done:
+    return status;
+}
+
+/* The weights and bias that forward uses, plain: the model's own, or those
+ * with a batch normalisation folded in. */
+static nash_status plain_weights(int32_t *weight, int32_t *bias, ni_onednn *p,
+                                 int32_t id, const conv_shape *c)
+{
+    nash_status status = NASH_OK;
+    const nash_node *node = nash_graph_node(p->graph, id);
+    int32_t fold = p->states[id].fold, folded, norm[4];
+    *bias = -1;
+    TRY(ni_tensor_buffer(weight, p, id, NASH_SLOT_WEIGHT));
+    if (node->attrs.bias)
+        TRY(ni_tensor_buffer(bias, p, id, NASH_SLOT_BIAS));
+    if (fold < 0)
+        goto done;
+    int32_t own_bias = *bias, out = node->shape.c;
+    size_t bytes = dnnl_memory_desc_get_size(&c->plain_weight);
+    TRY(ni_new_buffer(&folded, p, bytes));
+    TRY(ni_new_buffer(bias, p, (size_t)out * sizeof(float)));
+    p->buffers[*bias].kept = true;
+    for (int32_t slot = 0; slot < 4; slot++)
+        TRY(ni_tensor_buffer(&norm[slot], p, fold, slot));
+    ni_task task = {
+        .src.n = out,
+        .count = (int64_t)(bytes / sizeof(float)) / out,
+        .eps = nash_graph_node(p->graph, fold)->attrs.eps,
+    };
+    TRY(ni_emit_kernel(p, NI_PACK, id, "folding", ni_norm_fold, &task,
+                       REFS({*weight, NI_WEIGHT}, {own_bias, NI_BIAS},
+                            {norm[NASH_SLOT_GAMMA], NI_GAMMA},
+                            {norm[NASH_SLOT_BETA], NI_BETA},
+                            {norm[NASH_SLOT_MEAN], NI_RUNNING_MEAN},
+                            {norm[NASH_SLOT_VAR], NI_RUNNING_VAR},
+                            {folded, NI_SRC}, {*bias, NI_DST})));
+    *weight = folded;
+done:
+    return status;
+}
+
+nash_status ni_conv_forward(ni_onednn *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    ni_state *s = &p->states[id];
+    dnnl_primitive_desc_t desc = NULL;
+    conv_shape c;
+    int32_t src, weight, bias, packed, dst, out;
+    TRY(choose(&desc, &c, p, id, CONV_FORWARD, s->relu));
+    dnnl_memory_desc_t wants = md(desc, DNNL_ARG_WEIGHTS);
+    dnnl_memory_desc_t gives = md(desc, DNNL_ARG_DST);
+    dnnl_memory_desc_t stored = ni_layout_desc(&s->layout);
+    s->src = md(desc, DNNL_ARG_SRC);
+    TRY(ni_operand_as(&src, p, id, 0, &s->src));
+    TRY(plain_weights(&weight, &bias, p, id, &c));
+    TRY(ni_pack(&packed, p, NI_FORWARD, id, weight, &c.plain_weight, &wants));
+    TRY(ni_output(&out, p, id));
+    dst = out;
+    if (!ni_desc_equal(&gives, &stored))
+        TRY(ni_new_buffer(&dst, p, dnnl_memory_desc_get_size(&gives)));
+    dnnl_primitive_desc_t taken = desc;
+    desc = NULL;
+    TRY(ni_emit_primitive(p, NI_FORWARD, id, "forward convolution", taken,
+                          REFS({src, DNNL_ARG_SRC}, {packed, DNNL_ARG_WEIGHTS},
+                               {bias, DNNL_ARG_BIAS}, {dst, DNNL_ARG_DST})));
+    if (dst != out)
+        TRY(ni_reorder(p, NI_FORWARD, id, dst, &gives, out, &stored));
+done:
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+/* Input k's values as forward read them, in a layout; k is 0. */
+static nash_status operand_again(int32_t *src, ni_onednn *p, int32_t id,
+                                 const dnnl_memory_desc_t *wants)
+{
+    const ni_state *source = &p->states[nash_graph_input(p->graph, id, 0)];
+    dnnl_memory_desc_t stored = ni_layout_desc(&source->layout);
+    *src = ni_operand_of(p, id, 0);
+    if (ni_desc_equal(&p->states[id].src, wants))
+        return NASH_OK;
+    return ni_convert(src, p, NI_BACKWARD, id, source->out, &stored, wants);
+}
+
+static nash_status backward_weights(ni_onednn *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    dnnl_primitive_desc_t desc = NULL;
+    conv_shape c;
+    int32_t src, d_dst, d_weight;
+    dnnl_memory_desc_t stored = ni_layout_desc(&p->states[id].layout);
+    int32_t gradient = ni_gradient(p, id, NASH_SLOT_WEIGHT);
+    TRY(choose(&desc, &c, p, id, CONV_WEIGHTS, false));
+    dnnl_memory_desc_t wants_src = md(desc, DNNL_ARG_SRC);
+    dnnl_memory_desc_t wants_dst = md(desc, DNNL_ARG_DIFF_DST);
+    dnnl_memory_desc_t gives = md(desc, DNNL_ARG_DIFF_WEIGHTS);
+    TRY(operand_again(&src, p, id, &wants_src));
+    TRY(ni_convert(&d_dst, p, NI_BACKWARD, id, ni_grad_of(p, id), &stored,
+                   &wants_dst));
+    d_weight = gradient;
+    if (!ni_desc_equal(&gives, &c.plain_weight))
+        TRY(ni_new_buffer(&d_weight, p, dnnl_memory_desc_get_size(&gives)));
+    int32_t d_bias = c.has_bias ? ni_gradient(p, id, NASH_SLOT_BIAS) : -1;
+    dnnl_primitive_desc_t taken = desc;
+    desc = NULL;
+    TRY(ni_emit_primitive(
+        p, NI_BACKWARD, id, "convolution's weight gradient", taken,
+        REFS({src, DNNL_ARG_SRC}, {d_dst, DNNL_ARG_DIFF_DST},
+             {d_weight, DNNL_ARG_DIFF_WEIGHTS}, {d_bias, DNNL_ARG_DIFF_BIAS})));
+    if (d_weight != gradient)
+        TRY(ni_reorder(p, NI_BACKWARD, id, d_weight, &gives, gradient,
+                       &c.plain_weight));
+done:
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+/* The derivative by the input goes straight to its buffer where it is the
+ * first contribution in the right layout. */
+static nash_status data_target(int32_t *d_src, bool *direct, ni_onednn *p,
+                               int32_t id, const dnnl_memory_desc_t *gives)
+{
+    nash_status status = NASH_OK;
+    ni_state *source = &p->states[nash_graph_input(p->graph, id, 0)];
+    dnnl_memory_desc_t stored = ni_layout_desc(&source->layout);
+    ni_target target;
+    *direct = source->grad < 0 && ni_desc_equal(gives, &stored);
+    if (*direct) {
+        TRY(ni_grad_target(&target, p, id, 0, false));
+        *d_src = target.buffer;
+    } else {
+        TRY(ni_new_buffer(d_src, p, dnnl_memory_desc_get_size(gives)));
+    }
+done:
+    return status;
+}
+
+static nash_status backward_data(ni_onednn *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    dnnl_primitive_desc_t desc = NULL;
+    conv_shape c;
+    int32_t weight, packed, d_dst, d_src;
+    bool direct;
+    dnnl_memory_desc_t stored = ni_layout_desc(&p->states[id].layout);
+    TRY(choose(&desc, &c, p, id, CONV_DATA, false));
+    dnnl_memory_desc_t wants_weight = md(desc, DNNL_ARG_WEIGHTS);
+    dnnl_memory_desc_t wants_dst = md(desc, DNNL_ARG_DIFF_DST);
+    dnnl_memory_desc_t gives = md(desc, DNNL_ARG_DIFF_SRC);
+    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
+    TRY(ni_pack(&packed, p, NI_BACKWARD, id, weight, &c.plain_weight,
+                &wants_weight));
+    TRY(ni_convert(&d_dst, p, NI_BACKWARD, id, ni_grad_of(p, id), &stored,
+                   &wants_dst));
+    TRY(data_target(&d_src, &direct, p, id, &gives));
+    dnnl_primitive_desc_t taken = desc;
+    desc = NULL;
+    TRY(ni_emit_primitive(
+        p, NI_BACKWARD, id, "convolution's data gradient", taken,
+        REFS({d_dst, DNNL_ARG_DIFF_DST}, {packed, DNNL_ARG_WEIGHTS},
+             {d_src, DNNL_ARG_DIFF_SRC})));
+    if (!direct)
+        TRY(ni_grad_deliver(p, id, 0, d_src, &gives));
+done:
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+nash_status ni_conv_backward(ni_onednn *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    TRY(backward_weights(p, id));
+    if (ni_grad_wanted(p, id, 0))
+        TRY(backward_data(p, id));
+done:
+    return status;
+}

@@ -1,0 +1,241 @@
+#ifndef NI_ONEDNN_H
+#define NI_ONEDNN_H
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/engine.h"
+#include "kernels.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+/*
+ * A plan of this engine is a program: steps over buffers. Compiling a graph
+ * emits the steps node by node (conv.c, norm.c, ...), which says when each
+ * buffer is first written and last read; from that the buffers get their
+ * places in one arena (arena.c), and the steps their pointers (run.c).
+ * Estimating is the same without the arena.
+ */
+
+/* When a step runs. */
+typedef enum ni_phase {
+    NI_PACK, /* inference: at creation and refresh */
+    NI_FORWARD,
+    NI_BACKWARD,
+    NI_PHASES
+} ni_phase;
+
+/* A piece of the arena, or a tensor of the model. */
+typedef struct ni_buffer {
+    size_t bytes;
+    size_t offset;       /* in the arena */
+    int32_t first, last; /* steps that touch it, over all phases; first > last:
+                            none */
+    int32_t sharers;     /* nodes that still call it theirs: an owner alone may
+                            overwrite it */
+    bool kept;           /* alive all the time */
+    int32_t node, slot;  /* of the model; node -1: in the arena */
+} ni_buffer;
+
+typedef struct ni_ref {
+    int32_t buffer;
+    int32_t what; /* ni_role of a kernel, DNNL_ARG_... of a primitive */
+} ni_ref;
+
+/* One call of oneDNN, or of a kernel of ours. */
+typedef struct ni_step {
+    int32_t node;
+    const char *what; /* for errors: "forward" */
+    int32_t n_refs;
+    ni_ref refs[NI_ROLES];
+    ni_kernel kernel; /* ours */
+    ni_task task;
+    dnnl_primitive_desc_t desc; /* or oneDNN's; owned */
+    dnnl_primitive_t primitive; /* owned */
+    dnnl_exec_arg_t args[NI_ROLES];
+} ni_step;
+
+typedef struct ni_steps {
+    ni_step *items; /* owned */
+    int32_t count, capacity;
+} ni_steps;
+
+/* What compiling knows about a node. */
+typedef struct ni_state {
+    ni_layout layout; /* of its output and of the derivative by it */
+    int32_t out;      /* buffer; -1: not there */
+    int32_t grad;     /* buffer; -1: not there (yet) */
+    int32_t readers;  /* (reader, input) pairs that are computed */
+    int32_t tail;     /* the last node of those computed with it; itself */
+    int32_t fold;     /* conv: the batch normalisation folded in, or -1 */
+    bool relu;        /* conv, batch_norm: a ReLU is computed with it */
+    bool needed;      /* by forward */
+    bool absorbed;    /* computed with an earlier node */
+    bool trains;      /* the derivative by its output is wanted */
+    int32_t saved[2]; /* for backward: batch_norm's mean and 1 / std; the
+                         winners of max_pool */
+    dnnl_memory_desc_t src; /* conv: how forward read its input */
+} ni_state;
+
+typedef struct ni_onednn {
+    nash_plan base;
+    const nash_graph *graph; /* borrowed */
+    const ni_kernels *kernels;
+    int32_t lanes; /* of blocked layouts */
+    bool bf16;
+    ni_state *states;   /* owned, [nodes] */
+    int32_t *operands;  /* owned, [edges]: the buffer an input is read from */
+    ni_buffer *buffers; /* owned */
+    int32_t n_buffers, buffer_capacity;
+    ni_steps steps[NI_PHASES];
+    int32_t input, logits, d_logits; /* buffers */
+    int32_t *gradients;   /* owned, [nodes * NASH_SLOT_COUNT] buffers or -1 */
+    dnnl_engine_t engine; /* owned */
+    dnnl_stream_t stream; /* owned */
+    char *arena;          /* owned */
+} ni_onednn;
+
+/* ---- program.c -------------------------------------------------------- */
+
+nash_status ni_new_buffer(int32_t *id, ni_onednn *p, size_t bytes);
+/** The buffer that stands for a model's tensor. */
+nash_status ni_tensor_buffer(int32_t *id, ni_onednn *p, int32_t node,
+                             int32_t slot);
+
+/* A kernel's call: refs are pairs, see REFS. */
+nash_status ni_emit_kernel(ni_onednn *p, ni_phase phase, int32_t node,
+                           const char *what, ni_kernel kernel,
+                           const ni_task *task, const ni_ref *refs,
+                           int32_t n_refs);
+
+/** A primitive's call; its scratchpad is added. @param desc  taken */
+nash_status ni_emit_primitive(ni_onednn *p, ni_phase phase, int32_t node,
+                              const char *what, dnnl_primitive_desc_t desc,
+                              const ni_ref *refs, int32_t n_refs);
+
+/* (ni_ref[]){...} and its length, leaving out nothing */
+#define REFS(...)                                                              \
+    (const ni_ref[]){__VA_ARGS__},                                             \
+        (int32_t)(sizeof((const ni_ref[]){__VA_ARGS__}) / sizeof(ni_ref))
+
+/** NASH_EENGINE with the node's name and what oneDNN refused, or NASH_OK. */
+nash_status ni_dnnl_check(const ni_onednn *p, int32_t node, const char *what,
+                          dnnl_status_t result);
+
+/* ---- layout.c --------------------------------------------------------- */
+
+/** How a node's output is stored. */
+ni_layout ni_node_layout(const ni_onednn *p, int32_t id);
+dnnl_memory_desc_t ni_layout_desc(const ni_layout *layout);
+bool ni_layout_equal(const ni_layout *a, const ni_layout *b);
+/** Whether two descriptions place the same values at the same bytes. */
+bool ni_desc_equal(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b);
+
+/** A buffer holding what @p from holds, in another layout: @p from itself if
+ * the layouts are equal, else a new one and a reorder. */
+nash_status ni_convert(int32_t *to, ni_onednn *p, ni_phase phase, int32_t node,
+                       int32_t from, const dnnl_memory_desc_t *from_desc,
+                       const dnnl_memory_desc_t *to_desc);
+/** Likewise into a given buffer, always with a reorder. */
+nash_status ni_reorder(ni_onednn *p, ni_phase phase, int32_t node, int32_t from,
+                       const dnnl_memory_desc_t *from_desc, int32_t to,
+                       const dnnl_memory_desc_t *to_desc);
+
+/** The buffer of a node's k-th input in a layout; remembered as operand. */
+nash_status ni_operand(int32_t *buffer, ni_onednn *p, int32_t id, int32_t k,
+                       const ni_layout *layout);
+nash_status ni_operand_as(int32_t *buffer, ni_onednn *p, int32_t id, int32_t k,
+                          const dnnl_memory_desc_t *desc);
+/** The remembered operand. */
+int32_t ni_operand_of(const ni_onednn *p, int32_t id, int32_t k);
+
+/** A new buffer for a node's output, at its tail. */
+nash_status ni_output(int32_t *buffer, ni_onednn *p, int32_t id);
+
+/** Let a node's output be a buffer that another node owns too. */
+void ni_share_output(ni_onednn *p, int32_t id, int32_t buffer);
+
+/** Whether node @p id may overwrite the output of its input @p k. */
+bool ni_may_overwrite(const ni_onednn *p, int32_t id, int32_t k);
+
+/* ---- grad.c ----------------------------------------------------------- */
+
+/* Where a contribution to a derivative goes. */
+typedef struct ni_target {
+    int32_t buffer;
+    bool accumulate;
+} ni_target;
+
+/**
+ * Where node @p id writes the derivative by its @p k th input.
+ *
+ * @param in_place  whether it may be the buffer of id's own derivative
+ */
+nash_status ni_grad_target(ni_target *target, ni_onednn *p, int32_t id,
+                           int32_t k, bool in_place);
+
+/** Let the derivative by input @p k be node @p id's own, without a copy where
+ * that is possible. */
+nash_status ni_grad_pass(ni_onednn *p, int32_t id, int32_t k);
+
+/** Bring values computed into some buffer and layout to the derivative by
+ * input @p k. */
+nash_status ni_grad_deliver(ni_onednn *p, int32_t id, int32_t k, int32_t from,
+                            const dnnl_memory_desc_t *from_desc);
+
+/** The buffer of the derivative by a node's output, at its tail. */
+int32_t ni_grad_of(const ni_onednn *p, int32_t id);
+
+/** Whether the derivative by input @p k is wanted. */
+bool ni_grad_wanted(const ni_onednn *p, int32_t id, int32_t k);
+
+/** The buffer of a tensor's gradient. */
+int32_t ni_gradient(const ni_onednn *p, int32_t id, int32_t slot);
+
+/* ---- one function per operation and direction ------------------------- */
+
+nash_status ni_conv_forward(ni_onednn *p, int32_t id);
+nash_status ni_conv_backward(ni_onednn *p, int32_t id);
+nash_status ni_fc_forward(ni_onednn *p, int32_t id);
+nash_status ni_fc_backward(ni_onednn *p, int32_t id);
+nash_status ni_normalize_forward(ni_onednn *p, int32_t id);
+nash_status ni_normalize_backward(ni_onednn *p, int32_t id);
+nash_status ni_norm_forward(ni_onednn *p, int32_t id);
+nash_status ni_norm_backward(ni_onednn *p, int32_t id);
+nash_status ni_relu_forward(ni_onednn *p, int32_t id);
+nash_status ni_relu_backward(ni_onednn *p, int32_t id);
+nash_status ni_pool_forward(ni_onednn *p, int32_t id);
+nash_status ni_pool_backward(ni_onednn *p, int32_t id);
+nash_status ni_global_pool_forward(ni_onednn *p, int32_t id);
+nash_status ni_global_pool_backward(ni_onednn *p, int32_t id);
+nash_status ni_flatten_forward(ni_onednn *p, int32_t id);
+nash_status ni_flatten_backward(ni_onednn *p, int32_t id);
+nash_status ni_concat_forward(ni_onednn *p, int32_t id);
+nash_status ni_concat_backward(ni_onednn *p, int32_t id);
+nash_status ni_add_forward(ni_onednn *p, int32_t id);
+nash_status ni_add_backward(ni_onednn *p, int32_t id);
+nash_status ni_gate_forward(ni_onednn *p, int32_t id);
+nash_status ni_gate_backward(ni_onednn *p, int32_t id);
+
+/** Weights in the layout a primitive wants: packed once for inference, before
+ * every use otherwise. @param from  plain float32, of @p from_desc */
+nash_status ni_pack(int32_t *packed, ni_onednn *p, ni_phase phase, int32_t node,
+                    int32_t from, const dnnl_memory_desc_t *from_desc,
+                    const dnnl_memory_desc_t *to_desc);
+
+/* ---- arena.c ---------------------------------------------------------- */
+
+/** Give every buffer its place. @return NASH_OK or NASH_ENOMEM */
+nash_status ni_place_buffers(size_t *bytes, ni_onednn *p);
+
+/** A buffer's address once the arena is there. */
+void *ni_address(const ni_onednn *p, int32_t buffer);
+
+/* ---- compile.c, run.c ------------------------------------------------- */
+
+nash_status ni_compile(ni_onednn *p);
+/** Create primitives and memory objects. */
+nash_status ni_bind(ni_onednn *p);
+nash_status ni_run(ni_onednn *p, ni_phase phase);
+void ni_release_steps(ni_onednn *p);
+
+#endif
