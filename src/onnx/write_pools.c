@@ -3,12 +3,15 @@
  * window that would start in the padding at the end (as PyTorch does), older
  * ONNX keeps it; and a window that sticks out beyond the padding is divided by
  * different counts. Such a pool is written as one that leaves no choice:
- * rounding down, with the end padded as far as the last window reaches. Its
- * own attributes then stand in the operator's doc_string, by which the reader
- * gets them back. All other pools are written as they are.
+ * rounding down, with the end padded as far as the last window reaches, by a
+ * Pad in front where its own padding would count or may not go so far. Its own
+ * attributes then stand in the operator's doc_string, by which the reader gets
+ * them back. All other pools are written as they are.
  */
 #include "note.h"
 #include "writer.h"
+
+#include <math.h>
 
 typedef struct axis {
     int64_t in, before, after, reach, stride, out;
@@ -48,53 +51,62 @@ static bool is_ambiguous(const nash_node *node, const axis *x)
            (node->attrs.count_include_pad && end_pad(x) > x->after);
 }
 
-/* Zeros put around the input for good, so that they count in the mean. */
-static nash_status write_pad(char **name, ni_writer *w, int32_t id,
-                             const int32_t pads[4])
+/* An operator in front of the pool that pads its input for good. */
+static nash_status write_pad(char **source, ni_writer *w, int32_t id,
+                             const int32_t pads[4], float fill)
 {
     nash_status status = NASH_OK;
     const int32_t all[8] = {0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]};
-    char own[32], *part = NULL, *amounts = NULL;
+    char own[32], *name = NULL, *amounts = NULL, *with = NULL;
+    float *value = NULL;
     ni_pb_node *node = NULL;
     nash_node_name(own, sizeof own, w->graph, id);
-    NEW_FROM(part, ni_pool_format(&w->pool, "%s/pad", own));
+    NEW_FROM(name, ni_pool_format(&w->pool, "%s/pad", own));
     NEW_FROM(amounts, ni_pool_format(&w->pool, "%s.pads", own));
+    NEW_FROM(with, ni_pool_format(&w->pool, "%s.fill", own));
+    NEW_FROM(value, ni_pool_alloc(&w->pool, 1, sizeof *value));
+    *value = fill;
     TRY(ni_writer_int64s(w, amounts, all, 8));
-    TRY(ni_writer_node(&node, w, "Pad", part, 2));
-    ni_writer_input(node, *name);
+    TRY(ni_writer_floats(w, with, NULL, 0, value, 1));
+    TRY(ni_writer_node(&node, w, "Pad", name, 3));
+    ni_writer_input(node, *source);
     ni_writer_input(node, amounts);
-    *name = part;
+    ni_writer_input(node, with);
+    *source = name;
 done:
     return status;
 }
 
-/* The window that leaves no choice, in front of which *source may get padded.
- */
-static nash_status settle(nash_attrs *a, char **source, ni_writer *w,
-                          int32_t id, const axis axes[2])
+/* Zeros that count in the mean are put there for good; the end is padded as
+ * far as the last window reaches beyond them, which does not count. */
+static nash_status settle_counted(nash_attrs *a, char **source, ni_writer *w,
+                                  int32_t id, const axis axes[2])
 {
-    nash_status status = NASH_OK;
-    const nash_attrs own = *a;
+    const int32_t pads[4] = {a->pads[0], a->pads[1], a->pads[2], a->pads[3]};
     for (int i = 0; i < 2; i++) {
-        int64_t pad = end_pad(&axes[i]);
-        if (own.count_include_pad)
-            pad = pad > axes[i].after ? pad - axes[i].after : 0;
-        char name[32];
-        nash_node_name(name, sizeof name, w->graph, id);
-        REQUIRE(pad < own.kernel[i], NASH_EUNSUPPORTED,
-                "%s rounds up with a dilated window that reaches %lld beyond "
-                "its input, which ONNX runtimes refuse",
-                name, (long long)pad);
-        a->pads[i + 2] = (int32_t)pad;
-        if (own.count_include_pad)
-            a->pads[i] = 0;
+        int64_t beyond = end_pad(&axes[i]) - axes[i].after;
+        a->pads[i] = 0;
+        a->pads[i + 2] = (int32_t)(beyond > 0 ? beyond : 0);
     }
-    a->ceil_mode = false;
     a->count_include_pad = false;
-    if (own.count_include_pad)
-        TRY(write_pad(source, w, id, own.pads));
-done:
-    return status;
+    return write_pad(source, w, id, pads, 0);
+}
+
+/* A dilated window may reach further than a pool's own padding may go. */
+static nash_status settle_plain(nash_attrs *a, char **source, ni_writer *w,
+                                int32_t id, const axis axes[2])
+{
+    bool apart = false;
+    for (int i = 0; i < 2; i++) {
+        a->pads[i + 2] = (int32_t)end_pad(&axes[i]);
+        apart = apart || a->pads[i + 2] >= a->kernel[i];
+    }
+    if (!apart)
+        return NASH_OK;
+    const int32_t pads[4] = {a->pads[0], a->pads[1], a->pads[2], a->pads[3]};
+    for (int i = 0; i < 4; i++)
+        a->pads[i] = 0;
+    return write_pad(source, w, id, pads, -INFINITY);
 }
 
 static nash_status write_window(ni_pb_node **out, ni_writer *w, int32_t id,
@@ -138,8 +150,10 @@ nash_status ni_write_pool(ni_writer *w, int32_t id)
     TRY(ni_writer_source(&source, w, id, 0, 4));
     bool ambiguous =
         is_ambiguous(pool, &axes[0]) || is_ambiguous(pool, &axes[1]);
+    a.ceil_mode = own->ceil_mode && !ambiguous;
     if (ambiguous)
-        TRY(settle(&a, &source, w, id, axes));
+        TRY(own->count_include_pad ? settle_counted(&a, &source, w, id, axes)
+                                   : settle_plain(&a, &source, w, id, axes));
     TRY(write_window(&node, w, id, source, &a));
     if (ambiguous)
         NEW_FROM(node->doc_string,

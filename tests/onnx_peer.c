@@ -1,0 +1,195 @@
+/*
+ * What the ONNX tests in other languages stand on: writes models of all kinds
+ * with images and what the oracle says of them, and runs any ONNX file on the
+ * oracle.
+ *
+ *     onnx_peer write DIR
+ *     onnx_peer logits MODEL.onnx IMAGES LOGITS
+ *
+ * Arrays are raw float32; a model NAME.onnx comes with NAME.images
+ * [IMAGES,C,H,W], NAME.shape ("C H W") and NAME.probabilities [IMAGES,K].
+ */
+#include "onnx_pools.h"
+#include "random_graph.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <nash/onnx.h>
+#include <nash/plan.h>
+
+#include <stdio.h>
+#include <string.h>
+
+enum { IMAGES = 4, RANDOM_MODELS = 48, POOL_DRAWS = 60 };
+
+static nash_status run(float **out, int64_t *count, bool softmax, nash_model *m,
+                       const float *images, int32_t n)
+{
+    nash_status status = NASH_OK;
+    const nash_graph *g = nash_model_graph(m);
+    nash_shape in = nash_graph_input_shape(g);
+    int32_t classes = nash_graph_classes(g);
+    nash_plan *plan = NULL;
+    nash_plan_opts opts = nash_plan_opts_default();
+    opts.engine = NASH_ENGINE_REF;
+    opts.batch = n;
+    *count = (int64_t)n * classes;
+    NEW_ARRAY(*out, *count);
+    TRY(nash_plan_create(&plan, m, &opts));
+    memcpy(nash_plan_input(plan), images,
+           (size_t)n * (size_t)(in.c * in.h * in.w) * sizeof *images);
+    TRY(nash_plan_forward(plan));
+    memcpy(*out, nash_plan_logits(plan), (size_t)*count * sizeof **out);
+    if (softmax)
+        nash_softmax(*out, *out, n, classes);
+done:
+    nash_plan_free(plan);
+    return status;
+}
+
+static nash_status save(const char *dir, const char *name, const char *kind,
+                        const void *data, size_t size_bytes)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL;
+    NEW_FROM(path, ni_format("%s/%s.%s", dir, name, kind));
+    TRY(ni_file_write_atomic(path, data, size_bytes));
+done:
+    ni_free(path);
+    return status;
+}
+
+static nash_status write_one(const char *dir, const char *name, nash_model *m,
+                             uint64_t seed)
+{
+    nash_status status = NASH_OK;
+    nash_shape in = nash_graph_input_shape(nash_model_graph(m));
+    int64_t pixels = (int64_t)IMAGES * in.c * in.h * in.w, count;
+    float *images = NULL, *probabilities = NULL;
+    char *path = NULL, shape[48];
+    NEW_ARRAY(images, pixels);
+    random_pixels(images, pixels, seed);
+    NEW_FROM(path, ni_format("%s/%s.onnx", dir, name));
+    TRY(nash_onnx_write(m, path));
+    TRY(run(&probabilities, &count, true, m, images, IMAGES));
+    snprintf(shape, sizeof shape, "%d %d %d\n", in.c, in.h, in.w);
+    TRY(save(dir, name, "shape", shape, strlen(shape)));
+    TRY(save(dir, name, "images", images, (size_t)pixels * sizeof *images));
+    TRY(save(dir, name, "probabilities", probabilities,
+             (size_t)count * sizeof *probabilities));
+done:
+    ni_free(images);
+    ni_free(probabilities);
+    ni_free(path);
+    return status;
+}
+
+static nash_status write_nets(const char *dir)
+{
+    static const struct {
+        const char *name;
+        nash_status (*make)(nash_model **out, const nash_net_opts *opts);
+    } nets[] = {{"start", nash_net_start},
+                {"vgg", nash_net_vgg},
+                {"resnet9", nash_net_resnet9}};
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        nash_net_opts opts = nash_net_opts_default();
+        opts.input = (nash_shape){3, 16, 20};
+        for (int k = 0; k < 3; k++) {
+            opts.widths[k] = 16 << k;
+            opts.mean[k] = 120.0F + (float)k;
+            opts.std[k] = 60.0F + (float)k;
+        }
+        TRY(nets[i].make(&m, &opts));
+        TRY(nash_model_set_meta(m, NASH_META_CLASSES,
+                                "[\"cat\",\"K\xC3\xA4se\"]"));
+        TRY(write_one(dir, nets[i].name, m, i));
+        nash_model_free(m);
+        m = NULL;
+    }
+done:
+    nash_model_free(m);
+    return status;
+}
+
+static nash_status write_pools(const char *dir)
+{
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    char name[32];
+    for (uint32_t draw = 0; draw < POOL_DRAWS; draw++) {
+        m = pool_model(draw);
+        snprintf(name, sizeof name, "pool_%02d", (int)draw);
+        if (m)
+            TRY(write_one(dir, name, m, draw));
+        nash_model_free(m);
+        m = NULL;
+    }
+done:
+    nash_model_free(m);
+    return status;
+}
+
+static nash_status write_all(const char *dir)
+{
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    TRY(ni_make_directories(dir));
+    TRY(write_nets(dir));
+    TRY(write_pools(dir));
+    for (uint64_t seed = 0; seed < RANDOM_MODELS; seed++) {
+        char name[32];
+        snprintf(name, sizeof name, "random_%02d", (int)seed);
+        m = random_model(seed, NULL);
+        TRY(write_one(dir, name, m, seed));
+        nash_model_free(m);
+        m = NULL;
+    }
+done:
+    nash_model_free(m);
+    return status;
+}
+
+static nash_status write_logits(const char *model, const char *images,
+                                const char *logits)
+{
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    char *pixels = NULL;
+    float *out = NULL;
+    size_t size_bytes;
+    int64_t count;
+    TRY(nash_onnx_read(&m, model));
+    TRY(ni_file_read(&pixels, &size_bytes, images, SIZE_MAX));
+    nash_shape in = nash_graph_input_shape(nash_model_graph(m));
+    size_t image_bytes = (size_t)(in.c * in.h * in.w) * sizeof(float);
+    REQUIRE(size_bytes >= image_bytes && size_bytes % image_bytes == 0,
+            NASH_EFORMAT, "%s has %zu bytes, an image has %zu", images,
+            size_bytes, image_bytes);
+    TRY(run(&out, &count, false, m, (const float *)(const void *)pixels,
+            (int32_t)(size_bytes / image_bytes)));
+    TRY(ni_file_write_atomic(logits, out, (size_t)count * sizeof *out));
+done:
+    nash_model_free(m);
+    ni_free(pixels);
+    ni_free(out);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    nash_status status = NASH_EINVAL;
+    if (argc == 3 && strcmp(argv[1], "write") == 0)
+        status = write_all(argv[2]);
+    else if (argc == 5 && strcmp(argv[1], "logits") == 0)
+        status = write_logits(argv[2], argv[3], argv[4]);
+    else
+        fputs("usage: onnx_peer write DIR | logits MODEL IMAGES LOGITS\n",
+              stderr);
+    if (status != NASH_OK)
+        fprintf(stderr, "%s\n", nash_error_message());
+    return status != NASH_OK;
+}
