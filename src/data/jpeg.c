@@ -33,8 +33,11 @@ static nash_status read_header(header *out, tjhandle handle,
     int code =
         tjDecompressHeader3(handle, bytes, (unsigned long)size_bytes, &out->w,
                             &out->h, &out->subsampling, &out->colours);
-    REQUIRE(code == 0 || tjGetErrorCode(handle) == TJERR_WARNING, NASH_EFORMAT,
-            "%s is a damaged JPEG file: %s", path, tjGetErrorStr2(handle));
+    /* a warning with a size is no reason to refuse */
+    REQUIRE(code == 0 || (tjGetErrorCode(handle) == TJERR_WARNING &&
+                          out->h > 0 && out->w > 0),
+            NASH_EFORMAT, "%s is a damaged JPEG file: %s", path,
+            tjGetErrorStr2(handle));
     TRY(ni_picture_check_size(out->h, out->w, path));
 done:
     return status;
@@ -90,18 +93,11 @@ static nash_status decompress(uint8_t *pixels, tjhandle handle,
 {
     int code = tjDecompress2(handle, bytes, (unsigned long)size_bytes, pixels,
                              head->w, 0, head->h, format, TJFLAG_LIMITSCANS);
-    if (code == 0)
+    /* what is only warned about, every viewer passes over */
+    if (code == 0 || tjGetErrorCode(handle) == TJERR_WARNING)
         return NASH_OK;
-    const char *text = tjGetErrorStr2(handle);
-    /* a warning of data that end early leaves a grey part; others are such as
-     * every viewer passes over */
-    bool cut_off = strstr(text, "Premature end of JPEG") != NULL;
-    if (tjGetErrorCode(handle) == TJERR_WARNING && !cut_off)
-        return NASH_OK;
-    if (cut_off)
-        return ni_fail(NASH_EFORMAT, "%s is cut off: its JPEG data end early",
-                       path);
-    return ni_fail(NASH_EFORMAT, "%s is a damaged JPEG file: %s", path, text);
+    return ni_fail(NASH_EFORMAT, "%s is a damaged JPEG file: %s", path,
+                   tjGetErrorStr2(handle));
 }
 
 /* Exif: 1 upright, 2 mirrored, 3 turned by half, 4 upside down, and 5 .. 8 the
@@ -143,6 +139,8 @@ nash_status ni_jpeg_decode(ni_picture *picture, const uint8_t *bytes,
     *picture = (ni_picture){0};
     REQUIRE(handle, NASH_ENOMEM, "out of memory for %s", path);
     TRY(read_header(&head, handle, bytes, size_bytes, path));
+    REQUIRE(ni_jpeg_is_whole(bytes, size_bytes), NASH_EFORMAT,
+            "%s is cut off: its JPEG data end early", path);
     choose_scale(&head, turned ? w : h, turned ? h : w);
     n = (int64_t)head.h * head.w;
     grey = head.colours == TJCS_GRAY;

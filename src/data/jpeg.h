@@ -16,6 +16,10 @@ nash_status ni_jpeg_decode(ni_picture *picture, const uint8_t *bytes,
                            size_t size_bytes, int32_t h, int32_t w,
                            const char *path);
 
+/** Whether the file reaches its end marker. A decoder may not notice, above all
+ * in progressive files, that whole scans are missing. */
+bool ni_jpeg_is_whole(const uint8_t *bytes, size_t size_bytes);
+
 /** The Exif orientation, 1 .. 8 as the standard numbers it: 1 is upright, and
  * the answer where there is none. */
 int ni_jpeg_orientation(const uint8_t *bytes, size_t size_bytes);

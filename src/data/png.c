@@ -1,6 +1,6 @@
 /*
- * The door to libspng. Memory comes from our allocator. Refuses pictures of
- * more than 64 megapixels and chunks of more than 64 MiB before allocating.
+ * The door to libspng. Refuses pictures of more than 64 megapixels and chunks
+ * of more than 64 MiB before allocating.
  */
 #include "png.h"
 
@@ -8,29 +8,14 @@
 #include "base/memory.h"
 
 #include <spng.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNK_LIMIT_BYTES = 64 << 20 };
 
-static void *take(size_t size_bytes)
-{
-    return ni_alloc(1, size_bytes);
-}
-
-static void *take_many(size_t count, size_t size_bytes)
-{
-    return count > INT64_MAX ? NULL : ni_alloc((int64_t)count, size_bytes);
-}
-
-static void *take_again(void *block, size_t size_bytes)
-{
-    return ni_realloc(block, 1, size_bytes);
-}
-
 static nash_status new_context(spng_ctx **out, int flags)
 {
-    struct spng_alloc from_ours = {take, take_again, take_many, ni_free};
-    *out = spng_ctx_new2(&from_ours, flags);
+    *out = spng_ctx_new(flags);
     return *out ? NASH_OK : ni_fail(NASH_ENOMEM, "out of memory for a PNG");
 }
 
@@ -38,6 +23,7 @@ static nash_status fail(int code, const char *path)
 {
     switch (code) {
     case SPNG_EMEM:
+    case SPNG_EZLIB_INIT:
         return ni_fail(NASH_ENOMEM, "out of memory while decoding %s", path);
     case SPNG_EOF:
     case SPNG_IO_EOF:
@@ -215,7 +201,7 @@ nash_status ni_png_write(const char *path, const uint8_t *rows,
             spng_strerror(code));
     TRY(ni_file_write_atomic(path, file, file_bytes));
 done:
-    ni_free(file);
+    free(file); /* libspng's */
     spng_ctx_free(ctx);
     return status;
 }

@@ -1,15 +1,18 @@
 /*
- * The Exif orientation of a JPEG file: the one tag that changes what a picture
- * shows. Walks the marker segments and the first TIFF directory with every
- * offset checked; anything odd means "upright".
+ * What the markers of a JPEG file tell without decoding: whether it is whole,
+ * and its Exif orientation, the one tag that changes what a picture shows.
+ * Every offset is checked; anything odd in the Exif data means "upright".
  */
 #include "jpeg.h"
 
 #include <string.h>
 
 enum {
-    MARKER_APP1 = 0xe1,
+    MARKER_RESTART_0 = 0xd0,
+    MARKER_RESTART_7 = 0xd7,
+    MARKER_END = 0xd9,
     MARKER_START_OF_SCAN = 0xda,
+    MARKER_APP1 = 0xe1,
     TIFF_HEADER_BYTES = 8,
     ENTRY_BYTES = 12,
     TAG_ORIENTATION = 0x0112,
@@ -77,4 +80,32 @@ int ni_jpeg_orientation(const uint8_t *bytes, size_t size_bytes)
         at += 2 + length;
     }
     return 1;
+}
+
+/* Whether a marker stands alone: no length and no body follow it. Byte 0 is not
+ * even a marker but an escaped 0xff of the scan's data. */
+static bool stands_alone(int marker)
+{
+    return marker == 0 || marker == 1 ||
+           (marker >= MARKER_RESTART_0 && marker <= MARKER_RESTART_7);
+}
+
+bool ni_jpeg_is_whole(const uint8_t *bytes, size_t size_bytes)
+{
+    const uint8_t *at = bytes + 2, *end = bytes + size_bytes;
+    while (end - at >= 2) {
+        at = memchr(at, 0xff, (size_t)(end - at) - 1);
+        if (!at)
+            return false;
+        int marker = at[1];
+        if (marker == MARKER_END)
+            return true;
+        at += marker == 0xff ? 1 : 2;
+        if (marker == 0xff || stands_alone(marker))
+            continue;
+        if (end - at < 2)
+            return false;
+        at += at[0] << 8 | at[1];
+    }
+    return false;
 }

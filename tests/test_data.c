@@ -1,0 +1,593 @@
+/* Data sets: every format read back exactly, hold-outs, what is wrong. */
+#include "made_data.h"
+
+#include "base/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *const pets[] = {"cat", "dog", "owl", NULL};
+static const nash_shape small = {3, 8, 12};
+
+static nash_dataset *open_with(const char *dir, const nash_dataset_opts *opts)
+{
+    nash_dataset *ds = NULL;
+    if (nash_dataset_open(&ds, dir, opts) != NASH_OK)
+        fail_msg("%s", nash_error_message());
+    return ds;
+}
+
+static nash_dataset *open_plain(const char *dir)
+{
+    return open_with(dir, NULL);
+}
+
+static const nash_images *part_of(nash_dataset *ds, nash_part part)
+{
+    const nash_images *images = NULL;
+    if (nash_dataset_images(&images, ds, part) != NASH_OK)
+        fail_msg("%s", nash_error_message());
+    return images;
+}
+
+static void assert_refused(const char *dir, const nash_dataset_opts *opts,
+                           nash_status expected, const char *text)
+{
+    nash_dataset *ds = NULL;
+    int64_t blocks = ni_memory_live_blocks();
+    nash_status status = nash_dataset_open(&ds, dir, opts);
+    if (status != expected || !strstr(nash_error_message(), text))
+        fail_msg("%s, %s: expected %s, ...%s...", nash_status_name(status),
+                 nash_error_message(), nash_status_name(expected), text);
+    assert_null(ds);
+    assert_int_equal(ni_memory_live_blocks(), blocks);
+}
+
+/* Image i of a part must be the made image number. */
+static void assert_made(const nash_images *images, int32_t i, int32_t number)
+{
+    nash_shape s = images->shape;
+    const uint8_t *at = images->pixels + (int64_t)i * s.c * s.h * s.w;
+    for (int32_t c = 0; c < s.c; c++)
+        for (int32_t y = 0; y < s.h; y++)
+            for (int32_t x = 0; x < s.w; x++)
+                assert_int_equal(*at++, made_pixel(number, c, y, x));
+}
+
+static void assert_shape(const nash_images *images, nash_shape expected)
+{
+    assert_int_equal(images->shape.c, expected.c);
+    assert_int_equal(images->shape.h, expected.h);
+    assert_int_equal(images->shape.w, expected.w);
+}
+
+static void assert_all_made(const nash_images *images, int32_t first,
+                            int32_t classes)
+{
+    for (int32_t i = 0; i < images->n; i++) {
+        assert_made(images, i, first + i);
+        assert_int_equal(images->labels[i], (first + i) % classes);
+    }
+}
+
+/* ---- formats ----------------------------------------------------------- */
+
+static const char *make_cifar10(const char *name)
+{
+    made_cifar(made_path("%s/bin/data_batch_1.bin", name), 0, 30, 1, 10);
+    made_cifar(made_path("%s/bin/data_batch_2.bin", name), 30, 20, 1, 10);
+    made_cifar(made_path("%s/bin/test_batch.bin", name), 100, 10, 1, 10);
+    return made_path("%s", name);
+}
+
+static void cifar10_reads_back(void **state)
+{
+    (void)state;
+    const char *dir = make_cifar10("cifar10");
+    static const char names[] = "airplane\nautomobile\nbird\ncat\ndeer\ndog\n"
+                                "frog\nhorse\nship\ntruck\n\n";
+    made_file(made_path("cifar10/bin/batches.meta.txt"), names,
+              sizeof names - 1);
+    nash_dataset *ds = open_plain(dir);
+    assert_string_equal(nash_dataset_format(ds), "cifar10");
+    assert_false(nash_dataset_is_holdout(ds));
+    assert_string_equal(nash_dataset_class(ds, 0), "airplane");
+    assert_string_equal(nash_dataset_class(ds, 9), "truck");
+    const nash_images *train = part_of(ds, NASH_PART_TRAIN);
+    const nash_images *test = part_of(ds, NASH_PART_TEST);
+    assert_int_equal(train->n, 50);
+    assert_int_equal(test->n, 10);
+    assert_int_equal(train->classes, 10);
+    assert_shape(train, (nash_shape){3, 32, 32});
+    assert_all_made(train, 0, 10);
+    assert_all_made(test, 100, 10);
+    nash_dataset_close(ds);
+}
+
+static void cifar100_reads_fine_labels(void **state)
+{
+    (void)state;
+    const char *dir = made_path("cifar100");
+    made_cifar(made_path("cifar100/train.bin"), 0, 200, 2, 100);
+    made_cifar(made_path("cifar100/test.bin"), 200, 100, 2, 100);
+    nash_dataset *ds = open_plain(dir);
+    assert_string_equal(nash_dataset_format(ds), "cifar100");
+    assert_string_equal(nash_dataset_class(ds, 99), "99");
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->classes, 100);
+    assert_all_made(part_of(ds, NASH_PART_TRAIN), 0, 100);
+    assert_all_made(part_of(ds, NASH_PART_TEST), 200, 100);
+    nash_dataset_close(ds);
+}
+
+static void make_idx(const char *name, int32_t channels, const char *dot)
+{
+    int rank = channels ? 4 : 3;
+    made_idx_images(made_path("%s/train-images%sidx%d-ubyte", name, dot, rank),
+                    30, 8, 12, channels);
+    made_idx_labels(made_path("%s/train-labels%sidx1-ubyte", name, dot), 30, 3);
+    made_idx_images(made_path("%s/t10k-images%sidx%d-ubyte", name, dot, rank),
+                    6, 8, 12, channels);
+    made_idx_labels(made_path("%s/t10k-labels%sidx1-ubyte", name, dot), 6, 3);
+}
+
+static void assert_idx(const char *dir, int32_t channels)
+{
+    nash_dataset *ds = open_plain(dir);
+    assert_string_equal(nash_dataset_format(ds), "idx");
+    const nash_images *train = part_of(ds, NASH_PART_TRAIN);
+    const nash_images *test = part_of(ds, NASH_PART_TEST);
+    assert_int_equal(train->n, 30);
+    assert_int_equal(test->n, 6);
+    assert_shape(train, (nash_shape){channels, 8, 12});
+    assert_int_equal(train->classes, 3);
+    assert_all_made(train, 0, 3);
+    assert_all_made(test, 0, 3);
+    nash_dataset_close(ds);
+}
+
+static void idx_reads_grey_and_colour(void **state)
+{
+    (void)state;
+    make_idx("idx", 0, "-");
+    assert_idx(made_path("idx"), 1);
+    make_idx("idx-dot", 0, ".");
+    assert_idx(made_path("idx-dot"), 1);
+    make_idx("idx-colour", 3, "-");
+    assert_idx(made_path("idx-colour"), 3);
+    nash_dataset *ds = open_plain(made_path("idx"));
+    assert_string_equal(nash_dataset_class(ds, 2), "2");
+    nash_dataset_close(ds);
+    made_file(made_path("idx/classes.txt"), "a\nb\nc\n", 6);
+    ds = open_plain(made_path("idx"));
+    assert_string_equal(nash_dataset_class(ds, 2), "c");
+    nash_dataset_close(ds);
+}
+
+static void gzip_makes_no_difference(void **state)
+{
+    (void)state;
+    char command[600];
+    make_idx("idx-gz", 0, "-");
+    snprintf(command, sizeof command, "gzip %s/*-ubyte", made_path("idx-gz"));
+    assert_int_equal(system(command), 0);
+    assert_idx(made_path("idx-gz"), 1);
+    const char *path = made_path("idx-gz/train-images-idx3-ubyte.gz");
+    made_shorter(path, 300);
+    assert_refused(made_path("idx-gz"), NULL, NASH_EFORMAT, path);
+}
+
+static void make_folders(const char *name)
+{
+    char dir[64];
+    snprintf(dir, sizeof dir, "%s/train", name);
+    made_classes(dir, pets, 12, small);
+    snprintf(dir, sizeof dir, "%s/test", name);
+    made_classes(dir, pets, 4, small);
+}
+
+static void folders_read_back_in_the_order_of_their_names(void **state)
+{
+    (void)state;
+    make_folders("pets");
+    nash_dataset *ds = open_plain(made_path("pets"));
+    assert_string_equal(nash_dataset_format(ds), "folder");
+    const nash_images *train = part_of(ds, NASH_PART_TRAIN);
+    const nash_images *test = part_of(ds, NASH_PART_TEST);
+    assert_int_equal(train->n, 36);
+    assert_int_equal(test->n, 12);
+    assert_shape(train, small);
+    for (int32_t i = 0; i < 36; i++) {
+        assert_int_equal(train->labels[i], i / 12);
+        assert_made(train, i, i);
+    }
+    for (int32_t k = 0; k < 3; k++)
+        assert_string_equal(nash_dataset_class(ds, k), pets[k]);
+    nash_dataset_close(ds);
+}
+
+static void folders_need_no_train_directory(void **state)
+{
+    (void)state;
+    made_classes("flat", pets, 20, (nash_shape){1, 5, 5});
+    nash_dataset *ds = open_plain(made_path("flat"));
+    assert_shape(part_of(ds, NASH_PART_TRAIN), (nash_shape){1, 5, 5});
+    assert_true(nash_dataset_is_holdout(ds));
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 51);
+    assert_int_equal(part_of(ds, NASH_PART_TEST)->n, 9);
+    nash_dataset_close(ds);
+}
+
+static void any_case_of_an_ending_is_a_picture(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.PNG", "b.JpG", "c.jpeg", "d.Png"};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 4; i++)
+            made_png(made_path("endings/train/%s/%s", pets[k], names[i]), i,
+                     small);
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.holdout = 0.0;
+    nash_dataset *ds = open_with(made_path("endings"), &opts);
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 8);
+    nash_dataset_close(ds);
+}
+
+/* ---- size and channels ------------------------------------------------- */
+
+static void the_common_size_is_the_median_up_to_a_limit(void **state)
+{
+    (void)state;
+    static const nash_shape shapes[] = {
+        {3, 300, 600}, {1, 200, 400}, {3, 10, 400}, {3, 400, 100}, {3, 40, 80}};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 5; i++)
+            made_png(made_path("sizes/train/%s/%d.png", pets[k], i), i,
+                     shapes[i]);
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.holdout = 0.0;
+    nash_dataset *ds = open_with(made_path("sizes"), &opts);
+    assert_shape(part_of(ds, NASH_PART_TRAIN), (nash_shape){3, 64, 128});
+    nash_dataset_close(ds);
+    opts.max_side = 1000;
+    ds = open_with(made_path("sizes"), &opts);
+    assert_shape(part_of(ds, NASH_PART_TRAIN), (nash_shape){3, 200, 400});
+    nash_dataset_close(ds);
+}
+
+static void size_and_channels_can_be_asked_for(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pets", "cifar10", "idx"};
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.height = 6;
+    opts.width = 9;
+    for (int i = 0; i < 3; i++)
+        for (opts.channels = 1; opts.channels <= 3; opts.channels += 2) {
+            nash_dataset *ds = open_with(made_path("%s", names[i]), &opts);
+            nash_shape expected = {opts.channels, 6, 9};
+            assert_shape(part_of(ds, NASH_PART_TRAIN), expected);
+            assert_shape(part_of(ds, NASH_PART_TEST), expected);
+            nash_dataset_close(ds);
+        }
+}
+
+static void impossible_options_are_refused(void **state)
+{
+    (void)state;
+    const char *dir = made_path("idx");
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.height = 5;
+    assert_refused(dir, &opts, NASH_EINVAL, "image size 5 x 0");
+    opts = nash_dataset_opts_default();
+    opts.channels = 2;
+    assert_refused(dir, &opts, NASH_EINVAL, "2 channels");
+    opts = nash_dataset_opts_default();
+    opts.holdout = 1.0;
+    assert_refused(dir, &opts, NASH_EINVAL, "hold-out share 1");
+    opts = nash_dataset_opts_default();
+    opts.max_bytes = 1000;
+    assert_refused(dir, &opts, NASH_ELIMIT, "30 images of 1 x 8 x 12 bytes");
+}
+
+/* ---- hold-out ---------------------------------------------------------- */
+
+static void a_holdout_is_stratified_and_named_by_its_seed(void **state)
+{
+    (void)state;
+    made_cifar(made_path("no-test/data_batch_1.bin"), 0, 100, 1, 10);
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.holdout = 0.2;
+    nash_dataset *ds = open_with(made_path("no-test"), &opts);
+    nash_dataset *again = open_with(made_path("no-test"), &opts);
+    opts.seed = 1;
+    nash_dataset *other = open_with(made_path("no-test"), &opts);
+    const nash_images *train = part_of(ds, NASH_PART_TRAIN);
+    const nash_images *test = part_of(ds, NASH_PART_TEST);
+    int32_t count[10] = {0};
+    assert_true(nash_dataset_is_holdout(ds));
+    assert_int_equal(train->n, 80);
+    assert_int_equal(test->n, 20);
+    for (int32_t i = 0; i < test->n; i++)
+        count[test->labels[i]]++;
+    for (int32_t k = 0; k < 10; k++)
+        assert_int_equal(count[k], 2);
+    assert_int_equal(nash_dataset_hash(ds), nash_dataset_hash(again));
+    assert_int_not_equal(nash_dataset_hash(ds), nash_dataset_hash(other));
+    nash_dataset_close(ds);
+    nash_dataset_close(again);
+    nash_dataset_close(other);
+}
+
+static void without_test_set_and_holdout_there_is_no_test_part(void **state)
+{
+    (void)state;
+    const nash_images *images;
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.holdout = 0.0;
+    nash_dataset *ds = open_with(made_path("no-test"), &opts);
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 100);
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TEST),
+                     NASH_ENOTFOUND);
+    nash_dataset_close(ds);
+}
+
+/* Broken test files may do no harm before they are asked for. */
+static void test_images_are_not_read_before_they_are_asked_for(void **state)
+{
+    (void)state;
+    const nash_images *images;
+    make_folders("untouched");
+    for (int32_t i = 0; i < 4; i++)
+        made_file(made_path("untouched/test/cat/%02d.png", i), "x", 1);
+    nash_dataset *ds = open_plain(made_path("untouched"));
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 36);
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TEST),
+                     NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), "test/cat/"));
+    nash_dataset_close(ds);
+}
+
+static void the_hash_tells_pixels_and_labels(void **state)
+{
+    (void)state;
+    made_cifar(made_path("hash/a/data_batch_1.bin"), 0, 20, 1, 10);
+    made_cifar(made_path("hash/b/data_batch_1.bin"), 1, 20, 1, 10);
+    made_cifar(made_path("hash/c/data_batch_1.bin"), 0, 20, 1, 5);
+    nash_dataset *a = open_plain(made_path("hash/a"));
+    nash_dataset *b = open_plain(made_path("hash/b"));
+    nash_dataset *c = open_plain(made_path("hash/c"));
+    assert_int_not_equal(nash_dataset_hash(a), nash_dataset_hash(b));
+    assert_int_not_equal(nash_dataset_hash(a), nash_dataset_hash(c));
+    nash_dataset_close(a);
+    nash_dataset_close(b);
+    nash_dataset_close(c);
+}
+
+/* ---- what is wrong ----------------------------------------------------- */
+
+static bool finds(const nash_data_problem *problems, int32_t n,
+                  const char *text)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (strstr(problems[i].text, text))
+            return true;
+    print_message("not found: %s\n", text);
+    return false;
+}
+
+static void a_sound_data_set_has_no_problems(void **state)
+{
+    (void)state;
+    nash_data_problem problems[4];
+    int32_t n = -1;
+    made_classes("sound/train", pets, 20, small);
+    for (int32_t i = 0; i < 6; i++)
+        made_png(made_path("sound/test/%s/%d.png", pets[i % 3], i), 70 + i,
+                 small);
+    nash_dataset *ds = open_plain(made_path("sound"));
+    assert_int_equal(nash_dataset_examine(problems, 4, &n, ds), NASH_OK);
+    assert_int_equal(n, 0);
+    nash_dataset_close(ds);
+}
+
+/* Make a set with every problem that can be worked around. */
+static void make_sick(void)
+{
+    made_classes("sick/train", pets, 40, small);
+    for (int32_t i = 0; i < 3; i++)
+        made_png(made_path("sick/train/yak/%d.png", i), 200 + i, small);
+    made_png(made_path("sick/train/cat/again.png"), 0, small);
+    made_png(made_path("sick/train/dog/astray.png"), 1, small);
+    made_png(made_path("sick/test/cat/00.png"), 0, small);
+    made_png(made_path("sick/test/dog/one.png"), 210, small);
+    made_png(made_path("sick/test/owl/one.png"), 211, small);
+    made_png(made_path("sick/test/emu/one.png"), 92, small);
+    made_png(made_path("sick/val/cat/one.png"), 93, small);
+    made_png(made_path("sick/train/cat/sub/one.png"), 94, small);
+    made_file(made_path("sick/train/cat/notes.txt"), "x", 1);
+    made_file(made_path("sick/train/owl/99.png"), "x", 1);
+    made_file(made_path("sick/train/empty/readme"), "x", 1);
+    made_file(made_path("sick/test/dog/page.jpg"), "<html>", 6);
+    char *path = strdup(made_path("sick/train/dog/05.png"));
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    made_shorter(path, (size_t)info.st_size / 2);
+    free(path);
+}
+
+static void every_problem_is_found(void **state)
+{
+    (void)state;
+    static nash_data_problem problems[40];
+    int32_t n = 0, fewer = 0;
+    make_sick();
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.max_skipped = 1.0;
+    nash_dataset *ds = open_with(made_path("sick"), &opts);
+    assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 124);
+    assert_true(finds(problems, n, "05.png is cut off"));
+    assert_true(finds(problems, n, "99.png is neither a PNG nor a JPEG"));
+    assert_true(finds(problems, n, "page.jpg is neither a PNG nor a JPEG"));
+    assert_true(finds(problems, n, "the first: notes.txt"));
+    assert_true(finds(problems, n, "the first: sub"));
+    assert_true(finds(problems, n, "train/empty has no PNG or JPEG"));
+    assert_true(finds(problems, n, "test/emu is no class"));
+    assert_true(finds(problems, n, "val is not used"));
+    assert_true(finds(problems, n, "class yak has no test images"));
+    assert_true(finds(problems, n, "class yak has only 3 training images"));
+    assert_true(finds(problems, n, "unbalanced: 41 training images of cat"));
+    assert_true(finds(problems, n, "2 training images stand there again"));
+    assert_true(finds(problems, n, "1 images stand in both"));
+    assert_true(finds(problems, n, "1 images equal one of another class"));
+    assert_int_equal(nash_dataset_examine(problems, 2, &fewer, ds), NASH_OK);
+    assert_int_equal(fewer, n);
+    nash_dataset_close(ds);
+}
+
+static void images_of_a_single_colour_are_found(void **state)
+{
+    (void)state;
+    static uint8_t record[3073];
+    static nash_data_problem problems[40];
+    int32_t n = 0;
+    made_cifar(made_path("plain/data_batch_1.bin"), 0, 20, 1, 10);
+    made_file(made_path("plain/test_batch.bin"), record, sizeof record);
+    nash_dataset *ds = open_plain(made_path("plain"));
+    assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
+    assert_true(finds(problems, n, "1 test images show a single"));
+    nash_dataset_close(ds);
+}
+
+static void
+a_few_unreadable_files_are_left_out_and_many_are_refused(void **state)
+{
+    (void)state;
+    made_classes("torn/train", pets, 10, small);
+    for (int32_t i = 0; i < 3; i++)
+        made_file(made_path("torn/train/owl/%02d.png", i), "x", 1);
+    nash_dataset *ds = open_plain(made_path("torn"));
+    assert_int_equal(
+        part_of(ds, NASH_PART_TRAIN)->n + part_of(ds, NASH_PART_TEST)->n, 27);
+    nash_dataset_close(ds);
+    made_file(made_path("torn/train/owl/03.png"), "x", 1);
+    assert_refused(made_path("torn"), NULL, NASH_EFORMAT,
+                   "4 of 30 images cannot be read");
+}
+
+/* ---- the contact sheet ------------------------------------------------- */
+
+static void a_contact_sheet_shows_a_row_per_class(void **state)
+{
+    (void)state;
+    nash_dataset *ds = open_plain(made_path("pets"));
+    const nash_images *train = part_of(ds, NASH_PART_TRAIN);
+    const char *path = made_path("sheet.png");
+    /* tiles of 8 x 12 pixels are enlarged 5 times, 2 pixels apart */
+    nash_shape shape = {3, 2 + 3 * 42, 2 + 4 * 62};
+    assert_int_equal(nash_images_contact_sheet(train, 4, path), NASH_OK);
+    uint8_t *pixels = malloc((size_t)(shape.c * shape.h * shape.w));
+    assert_int_equal(nash_image_read(pixels, shape, path), NASH_OK);
+    for (int32_t k = 0; k < 3; k++)
+        for (int32_t j = 0; j < 4; j++)
+            for (int32_t y = 0; y < 40; y++)
+                for (int32_t x = 0; x < 60; x++)
+                    assert_int_equal(
+                        pixels[(2 + k * 42 + y) * shape.w + 2 + j * 62 + x],
+                        made_pixel(12 * k + j, 0, y / 5, x / 5));
+    free(pixels);
+    nash_dataset_close(ds);
+}
+
+/* ---- running out of memory --------------------------------------------- */
+
+static void assert_survives(const char *dir)
+{
+    nash_status status = NASH_ENOMEM;
+    const char *sheet = made_path("sheet.png");
+    int64_t blocks = ni_memory_live_blocks(), n = 0;
+    for (; status != NASH_OK; n++) {
+        nash_dataset *ds = NULL;
+        const nash_images *images;
+        static nash_data_problem problems[20];
+        int32_t found;
+        ni_memory_fail_after(n);
+        status = nash_dataset_open(&ds, dir, NULL);
+        if (status == NASH_OK)
+            status = nash_dataset_images(&images, ds, NASH_PART_TEST);
+        if (status == NASH_OK)
+            status = nash_dataset_examine(problems, 20, &found, ds);
+        if (status == NASH_OK)
+            status = nash_images_contact_sheet(images, 2, sheet);
+        ni_memory_fail_after(-1);
+        nash_dataset_close(ds);
+        if (status != NASH_OK && status != NASH_ENOMEM)
+            fail_msg("%s after %lld allocations: %s", dir, (long long)n,
+                     nash_error_message());
+        assert_int_equal(ni_memory_live_blocks(), blocks);
+    }
+    assert_true(n > 10);
+}
+
+static void every_format_survives_running_out_of_memory(void **state)
+{
+    (void)state;
+    assert_survives(made_path("cifar10"));
+    assert_survives(made_path("cifar100"));
+    assert_survives(made_path("idx-colour"));
+    assert_survives(made_path("little"));
+}
+
+static int make_little(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"ape", "bee", NULL};
+    made_classes("little/train", two, 10, (nash_shape){3, 4, 4});
+    made_classes("little/test", two, 2, (nash_shape){3, 6, 4});
+    made_file(made_path("little/train/ape/00.png"), "x", 1);
+    made_file(made_path("little/train/ape/notes"), "x", 1);
+    return 0;
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    made_remove();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cifar10_reads_back),
+        cmocka_unit_test(cifar100_reads_fine_labels),
+        cmocka_unit_test(idx_reads_grey_and_colour),
+        cmocka_unit_test(gzip_makes_no_difference),
+        cmocka_unit_test(folders_read_back_in_the_order_of_their_names),
+        cmocka_unit_test(folders_need_no_train_directory),
+        cmocka_unit_test(any_case_of_an_ending_is_a_picture),
+        cmocka_unit_test(the_common_size_is_the_median_up_to_a_limit),
+        cmocka_unit_test(size_and_channels_can_be_asked_for),
+        cmocka_unit_test(impossible_options_are_refused),
+        cmocka_unit_test(a_holdout_is_stratified_and_named_by_its_seed),
+        cmocka_unit_test(without_test_set_and_holdout_there_is_no_test_part),
+        cmocka_unit_test(test_images_are_not_read_before_they_are_asked_for),
+        cmocka_unit_test(the_hash_tells_pixels_and_labels),
+        cmocka_unit_test(a_sound_data_set_has_no_problems),
+        cmocka_unit_test(every_problem_is_found),
+        cmocka_unit_test(images_of_a_single_colour_are_found),
+        cmocka_unit_test(
+            a_few_unreadable_files_are_left_out_and_many_are_refused),
+        cmocka_unit_test(a_contact_sheet_shows_a_row_per_class),
+        cmocka_unit_test_setup(every_format_survives_running_out_of_memory,
+                               make_little),
+    };
+    return cmocka_run_group_tests(tests, NULL, tidy);
+}
