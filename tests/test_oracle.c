@@ -42,8 +42,15 @@ typedef struct bounds {
     double running;  /* statistics */
 } bounds;
 
-static const bounds float_bounds = {1e-4, 2e-3, 1e-3, 1e-4};
-static const bounds bf16_bounds = {0.1, 100, 0.3, 0.05};
+static const bounds float_bounds = {5e-6, 2e-3, 1e-4, 2e-6};
+static const bounds bf16_bounds = {0.05, 1.5, 0.3, 0.05};
+
+/* NASH_SEED in the environment moves all seeds, for longer searches. */
+static uint64_t first_seed(void)
+{
+    const char *text = getenv("NASH_SEED");
+    return text ? strtoull(text, NULL, 10) : 1;
+}
 
 /* One network on both engines, each with its own copy of the model. */
 typedef struct pair {
@@ -190,12 +197,19 @@ static nash_plan_opts opts_of(nash_mode mode, nash_precision precision)
     return opts;
 }
 
+/* Two now and then: threads that wait for each other are slow on a busy
+ * machine. */
+static int32_t threads_of(uint64_t seed)
+{
+    return seed % 8 < 2 ? 2 : 1;
+}
+
 static bool compare_inference(uint64_t seed, nash_precision precision,
                               const bounds *b)
 {
     pair p;
     nash_plan_opts opts = opts_of(NASH_MODE_INFER, precision);
-    opts.threads = 1 + (int32_t)(seed % 2);
+    opts.threads = threads_of(seed);
     bool able = pair_open(&p, seed, &opts);
     for (int i = REF; able && i <= FAST; i++)
         OK(nash_plan_forward(p.plan[i]));
@@ -210,7 +224,7 @@ static bool compare_training(uint64_t seed, nash_precision precision,
 {
     pair p;
     nash_plan_opts opts = opts_of(NASH_MODE_TRAIN, precision);
-    opts.threads = 1 + (int32_t)(seed % 2);
+    opts.threads = threads_of(seed);
     bool able = pair_open(&p, seed, &opts);
     for (int i = REF; able && i <= FAST; i++) {
         random_normal(nash_plan_d_logits(p.plan[i]), p.n_logits, seed);
@@ -231,21 +245,21 @@ static bool compare_training(uint64_t seed, nash_precision precision,
 static void float_inference_agrees_with_the_oracle(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 150; seed++)
+    for (uint64_t seed = first_seed(); seed < first_seed() + 100; seed++)
         compare_inference(seed, NASH_PRECISION_F32, &float_bounds);
 }
 
 static void float_training_agrees_with_the_oracle(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 150; seed++)
+    for (uint64_t seed = first_seed(); seed < first_seed() + 100; seed++)
         compare_training(seed, NASH_PRECISION_F32, &float_bounds);
 }
 
 static void bf16_inference_stays_near_the_oracle(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++)
+    for (uint64_t seed = first_seed(); seed < first_seed() + 40; seed++)
         if (!compare_inference(seed, NASH_PRECISION_BF16, &bf16_bounds))
             skip();
 }
@@ -253,7 +267,7 @@ static void bf16_inference_stays_near_the_oracle(void **state)
 static void bf16_training_stays_near_the_oracle(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++)
+    for (uint64_t seed = first_seed(); seed < first_seed() + 40; seed++)
         if (!compare_training(seed, NASH_PRECISION_BF16, &bf16_bounds))
             skip();
 }
@@ -282,7 +296,7 @@ static void every_node_can_be_watched_in_every_mode(void **state)
     (void)state;
     static const nash_mode modes[] = {NASH_MODE_INFER, NASH_MODE_TRAIN,
                                       NASH_MODE_STATS};
-    for (uint64_t seed = 1; seed <= 8; seed++) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + 5; seed++) {
         int32_t size = 1;
         for (int32_t i = 0; i < 3 * size; i++) {
             pair p;
@@ -307,7 +321,8 @@ static nash_plan *fast_plan(nash_model *m, nash_mode mode, int32_t threads,
                             uint64_t seed)
 {
     nash_plan *plan;
-    nash_plan_opts opts = opts_of(mode, NASH_PRECISION_AUTO);
+    nash_plan_opts opts =
+        opts_of(mode, seed % 4 < 2 ? NASH_PRECISION_F32 : NASH_PRECISION_AUTO);
     const nash_graph *g = nash_model_graph(m);
     opts.threads = threads;
     OK(nash_plan_create(&plan, m, &opts));
@@ -342,9 +357,9 @@ static void require_same(const nash_plan *a, const nash_plan *b,
 static void two_runs_give_the_same_bits(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + 24; seed++) {
         nash_mode mode = seed % 2 ? NASH_MODE_TRAIN : NASH_MODE_INFER;
-        int32_t threads = 1 + (int32_t)(seed / 2 % 2);
+        int32_t threads = threads_of(seed);
         nash_model *m[2] = {random_model(seed, NULL), random_model(seed, NULL)};
         nash_plan *a = fast_plan(m[0], mode, threads, seed);
         nash_plan *b = fast_plan(m[1], mode, threads, seed);
@@ -364,7 +379,7 @@ static void two_runs_give_the_same_bits(void **state)
 static void a_refresh_takes_up_new_weights_to_the_bit(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + 12; seed++) {
         nash_model *m = random_model(seed, NULL);
         nash_plan *old = fast_plan(m, NASH_MODE_INFER, 1, seed);
         nash_plan *same = fast_plan(m, NASH_MODE_INFER, 1, seed);
@@ -386,7 +401,7 @@ static void a_refresh_takes_up_new_weights_to_the_bit(void **state)
 static void a_training_forward_takes_up_new_weights_by_itself(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = first_seed(); seed < first_seed() + 12; seed++) {
         nash_model *m = random_model(seed, NULL);
         nash_plan *plan = fast_plan(m, NASH_MODE_TRAIN, 1, seed);
         random_tensors(m, seed + 1000);
