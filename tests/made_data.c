@@ -39,9 +39,9 @@ void made_remove(void)
 
 const char *made_path(const char *format, ...)
 {
-    static char buffers[8][512];
+    static char buffers[32][512];
     static int next;
-    char *path = buffers[next++ % 8];
+    char *path = buffers[next++ % 32];
     char parents[512];
     int length = snprintf(path, 512, "%s/", made_dir());
     va_list args;
