@@ -107,18 +107,22 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
 {
     nash_status status = NASH_OK;
     const char *word = launch->launcher;
-    char **words = NULL;
-    int32_t n = 0;
+    char **words = NULL, **next = NULL;
     NEW_ARRAY(words, launch->n_words + 5);
-    for (; n < launch->n_words; n++) {
-        NEW_FROM(words[n], ni_strdup(word));
+    next = words;
+    for (; next < words + launch->n_words; next++) {
+        NEW_FROM(*next, ni_strdup(word));
         word += strlen(word) + 1;
     }
-    NEW_FROM(words[n++], ni_strdup(launch->program));
-    NEW_FROM(words[n++], ni_strdup("candidate"));
-    if (launch->launcher)
-        NEW_FROM(words[n++], ni_strdup("--encoded"));
-    NEW_FROM(words[n], launch->launcher ? encode(dir) : ni_strdup(dir));
+    NEW_FROM(*next, ni_strdup(launch->program));
+    next++;
+    NEW_FROM(*next, ni_strdup("candidate"));
+    next++;
+    if (launch->launcher) {
+        NEW_FROM(*next, ni_strdup("--encoded"));
+        next++;
+    }
+    NEW_FROM(*next, launch->launcher ? encode(dir) : ni_strdup(dir));
     *argv = words;
     words = NULL;
 done:
@@ -150,7 +154,8 @@ static void last_line(char *line, size_t size_bytes, const char *path)
         n--;
     tail[n > 0 ? n : 0] = '\0';
     const char *newline = strrchr(tail, '\n');
-    snprintf(line, size_bytes, "%s", newline ? newline + 1 : tail);
+    snprintf(line, size_bytes, "%.*s", (int)size_bytes - 1,
+             newline ? newline + 1 : tail);
 }
 
 void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
