@@ -468,10 +468,8 @@ static void flipped_bits_never_crash_the_reader(void **state)
 static void anything_but_onnx_is_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "hello",
-                                        "\x7F"
-                                        "ELF\2\1\1",
-                                        "{}", "PK\3\4"};
+    static const char *const texts[] = {"", "hello", "\177ELF\2\1\1", "{}",
+                                        "PK\3\4"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         nash_model *m = NULL;
         assert_int_equal(

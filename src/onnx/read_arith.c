@@ -233,12 +233,16 @@ static bool is_scaled(const ni_value *value)
            value->operand->constant.count == 1;
 }
 
-/* Whether b's factor is 1 - a's. */
-static bool completes(const ni_value *b, const ni_value *a)
+/* Whether b's factor was computed as 1 - a's. */
+static bool is_complement(const ni_value *b, const ni_value *a)
+{
+    return b->operand->complement == a->operand;
+}
+
+/* Whether it happens to be. */
+static bool adds_to_one(const ni_value *b, const ni_value *a)
 {
     float x = 0, y = 0;
-    if (b->operand->complement)
-        return b->operand->complement == a->operand;
     ni_constant_floats(&x, &a->operand->constant);
     ni_constant_floats(&y, &b->operand->constant);
     return y == 1 - x;
@@ -271,10 +275,10 @@ static nash_status read_two(ni_reader *r, const ni_pb_node *node,
                        "it combines two tensors that the network computes, "
                        "expected a constant");
     if (is_scaled(a) && is_scaled(b) && a->rank == b->rank) {
-        if (completes(b, a))
-            return read_gate(r, node, a, b);
-        if (completes(a, b))
+        if (is_complement(a, b))
             return read_gate(r, node, b, a);
+        if (is_complement(b, a) || adds_to_one(b, a))
+            return read_gate(r, node, a, b);
     }
     return ni_read_sum(r, node);
 }
