@@ -97,10 +97,13 @@ int cmd_fetch(int argc, char **argv)
     if (!dir)
         dir = sources[source].dir;
     nash_status status = nash_fetch((nash_source)source, dir, show, &s);
-    if (status != NASH_OK)
-        return cli_fail(status == NASH_EIO || status == NASH_ENOTFOUND
-                            ? sources[source].hint
-                            : NULL);
+    if (status != NASH_OK) {
+        /* another way to get it helps where the client did not, and not where
+         * the disk is full */
+        bool client = status == NASH_ENOTFOUND ||
+                      strstr(nash_error_message(), "could not fetch");
+        return cli_fail(client ? sources[source].hint : NULL);
+    }
     progress_clear();
     printf("%s: %s, complete, MD5 sums right\n", dir, sources[source].title);
     return EXIT_OK;

@@ -119,23 +119,30 @@ static int count_words(const char *line)
     return words;
 }
 
-/* The line that explains a failure: the first one long enough to be a sentence
- * and not marked as a mere warning, else the last one. */
+/* What the clients print beside errors: warnings, and apt-get's progress. */
+static bool is_chatter(const char *line)
+{
+    static const char *const beginnings[] = {
+        "npm warn", "npm WARN", "npm notice", "W:",      "Get:",
+        "Hit:",     "Ign:",     "Err:",       "Reading", "Building"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(line, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The line that explains a failure: the first one long enough to be a sentence,
+ * else the last one. */
 static const char *explanation(char *output)
 {
-    static const char *const skipped[] = {"W:", "npm warn", "npm WARN",
-                                          "npm notice"};
     const char *last = "it printed nothing";
     char *rest = NULL;
     for (char *line = strtok_r(output, "\r\n", &rest); line;
          line = strtok_r(NULL, "\r\n", &rest)) {
-        bool skip = false;
-        for (size_t i = 0; i < sizeof skipped / sizeof *skipped; i++)
-            skip |= strncmp(line, skipped[i], strlen(skipped[i])) == 0;
-        if (skip)
+        if (is_chatter(line))
             continue;
         last = line;
-        if (count_words(line) >= 6)
+        if (line[0] != ' ' && count_words(line) >= 6)
             break;
     }
     return last;

@@ -238,8 +238,8 @@ nash_status ni_picture_decode(ni_picture *picture, const uint8_t *bytes,
                          path);
 }
 
-static nash_status probe_bytes(ni_picture_info *info, const uint8_t *bytes,
-                               size_t size_bytes, const char *path)
+nash_status ni_picture_probe_bytes(ni_picture_info *info, const uint8_t *bytes,
+                                   size_t size_bytes, const char *path)
 {
     ni_picture none;
     if (ni_png_is(bytes, size_bytes))
@@ -272,11 +272,12 @@ nash_status ni_picture_probe(ni_picture_info *info, const char *path)
     size_t size_bytes;
     NEW_ARRAY(head, HEAD_BYTES);
     TRY(read_head(head, &size_bytes, path));
-    status = probe_bytes(info, head, size_bytes, path);
+    status = ni_picture_probe_bytes(info, head, size_bytes, path);
     if (status == NASH_EFORMAT && size_bytes == HEAD_BYTES) {
         /* large profiles or previews may stand before what was looked for */
         TRY(ni_file_read(&whole, &size_bytes, path, FILE_LIMIT_BYTES));
-        TRY(probe_bytes(info, (const uint8_t *)whole, size_bytes, path));
+        TRY(ni_picture_probe_bytes(info, (const uint8_t *)whole, size_bytes,
+                                   path));
     }
 done:
     ni_free(head);

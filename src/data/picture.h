@@ -70,6 +70,11 @@ nash_status ni_picture_decode(ni_picture *picture, const uint8_t *bytes,
                               size_t size_bytes, int32_t h, int32_t w,
                               const char *path);
 
+/** Read the header of a PNG or JPEG file whose beginning is in memory.
+ * @return as ni_picture_decode() */
+nash_status ni_picture_probe_bytes(ni_picture_info *info, const uint8_t *bytes,
+                                   size_t size_bytes, const char *path);
+
 /** Read a picture file's header. @return as ni_picture_decode(), or as
  * ni_file_read() */
 nash_status ni_picture_probe(ni_picture_info *info, const char *path);
