@@ -115,7 +115,8 @@ static int judge_one(evaluation *e, int which)
                         : nash_predict(e->single, &m, 1, images, NULL,
                                        images->n, &ask->plan);
         if (status != NASH_OK)
-            result = cli_fail(ask->models[which]);
+            result =
+                cli_error("%s: %s", ask->models[which], nash_error_message());
     }
     nash_model_free(m);
     return result;

@@ -46,17 +46,18 @@ typedef struct training {
 
 static volatile sig_atomic_t stop_asked;
 
+/* Launchers pass one Ctrl-C on several times; whoever insists gets their way.
+ */
 static void ask_to_stop(int signal_number)
 {
     (void)signal_number;
-    stop_asked = 1;
+    if (++stop_asked > 3)
+        _exit(EXIT_FAILED);
 }
 
 static void catch_signals(void)
 {
-    /* A second Ctrl-C ends the program at once. */
-    struct sigaction action = {.sa_handler = ask_to_stop,
-                               .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = ask_to_stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
@@ -238,11 +239,11 @@ static int split(training *t)
         return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
     }
     t->n_train = t->images->n;
-    t->train = calloc((size_t)t->n_train, sizeof *t->train);
-    if (!t->train)
+    t->all = calloc((size_t)t->n_train, sizeof *t->all);
+    if (!t->all)
         return cli_error("out of memory");
     for (int32_t i = 0; i < t->n_train; i++)
-        t->train[i] = i;
+        t->all[i] = i;
     return EXIT_OK;
 }
 

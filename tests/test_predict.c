@@ -2,6 +2,8 @@
  * about the data it is for. */
 #include "striped.h"
 
+#include <nash/onnx.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +74,34 @@ static void mirrored_predictions_are_the_same_for_the_mirror_image(void **state)
         apart = fmax(apart, fabs((double)(p[i] - once[i])));
     }
     assert_true(apart > 1e-4);
+    nash_model_free(m);
+}
+
+static void a_written_model_predicts_the_same_bits(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/nash-test-XXXXXX";
+    toy t;
+    float before[MOST * CLASSES], after[MOST * CLASSES];
+    nash_plan_opts plan = judge_opts(NASH_ENGINE_ONEDNN);
+    nash_train_opts opts = nash_train_opts_default();
+    nash_model *m = small_net(1), *read;
+    make_toy(&t);
+    opts.epochs = 1;
+    opts.batch = 16;
+    assert_int_equal(
+        nash_train(m, &t.images, t.index, 48, NULL, 0, &opts, NULL), NASH_OK);
+    assert_int_equal(nash_predict(before, &m, 1, &t.images, NULL, MOST, &plan),
+                     NASH_OK);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && close(fd) == 0);
+    assert_int_equal(nash_onnx_write(m, path), NASH_OK);
+    assert_int_equal(nash_onnx_read(&read, path), NASH_OK);
+    assert_int_equal(
+        nash_predict(after, &read, 1, &t.images, NULL, MOST, &plan), NASH_OK);
+    assert_memory_equal(before, after, sizeof before);
+    assert_int_equal(unlink(path), 0);
+    nash_model_free(read);
     nash_model_free(m);
 }
 
@@ -185,6 +215,7 @@ int main(void)
         cmocka_unit_test(an_ensemble_is_the_mean_of_its_members),
         cmocka_unit_test(
             mirrored_predictions_are_the_same_for_the_mirror_image),
+        cmocka_unit_test(a_written_model_predicts_the_same_bits),
         cmocka_unit_test(a_new_network_knows_its_data),
         cmocka_unit_test(a_training_is_described_in_numbers),
         cmocka_unit_test(a_model_without_names_numbers_its_classes),

@@ -64,9 +64,10 @@ static nash_status check_bytes(const nash_model *m, const nash_train_opts *opts,
         return NASH_OK;
     TRY(nash_train_bytes(&bytes, nash_model_graph(m), opts, n));
     REQUIRE(bytes <= opts->max_bytes, NASH_ELIMIT,
-            "training this network in batches of %d takes %zu MiB, more than "
-            "the %zu MiB it may have",
-            opts->batch, bytes >> 20, opts->max_bytes >> 20);
+            "training this network in batches of %d takes %.1f MiB, more than "
+            "the %.1f MiB it may have",
+            opts->batch, (double)bytes / 0x1p20,
+            (double)opts->max_bytes / 0x1p20);
 done:
     return status;
 }

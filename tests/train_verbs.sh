@@ -1,0 +1,69 @@
+#!/bin/sh
+# nash train, eval and predict from the outside: train_verbs.sh PROGRAM
+set -eu
+nash=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+
+fail()
+{
+    echo "train_verbs.sh: $*" >&2
+    exit 1
+}
+
+# expect STATUS WORDS COMMAND...: it ends with that status and says the words
+expect()
+{
+    wanted=$1 words=$2 status=0
+    shift 2
+    "$@" >out 2>&1 || status=$?
+    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
+    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
+}
+
+# CIFAR-10's format: 12 images a file, class k painted in one grey
+mkdir data
+for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 \
+    test_batch; do
+    for i in 0 1 2 3 4 5 6 7 8 9 0 1; do
+        printf "\\$(printf %03o "$i")"
+        printf '%3072s' '' | tr ' ' "\\$(printf %03o $((20 + 23 * i)))"
+    done >"data/$file.bin"
+done
+start="start data --widths 4,6,8 --batch 16 --threads 1 --pad 0 --seed 3"
+
+expect 0 'val error' "$nash" train $start --epochs 12 -o a.onnx
+expect 0 'epoch  12 of 12' "$nash" train $start --epochs 12 -o b.onnx
+cmp a.onnx b.onnx || fail "two equal trainings give two files"
+expect 0 '"val_error"' "$nash" train $start --epochs 4 --seed 4 --json \
+    --snapshots 2 -o c.onnx
+cmp -s c.onnx c.snapshot-2.onnx && fail "a snapshot claims validation scores"
+expect 0 '"val_images": 0' "$nash" train a.onnx data --reinit --epochs 0 \
+    --val-share 0 --json -o d.onnx
+
+expect 0 'on 12 test images' "$nash" eval a.onnx data
+expect 0 'on 60 train images' "$nash" eval --part train --mirror a.onnx data
+expect 0 'ensemble' "$nash" eval a.onnx c.snapshot-1.onnx data
+expect 0 '"images": 12,' "$nash" eval --json a.onnx data
+for key in error loss balanced_error per_class models; do
+    grep -q "\"$key\":" out || fail "eval --json has no $key"
+done
+
+expect 0 '60 training images' "$nash" data data --sheet sheet.png
+expect 0 'sheet.png: ' "$nash" predict a.onnx sheet.png
+expect 0 '"probability": ' "$nash" predict --json --top 2 a.onnx sheet.png
+expect 1 'none.png' "$nash" predict a.onnx none.png sheet.png
+grep -q '^sheet.png: ' out || fail "one bad file keeps the others from predict"
+
+expect 2 '-o is missing' "$nash" train start data
+expect 2 "--batch is '0'" "$nash" train start data -o x.onnx --batch 0
+expect 2 "--size is '9'" "$nash" train start data -o x.onnx --size 9
+expect 2 '--widths' "$nash" train vgg data -o x.onnx --widths 1,2,3
+expect 1 '/none is no folder' "$nash" train start data -o "$dir/none/x.onnx"
+expect 1 'more than the 1.0 MiB' "$nash" train $start -o x.onnx --max-memory 1M
+expect 1 'not finite' "$nash" train $start -o x.onnx --lr-start 1e3 \
+    --momentum 0.999 --epochs 100
+expect 1 'none.onnx' "$nash" eval none.onnx data
+expect 1 'is not a directory' "$nash" eval a.onnx none
+[ ! -e x.onnx ] || fail "a training that failed leaves a file"
