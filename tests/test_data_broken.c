@@ -1,4 +1,7 @@
-/* Broken data sets: each is refused with a sentence that names the file. */
+/*
+ * Broken data sets: what is refused, with a sentence that names the file, and
+ * what is worked around and reported.
+ */
 #include "made_data.h"
 
 #include "base/memory.h"
@@ -14,6 +17,7 @@
 #include <cmocka.h>
 
 static const char *const pets[] = {"cat", "dog", NULL};
+static const char *const three[] = {"cat", "dog", "owl", NULL};
 static const nash_shape small = {3, 4, 5};
 
 static void assert_refused(const char *dir, nash_status expected,
@@ -281,6 +285,138 @@ static void a_holdout_must_leave_training_images(void **state)
     assert_non_null(strstr(nash_error_message(), "leaves none to train on"));
 }
 
+/* ---- what is reported -------------------------------------------------- */
+
+static nash_dataset *opened_with(const char *dir, const nash_dataset_opts *opts)
+{
+    nash_dataset *ds = NULL;
+    if (nash_dataset_open(&ds, dir, opts) != NASH_OK)
+        fail_msg("%s", nash_error_message());
+    return ds;
+}
+
+static nash_dataset *opened(const char *dir)
+{
+    return opened_with(dir, NULL);
+}
+
+static int32_t images_in(nash_dataset *ds, nash_part part)
+{
+    const nash_images *images;
+    assert_int_equal(nash_dataset_images(&images, ds, part), NASH_OK);
+    return images->n;
+}
+
+static bool finds(const nash_data_problem *problems, int32_t n,
+                  const char *text)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (strstr(problems[i].text, text))
+            return true;
+    print_message("not found: %s\n", text);
+    return false;
+}
+
+static void a_sound_data_set_has_no_problems(void **state)
+{
+    (void)state;
+    nash_data_problem problems[4];
+    int32_t n = -1;
+    made_classes("sound/train", three, 20, small);
+    for (int32_t i = 0; i < 6; i++)
+        made_png(made_path("sound/test/%s/%d.png", three[i % 3], i), 70 + i,
+                 small);
+    nash_dataset *ds = opened(made_path("sound"));
+    assert_int_equal(nash_dataset_examine(problems, 4, &n, ds), NASH_OK);
+    assert_int_equal(n, 0);
+    nash_dataset_close(ds);
+}
+
+/* Make a set with every problem that can be worked around. */
+static void make_sick(void)
+{
+    made_classes("sick/train", three, 40, small);
+    for (int32_t i = 0; i < 3; i++)
+        made_png(made_path("sick/train/yak/%d.png", i), 200 + i, small);
+    made_png(made_path("sick/train/cat/again.png"), 0, small);
+    made_png(made_path("sick/train/dog/astray.png"), 1, small);
+    made_png(made_path("sick/test/cat/00.png"), 0, small);
+    made_png(made_path("sick/test/dog/one.png"), 210, small);
+    made_png(made_path("sick/test/owl/one.png"), 211, small);
+    made_png(made_path("sick/test/emu/one.png"), 92, small);
+    made_png(made_path("sick/val/cat/one.png"), 93, small);
+    made_png(made_path("sick/train/cat/sub/one.png"), 94, small);
+    made_file(made_path("sick/train/cat/notes.txt"), "x", 1);
+    made_file(made_path("sick/train/owl/99.png"), "x", 1);
+    made_file(made_path("sick/train/empty/readme"), "x", 1);
+    made_file(made_path("sick/test/dog/page.jpg"), "<html>", 6);
+    char *path = strdup(made_path("sick/train/dog/05.png"));
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    made_shorter(path, (size_t)info.st_size / 2);
+    free(path);
+}
+
+static void every_problem_is_found(void **state)
+{
+    (void)state;
+    static nash_data_problem problems[40];
+    int32_t n = 0, fewer = 0;
+    make_sick();
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.max_skipped = 1.0;
+    nash_dataset *ds = opened_with(made_path("sick"), &opts);
+    assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
+    assert_int_equal(images_in(ds, NASH_PART_TRAIN), 124);
+    assert_true(finds(problems, n, "05.png is cut off"));
+    assert_true(finds(problems, n, "99.png is neither a PNG nor a JPEG"));
+    assert_true(finds(problems, n, "page.jpg is neither a PNG nor a JPEG"));
+    assert_true(finds(problems, n, "the first: notes.txt"));
+    assert_true(finds(problems, n, "the first: sub"));
+    assert_true(finds(problems, n, "train/empty has no PNG or JPEG"));
+    assert_true(finds(problems, n, "test/emu is no class"));
+    assert_true(finds(problems, n, "val is not used"));
+    assert_true(finds(problems, n, "class yak has no test images"));
+    assert_true(finds(problems, n, "class yak has only 3 training images"));
+    assert_true(finds(problems, n, "unbalanced: 41 training images of cat"));
+    assert_true(finds(problems, n, "2 training images stand there again"));
+    assert_true(finds(problems, n, "1 images stand in both"));
+    assert_true(finds(problems, n, "1 images equal one of another class"));
+    assert_int_equal(nash_dataset_examine(problems, 2, &fewer, ds), NASH_OK);
+    assert_int_equal(fewer, n);
+    nash_dataset_close(ds);
+}
+
+static void images_of_a_single_colour_are_found(void **state)
+{
+    (void)state;
+    static uint8_t record[3073];
+    static nash_data_problem problems[40];
+    int32_t n = 0;
+    made_cifar(made_path("plain/data_batch_1.bin"), 0, 20, 1, 10);
+    made_file(made_path("plain/test_batch.bin"), record, sizeof record);
+    nash_dataset *ds = opened(made_path("plain"));
+    assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
+    assert_true(finds(problems, n, "1 test images show a single"));
+    nash_dataset_close(ds);
+}
+
+static void
+a_few_unreadable_files_are_left_out_and_many_are_refused(void **state)
+{
+    (void)state;
+    made_classes("torn/train", three, 10, small);
+    for (int32_t i = 0; i < 3; i++)
+        made_file(made_path("torn/train/owl/%02d.png", i), "x", 1);
+    nash_dataset *ds = opened(made_path("torn"));
+    assert_int_equal(
+        images_in(ds, NASH_PART_TRAIN) + images_in(ds, NASH_PART_TEST), 27);
+    nash_dataset_close(ds);
+    made_file(made_path("torn/train/owl/03.png"), "x", 1);
+    assert_refused(made_path("torn"), NASH_EFORMAT,
+                   "4 of 30 images cannot be read");
+}
+
 static int tidy(void **state)
 {
     (void)state;
@@ -306,6 +442,11 @@ int main(void)
         cmocka_unit_test(a_set_of_unreadable_files_is_refused),
         cmocka_unit_test(a_bomb_among_pictures_is_left_out),
         cmocka_unit_test(a_holdout_must_leave_training_images),
+        cmocka_unit_test(a_sound_data_set_has_no_problems),
+        cmocka_unit_test(every_problem_is_found),
+        cmocka_unit_test(images_of_a_single_colour_are_found),
+        cmocka_unit_test(
+            a_few_unreadable_files_are_left_out_and_many_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, tidy);
 }

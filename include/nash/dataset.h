@@ -5,8 +5,9 @@
 
 /*
  * A data set is a directory whose format is recognised by content: CIFAR-10 or
- * CIFAR-100 binary, IDX (MNIST's), or folders of PNG and JPEG files, train/<class>/ with an
- * optional test/<class>/. Images are held as bytes, planes C,H,W.
+ * CIFAR-100 binary, IDX (MNIST's), or folders of PNG and JPEG files,
+ * train/<class>/ with an optional test/<class>/, or <class>/ alone. Images are
+ * held as bytes, planes C,H,W.
  */
 
 typedef enum nash_part { NASH_PART_TRAIN, NASH_PART_TEST } nash_part;
@@ -20,17 +21,17 @@ typedef struct nash_images {
 } nash_images;
 
 typedef struct nash_dataset_opts {
-    int32_t height, width;   /* resize to this; 0: as the format says, or the
-                                median of the training images' aspect */
-    int32_t channels;        /* 1 or 3; 0: grey only if all images are */
-    double holdout;          /* share of images held out as the test set where
-                                there is none, stratified; e.g. 0.15 */
-    uint64_t seed;           /* of the hold-out */
-    int32_t max_side;        /* pixels; larger medians are scaled down: 128 */
-    int64_t max_bytes;       /* refuse a larger part; 0: 8 GiB */
-    double max_skipped;      /* image folders: share of files that may be
-                                unreadable, and are left out; more are refused.
-                                0.1 */
+    int32_t height, width; /* resize to this; 0: as the format says, or the
+                              median of the training images' aspect */
+    int32_t channels;      /* 1 or 3; 0: grey only if all images are */
+    double holdout;        /* share of images held out as the test set where
+                              there is none, stratified; e.g. 0.15 */
+    uint64_t seed;         /* of the hold-out */
+    int32_t max_side;      /* pixels; larger medians are scaled down: 128 */
+    int64_t max_bytes;     /* refuse a larger part; 0: 8 GiB */
+    double max_skipped;    /* image folders: share of files that may be
+                              unreadable, and are left out; more are refused.
+                              0.1 */
 } nash_dataset_opts;
 
 typedef struct nash_dataset nash_dataset;
@@ -41,15 +42,21 @@ NASH_API nash_dataset_opts nash_dataset_opts_default(void);
  * Open a data set and read its training images. Test images are not touched
  * until nash_dataset_images() asks for them.
  *
+ * @param opts  NULL: nash_dataset_opts_default()
  * @return NASH_OK, NASH_ENOTFOUND (no such directory, or nothing recognised in
- *         it: the sentence says what was looked for), NASH_EFORMAT (names the
- *         file), NASH_EIO, NASH_ELIMIT or NASH_ENOMEM
+ *         it: the sentence says what was looked for), NASH_EINVAL (an option),
+ *         NASH_EFORMAT (names the file), NASH_EIO, NASH_ELIMIT or NASH_ENOMEM
  */
 NASH_API nash_status nash_dataset_open(nash_dataset **out, const char *dir,
                                        const nash_dataset_opts *opts);
 NASH_API void nash_dataset_close(nash_dataset *ds);
 
-/** One part's images, read on first use; borrowed. */
+/**
+ * One part's images, read on first use; borrowed.
+ *
+ * @return NASH_OK, NASH_ENOTFOUND (no test set, and no hold-out), NASH_EFORMAT,
+ *         NASH_EIO, NASH_ELIMIT or NASH_ENOMEM
+ */
 NASH_API nash_status nash_dataset_images(const nash_images **out,
                                          nash_dataset *ds, nash_part part);
 
@@ -59,8 +66,20 @@ NASH_API const char *nash_dataset_format(const nash_dataset *ds);
 NASH_API bool nash_dataset_is_holdout(const nash_dataset *ds);
 /** A class's name (a number where the format has none). Borrowed. */
 NASH_API const char *nash_dataset_class(const nash_dataset *ds, int32_t k);
-/** Hash of the training images and labels: identifies what was trained on. */
+/** Hash of the training images and labels: identifies what was trained on,
+ * whatever format it came from. */
 NASH_API uint64_t nash_dataset_hash(const nash_dataset *ds);
+
+/**
+ * Write the training images, as they were read, as an IDX data set without a
+ * test set: it has the same hash and opens without decoding. For programs that
+ * open a folder of large pictures again and again; open it with holdout 0.
+ *
+ * @param dir  made if it is missing
+ * @return NASH_OK, NASH_EUNSUPPORTED (more than 256 classes, or a class name
+ *         with a line break), NASH_EIO or NASH_ENOMEM
+ */
+NASH_API nash_status nash_dataset_save(const nash_dataset *ds, const char *dir);
 
 /** Something that is wrong with a data set but does not prevent its use. */
 typedef struct nash_data_problem {
@@ -74,6 +93,7 @@ typedef struct nash_data_problem {
  *
  * @param problems  receives up to @p most
  * @param n         receives how many there are in all
+ * @return NASH_OK, or as nash_dataset_images() for either part
  */
 NASH_API nash_status nash_dataset_examine(nash_data_problem *problems,
                                           int32_t most, int32_t *n,
@@ -98,7 +118,8 @@ NASH_API nash_status nash_split(int32_t *first, int32_t n_first,
                                 int32_t n, int32_t classes, uint64_t seed);
 
 /** Write the first images of each class as a PNG, a row per class.
- * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
+ * @return NASH_OK, NASH_EINVAL (per_class < 1), NASH_ELIMIT (a sheet of more
+ * than 16384 pixels a side), NASH_EIO or NASH_ENOMEM */
 NASH_API nash_status nash_images_contact_sheet(const nash_images *images,
                                                int32_t per_class,
                                                const char *path);
@@ -119,15 +140,20 @@ typedef enum nash_source {
 } nash_source;
 
 /** Progress of a download: bytes so far and in all (0: unknown). */
-typedef void (*nash_fetch_progress)(void *ctx, const char *what,
-                                    int64_t bytes, int64_t total);
+typedef void (*nash_fetch_progress)(void *ctx, const char *what, int64_t bytes,
+                                    int64_t total);
 
 /**
  * Fetch a public data set into a directory and check its MD5 sums. Files that
- * are there and right are kept; a partial download is resumed.
+ * are there and right are kept. After an interruption what is complete is
+ * taken up: single files, the downloaded archive, and with apt-get also a part
+ * of it.
  *
- * @return NASH_OK, NASH_EIO (offline: the sentence says which source was asked
- *         for what), NASH_EFORMAT (wrong sum) or NASH_ENOMEM
+ * @param progress  told about five times a second; may be NULL
+ * @return NASH_OK, NASH_ENOTFOUND (a program that is needed: npm, apt-get, tar,
+ *         dpkg-deb), NASH_EIO (offline or disk full: the sentence says who was
+ *         asked for what), NASH_EFORMAT (wrong sum), NASH_EBUSY (another fetch
+ *         into the directory) or NASH_ENOMEM
  */
 NASH_API nash_status nash_fetch(nash_source source, const char *dir,
                                 nash_fetch_progress progress, void *ctx);

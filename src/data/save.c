@@ -1,0 +1,143 @@
+/*
+ * The training images of a data set as a data set of its own, in IDX: what
+ * took decoding and resizing opens again at the speed of the disk. Writes image
+ * by image, so that no second copy is in memory.
+ */
+#include "reader.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_CLASSES = 256 }; /* a label is a byte */
+
+/* The beginning of an IDX file; returns where it ends. */
+static size_t put_header(uint8_t *header, const int32_t *sizes, int rank)
+{
+    uint8_t *at = header;
+    *at++ = 0;
+    *at++ = 0;
+    *at++ = 8;
+    *at++ = (uint8_t)rank;
+    for (int k = 0; k < rank; k++)
+        for (int shift = 24; shift >= 0; shift -= 8)
+            *at++ = (uint8_t)(sizes[k] >> shift);
+    return (size_t)(at - header);
+}
+
+/* One image, its channels together: [H,W,C]. */
+static void interleave(uint8_t *dst, const uint8_t *src, nash_shape shape)
+{
+    int64_t plane = (int64_t)shape.h * shape.w;
+    for (int64_t i = 0; i < plane; i++)
+        for (int32_t c = 0; c < shape.c; c++)
+            *dst++ = src[c * plane + i];
+}
+
+static nash_status write_images(FILE *file, const nash_images *images,
+                                const char *path)
+{
+    nash_status status = NASH_OK;
+    nash_shape s = images->shape;
+    size_t size_bytes = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+    uint8_t header[20], *rows = NULL;
+    size_t length = put_header(
+        header, (const int32_t[]){images->n, s.h, s.w, s.c}, s.c == 1 ? 3 : 4);
+    bool written = fwrite(header, 1, length, file) == length;
+    NEW_ARRAY(rows, size_bytes);
+    for (int64_t i = 0; i < images->n && written; i++) {
+        interleave(rows, images->pixels + i * (int64_t)size_bytes, s);
+        written = fwrite(rows, 1, size_bytes, file) == size_bytes;
+    }
+    if (!written || fflush(file) != 0 || fsync(fileno(file)) != 0)
+        status = ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+done:
+    ni_free(rows);
+    return status;
+}
+
+/* Into a temporary file first, renamed when it is whole. */
+static nash_status save_images(const nash_images *images, const char *dir)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL, *temporary = NULL;
+    FILE *file = NULL;
+    NEW_FROM(path, ni_format("%s/train-images-idx%d-ubyte", dir,
+                             images->shape.c == 1 ? 3 : 4));
+    NEW_FROM(temporary, ni_format("%s.%ld.tmp", path, (long)getpid()));
+    file = fopen(temporary, "wbe");
+    if (!file) {
+        status = ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+        goto done;
+    }
+    TRY(write_images(file, images, path));
+    if (rename(temporary, path) != 0)
+        status = ni_fail_errno(NASH_EIO, "%s cannot be replaced", path);
+done:
+    if (file)
+        fclose(file);
+    if (file && status != NASH_OK)
+        unlink(temporary);
+    ni_free(path);
+    ni_free(temporary);
+    return status;
+}
+
+static nash_status save_labels(const nash_images *images, const char *dir)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL;
+    uint8_t *bytes = NULL;
+    size_t length;
+    NEW_FROM(path, ni_path_join(dir, "train-labels-idx1-ubyte"));
+    NEW_ARRAY(bytes, (int64_t)images->n + 8);
+    length = put_header(bytes, &images->n, 1);
+    for (int32_t i = 0; i < images->n; i++)
+        bytes[length++] = (uint8_t)images->labels[i];
+    TRY(ni_file_write_atomic(path, bytes, length));
+done:
+    ni_free(path);
+    ni_free(bytes);
+    return status;
+}
+
+static nash_status save_names(const nash_dataset *ds, const char *dir)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL, *text = NULL;
+    size_t length = 0;
+    NEW_FROM(path, ni_path_join(dir, "classes.txt"));
+    for (int32_t k = 0; k < ds->names.n; k++) {
+        REQUIRE(!strpbrk(ds->names.items[k], "\r\n"), NASH_EUNSUPPORTED,
+                "class %d of %s has a line break in its name", k, ds->dir);
+        length += strlen(ds->names.items[k]) + 1;
+    }
+    NEW_ARRAY(text, length + 1);
+    for (int32_t k = 0; k < ds->names.n; k++) {
+        strcat(text, ds->names.items[k]);
+        strcat(text, "\n");
+    }
+    TRY(ni_file_write_atomic(path, text, length));
+done:
+    ni_free(path);
+    ni_free(text);
+    return status;
+}
+
+nash_status nash_dataset_save(const nash_dataset *ds, const char *dir)
+{
+    nash_status status = NASH_OK;
+    const nash_images *images = &ds->images[NASH_PART_TRAIN];
+    REQUIRE(ds->classes <= MAX_CLASSES, NASH_EUNSUPPORTED,
+            "%s has %d classes, more than the %d that IDX files tell apart",
+            ds->dir, ds->classes, MAX_CLASSES);
+    TRY(ni_make_directories(dir));
+    TRY(save_names(ds, dir));
+    TRY(save_labels(images, dir));
+    TRY(save_images(images, dir)); /* last: makes it a data set */
+done:
+    return status;
+}
