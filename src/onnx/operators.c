@@ -39,7 +39,7 @@ static const ni_operator operators[] = {
      "axes keepdims noop_with_empty_axes"},
     {"Relu", ni_read_relu, NULL, 1, 1, ""},
     {"Reshape", ni_read_reshape, ni_fold_reshape, 2, 2, "allowzero"},
-    {"Shape", ni_read_shape, NULL, 1, 1, "start end"},
+    {"Shape", ni_read_shape, ni_fold_shape, 1, 1, "start end"},
     {"Slice", NULL, ni_fold_slice, 1, 5, "axes ends starts"},
     {"Softmax", ni_read_softmax, NULL, 1, 1, "axis"},
     {"Squeeze", ni_read_squeeze, ni_fold_squeeze, 1, 2, "axes"},

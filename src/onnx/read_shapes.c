@@ -1,6 +1,7 @@
 /*
  * Operators that only change how a tensor is seen: most leave no node behind.
- * Tensors of ours have height and width; in ONNX those of 1 x 1 may be [N,C].
+ * Tensors of ours have height and width; in ONNX those of 1 x 1 may be [N,C] or
+ * [N,C,1].
  */
 #include "reader.h"
 
@@ -116,28 +117,35 @@ done:
 
 /* ---- squeeze, unsqueeze, transpose -------------------------------------- */
 
-/* Height and width, in any order, counted from either end of rank 4. */
-static bool are_last_two(const int64_t *axes, int32_t n)
+/* Whether all axes are different ones behind the channels, within a rank. */
+static bool are_behind_channels(const int64_t *axes, int32_t n, int32_t rank)
 {
-    if (n != 2)
-        return false;
-    int64_t a = axes[0] < 0 ? axes[0] + 4 : axes[0];
-    int64_t b = axes[1] < 0 ? axes[1] + 4 : axes[1];
-    return (a == 2 && b == 3) || (a == 3 && b == 2);
+    bool seen[4] = {true, true, false, false};
+    for (int32_t i = 0; i < n; i++) {
+        int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (axis < 0 || axis >= rank || seen[axis])
+            return false;
+        seen[axis] = true;
+    }
+    return true;
 }
 
+/* Left-out axes are all of size 1, the batch not among them. */
 NI_READ(squeeze)
 {
     nash_status status = NASH_OK;
     ni_value *input = NULL;
     int64_t axes[NI_MAX_RANK];
     int32_t n;
-    TRY(ni_reader_tensor(&input, r, node, 0, 4));
+    TRY(ni_reader_tensor(&input, r, node, 0, 0));
     TRY(ni_reader_list(axes, &n, NI_MAX_RANK, r, node, "axes", 1));
-    REQUIRE(is_flat(ni_reader_shape(r, input->id)) && are_last_two(axes, n),
-            NASH_EUNSUPPORTED,
-            "it removes other axes than a height and width of 1");
-    ni_reader_set_view(r, node, input, 2);
+    nash_shape shape = ni_reader_shape(r, input->id);
+    REQUIRE(
+        is_flat(shape) &&
+            (n < 0 ? shape.c > 1 : are_behind_channels(axes, n, input->rank)),
+        NASH_EUNSUPPORTED,
+        "it removes other axes than a height and width of 1");
+    ni_reader_set_view(r, node, input, n < 0 ? 2 : input->rank - n);
 done:
     return status;
 }
@@ -148,11 +156,12 @@ NI_READ(unsqueeze)
     ni_value *input = NULL;
     int64_t axes[NI_MAX_RANK];
     int32_t n;
-    TRY(ni_reader_tensor(&input, r, node, 0, 2));
+    TRY(ni_reader_tensor(&input, r, node, 0, 0));
     TRY(ni_reader_list(axes, &n, NI_MAX_RANK, r, node, "axes", 1));
-    REQUIRE(are_last_two(axes, n), NASH_EUNSUPPORTED,
-            "it adds other axes than height and width");
-    ni_reader_set_view(r, node, input, 4);
+    REQUIRE(n > 0 && input->rank + n <= 4 &&
+                are_behind_channels(axes, n, input->rank + n),
+            NASH_EUNSUPPORTED, "it adds other axes than height and width");
+    ni_reader_set_view(r, node, input, input->rank + n);
 done:
     return status;
 }
@@ -281,20 +290,17 @@ static int64_t clamp(int64_t at, int64_t n)
     return at < 0 ? 0 : at > n ? n : at;
 }
 
-NI_READ(shape)
+/* The dimensions from "start" to "end", as a constant. */
+static nash_status set_shape(const ni_reader *r, const ni_pb_node *node,
+                             const int64_t *dims, int32_t rank)
 {
     nash_status status = NASH_OK;
-    ni_value *input = ni_reader_input(r, node, 0);
     ni_value *output = ni_reader_output(r, node);
     int64_t start, end;
-    REQUIRE(input && input->kind != NI_VALUE_PADDED, NASH_EUNSUPPORTED,
-            "it asks the shape of a padded tensor");
-    nash_shape in = ni_reader_shape(r, input->id);
-    const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
     TRY(ni_attribute_int(&start, node, "start", 0));
-    TRY(ni_attribute_int(&end, node, "end", input->rank));
-    start = clamp(start, input->rank);
-    end = clamp(end, input->rank);
+    TRY(ni_attribute_int(&end, node, "end", rank));
+    start = clamp(start, rank);
+    end = clamp(end, rank);
     const int64_t n = end > start ? end - start : 0;
     TRY(ni_constant_create(&output->constant, true, &n, 1));
     for (int64_t i = 0; i < n; i++)
@@ -302,4 +308,23 @@ NI_READ(shape)
     output->kind = NI_VALUE_CONSTANT;
 done:
     return status;
+}
+
+NI_READ(shape)
+{
+    ni_value *input = ni_reader_input(r, node, 0);
+    if (!input || input->kind == NI_VALUE_PADDED)
+        return ni_fail(NASH_EUNSUPPORTED,
+                       "it asks the shape of a padded tensor");
+    nash_shape in = ni_reader_shape(r, input->id);
+    const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
+    return set_shape(r, node, dims, input->rank);
+}
+
+NI_FOLD(shape)
+{
+    ni_value *input = ni_reader_input(r, node, 0);
+    if (!input)
+        return ni_fail(NASH_EFORMAT, "input 1 is left out");
+    return set_shape(r, node, input->constant.dims, input->constant.n_dims);
 }

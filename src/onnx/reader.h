@@ -46,7 +46,7 @@ struct ni_value {
     bool needed;       /* for the graph's output */
     int32_t readers;   /* operators that need it, and the graph's output */
     int32_t id;        /* tensor: its node; affine, padded: the node below */
-    int32_t rank;      /* 4, or 2 for [N,C]; not of constants */
+    int32_t rank;      /* 4; of 1 x 1 also 2 or 3; not of constants */
     ni_value *target;  /* alias: the value meant */
     ni_value *inner;   /* affine: x */
     ni_value *operand; /* affine: k */
@@ -249,6 +249,7 @@ NI_FOLD(div);
 NI_FOLD(gather);
 NI_FOLD(mul);
 NI_FOLD(reshape);
+NI_FOLD(shape);
 NI_FOLD(slice);
 NI_FOLD(squeeze);
 NI_FOLD(sub);
