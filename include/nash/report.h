@@ -4,23 +4,66 @@
 #include "store.h"
 
 /*
- * Reports: one self-contained HTML page of a run, and drawings (SVG).
+ * Reports: one self-contained HTML page of a run, drawings (SVG), and plain
+ * words for what a run consists of. All text is UTF-8.
  */
 
-/** Write RUN/report.html from a run's history.
+/* Keys of a run's settings and results that the page knows; all other
+ * settings are listed as they are. Numbers are text that strtod() reads,
+ * errors are shares. */
+#define NASH_RUN_SEED "seed"
+#define NASH_RUN_DATA "data"         /* directory */
+#define NASH_RUN_DATASET "dataset"   /* name */
+#define NASH_RUN_SECONDS "seconds"   /* wall clock of the whole run */
+#define NASH_RUN_START_TEST_ERROR "start_test_error"
+#define NASH_RUN_TEST_ERROR "test_error"
+#define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
+#define NASH_RUN_TEST_LOSS "test_loss"
+#define NASH_RUN_TEST_IMAGES "test_images"
+#define NASH_RUN_CLASSES "classes"   /* JSON array of names */
+#define NASH_RUN_CLASS_ERRORS "test_class_errors" /* JSON array of shares */
+#define NASH_RUN_CONFUSION "test_confusion" /* JSON array of rows of counts;
+                                               row: true, column: predicted */
+
+/**
+ * Write a run's page, atomically replacing @p path.
+ *
  * @param best  the result; NULL while there is none
- * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
+ * @return NASH_OK, NASH_EIO or NASH_ENOMEM; the old file is intact on failure
+ */
 NASH_API nash_status nash_report_write(const char *path,
                                        const nash_history *history,
                                        const nash_model *best);
 
-/** A drawing of a graph as SVG text, yours to free with nash_text_free().
- * NULL with the error set when memory is out. */
-NASH_API char *nash_graph_svg(const nash_graph *g);
+/**
+ * A drawing of a graph as SVG: chains of layers as boxes from top to bottom,
+ * skips as arcs beside them.
+ *
+ * @param out  receives the text, yours to free with nash_text_free()
+ * @return NASH_OK, NASH_ELIMIT (more than 4096 nodes, 8192
+ *         connections or 64 branches side by side) or NASH_ENOMEM
+ */
+NASH_API nash_status nash_graph_svg(char **out, const nash_graph *g);
 
-/** A drawing of a run's lineage as SVG text, likewise. */
-NASH_API char *nash_lineage_svg(const nash_history *history);
+/** A drawing of a run's lineage as SVG, a row per step, likewise.
+ * @return NASH_OK or NASH_ENOMEM */
+NASH_API nash_status nash_lineage_svg(char **out, const nash_history *history);
 
 NASH_API void nash_text_free(char *text);
+
+/** Write what a node does, "Conv 3×3/2", into @p text.
+ * @param size_bytes  of @p text; 96 is always enough */
+NASH_API void nash_node_describe(char *text, size_t size_bytes,
+                                 const nash_graph *g, int32_t id);
+
+/** Write a morphism's text form in plain words, "deepen after relu_3: 5×5
+ * Conv-BN-ReLU". @param size_bytes  of @p words; 256 is always enough */
+NASH_API void nash_morph_words(char *words, size_t size_bytes,
+                               const char *text);
+
+/** Write what a candidate is called, "3-5", "start" or "final".
+ * @param size_bytes  of @p text; 48 is always enough */
+NASH_API void nash_candidate_label(char *text, size_t size_bytes,
+                                   const nash_record *record);
 
 #endif

@@ -1,0 +1,19 @@
+#ifndef NI_REPORT_PAGE_H
+#define NI_REPORT_PAGE_H
+
+#include "text.h"
+
+#include <nash/report.h>
+
+/* The page's sections, each an HTML fragment with its heading. */
+
+/** Learning curves of all candidates, along the winning lineage. */
+void ni_curves_put(ni_text *t, const nash_history *history);
+
+/** The table of every attempt, and the refused draws. */
+void ni_attempts_put(ni_text *t, const nash_history *history);
+
+/** Errors by class and the confusion matrix, where the run recorded them. */
+void ni_classes_put(ni_text *t, const nash_history *history);
+
+#endif
