@@ -410,6 +410,35 @@ static void wrong_text_is_answered_with_the_part_that_is_wrong(void **state)
     nash_model_free(m);
 }
 
+static void a_lineage_is_an_array_of_texts(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_morph morph;
+    assert_ok(nash_morph_parse(&morph, "relu:at=relu_4", m));
+    assert_ok(nash_model_set_meta(m, NASH_META_LINEAGE, "not JSON"));
+    assert_ok(nash_morph_record(m, &morph));
+    morph = (nash_morph){.kind = NASH_MORPH_WIDEN, .at = 2, .factor = 4};
+    assert_ok(nash_morph_record(m, &morph));
+    const char *expected = "[\"relu:at=relu_4\",\"widen:at=conv_2,factor=4,"
+                           "mode=copy\"]";
+    assert_string_equal(nash_model_meta(m, NASH_META_LINEAGE), expected);
+    int64_t live = ni_memory_live_blocks();
+    for (int64_t n = 0;; n++) {
+        nash_model *copy = dup_model(m);
+        ni_memory_fail_after(n);
+        nash_status status = nash_morph_record(copy, &morph);
+        ni_memory_fail_after(-1);
+        bool same = !strcmp(nash_model_meta(copy, NASH_META_LINEAGE), expected);
+        assert_true(same == (status != NASH_OK));
+        nash_model_free(copy);
+        assert_int_equal(ni_memory_live_blocks(), live);
+        if (status == NASH_OK)
+            break;
+    }
+    nash_model_free(m);
+}
+
 /* ---- out of memory --------------------------------------------------------
  */
 
@@ -524,6 +553,7 @@ int main(void)
         cmocka_unit_test(text_comes_back_as_the_same_morphism),
         cmocka_unit_test(text_has_defaults_and_may_use_bare_numbers),
         cmocka_unit_test(wrong_text_is_answered_with_the_part_that_is_wrong),
+        cmocka_unit_test(a_lineage_is_an_array_of_texts),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(composing_and_comparing_survive_running_out_of_memory),
         cmocka_unit_test(a_deviation_is_the_largest_difference_of_logits),

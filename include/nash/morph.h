@@ -30,7 +30,7 @@ typedef enum nash_morph_kind {
 #define NASH_MORPH_ENUM(kind, name, type, text) NASH_MORPH_##kind,
     NASH_MORPH_LIST(NASH_MORPH_ENUM)
 #undef NASH_MORPH_ENUM
-    NASH_MORPH_COUNT
+        NASH_MORPH_COUNT
 } nash_morph_kind;
 
 /* How widen makes new channels (h~ in equation (4)); their readers get zero
@@ -95,8 +95,11 @@ NASH_API const char *nash_morph_text(nash_morph_kind kind);
 NASH_API nash_status nash_morph_parse(nash_morph *out, const char *text,
                                       const nash_model *m);
 
-/** Write the text form, cut at @p size_bytes; 160 is always enough. @p m is
- * the model it applies to (before or after), for the names. */
+/** Bytes that every text form fits into. */
+enum { NASH_MORPH_TEXT_BYTES = 160 };
+
+/** Write the text form, cut at @p size_bytes. @p m is the model it applies to
+ * (before or after), for the names. */
 NASH_API void nash_morph_format(char *text, size_t size_bytes,
                                 const nash_morph *morph, const nash_model *m);
 
@@ -112,6 +115,15 @@ NASH_API nash_status nash_morph_apply(nash_model *m, const nash_morph *morph,
                                       const nash_probe *probe);
 
 /**
+ * Append a morphism's text form to the model's lineage (NASH_META_LINEAGE), a
+ * JSON array; applying does not do this by itself.
+ *
+ * @param m  the model it was applied to; unchanged on failure
+ * @return NASH_OK or NASH_ENOMEM
+ */
+NASH_API nash_status nash_morph_record(nash_model *m, const nash_morph *morph);
+
+/**
  * Draw one morphism of a kind uniformly over places and settings, as section 4
  * of the paper has it (kernel from {3, 5}, factor from {2, 4}).
  *
@@ -124,15 +136,15 @@ NASH_API nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
 
 typedef struct nash_morph_opts {
     uint64_t seed;
-    uint32_t child;     /* names the stream together with the seed */
-    int32_t n;          /* morphisms in a row, n_NM */
-    uint32_t kinds;     /* bit set of 1 << nash_morph_kind; the two skips count
-                           as one kind, as do deepen and widen each. All of
-                           them is allowed too, for tests */
+    uint32_t child; /* names the stream together with the seed */
+    int32_t n;      /* morphisms in a row, n_NM */
+    uint32_t kinds; /* bit set of 1 << nash_morph_kind; the two skips count
+                       as one kind, as do deepen and widen each. All of
+                       them is allowed too, for tests */
     nash_widen_mode widen_mode;
     int64_t max_params; /* caps on the result; 0: none */
     int64_t max_macs;
-    size_t max_bytes;   /* on what @p bytes_of says; 0: none */
+    size_t max_bytes; /* on what @p bytes_of says; 0: none */
     /* memory of training the graph; may be NULL */
     nash_status (*bytes_of)(void *ctx, size_t *bytes, const nash_graph *g);
     void *bytes_ctx;
@@ -145,6 +157,7 @@ NASH_API nash_morph_opts nash_morph_opts_default(void);
 /**
  * ApplyNetMorph: n random morphisms in a row, each drawn uniformly from the
  * kinds; impossible draws and draws beyond a cap are drawn again and counted.
+ * Ten refusals in a row draw another kind, too.
  *
  * @param m        changed in place; untouched on failure
  * @param applied  receives [n] morphisms; may be NULL
@@ -158,7 +171,7 @@ NASH_API nash_status nash_morph_random(nash_model *m,
 
 /* Largest |child - parent| over the logits of the probe's images. */
 typedef struct nash_deviation {
-    double infer, train; /* absolute */
+    double infer, train;                   /* absolute */
     double infer_relative, train_relative; /* to the largest parent logit */
 } nash_deviation;
 

@@ -176,9 +176,9 @@ static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
             kind = draw_kind(s, &rng);
     }
     return ni_fail(NASH_EREFUSED,
-                   "no morphism number %d was possible in %d draws; the last "
-                   "refusal: %s",
-                   i + 1, opts->max_draws, nash_error_message());
+                   "none of %d draws gave a morphism that is possible; the "
+                   "last refusal: %s",
+                   opts->max_draws, nash_error_message());
 }
 
 nash_status nash_morph_random(nash_model *m, const nash_morph_opts *opts,
