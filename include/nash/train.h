@@ -207,4 +207,36 @@ NASH_API nash_status nash_describe_training(nash_model *m,
 NASH_API void nash_class_name(char *name, size_t size_bytes,
                               const nash_model *m, int32_t k);
 
+/* ---- speed -------------------------------------------------------------- */
+
+/** What measuring whole training steps gave; times are medians of a step. */
+typedef struct nash_speed {
+    nash_precision precision; /* what was computed in */
+    int32_t steps;            /* measured */
+    double step_ms;           /* forward, loss, backward and update */
+    double forward_ms, loss_ms, backward_ms, update_ms;
+    double images_per_second;
+    double gflops; /* 6 operations per multiply-accumulate of an image's
+                      forward pass, a second, in units of 1e9 */
+    size_t bytes;  /* of the plan */
+} nash_speed;
+
+/**
+ * Measure whole training steps on one batch of made-up images.
+ *
+ * @param out      what was measured
+ * @param nodes    [nodes * 2] receives seconds per step of every node, forward
+ *                 and backward; NULL: they are not measured, which costs less
+ * @param m        trained; its weights are worth nothing afterwards
+ * @param opts     batch, threads, precision and the optimiser's settings
+ * @param seconds  to measure for, after two steps of warming up; at least five
+ *                 steps are made
+ * @return NASH_OK, NASH_EINVAL, NASH_ELIMIT, NASH_ENOMEM, NASH_EUNSUPPORTED or
+ *         NASH_EENGINE
+ */
+NASH_API nash_status nash_train_speed(nash_speed *out, double *nodes,
+                                      nash_model *m,
+                                      const nash_train_opts *opts,
+                                      double seconds);
+
 #endif
