@@ -1099,6 +1099,62 @@ static void tensors_that_do_not_hold_what_they_say_are_refused(void **state)
     assert_refused(&m, NASH_EUNSUPPORTED, "the tensor has 9 dimensions");
 }
 
+/* Empty, but with an inner size that no integer holds. */
+static void empty_constants_of_vast_sizes_are_refused(void **state)
+{
+    (void)state;
+    static const char *const readers[] = {"Gather", "Transpose", "Concat"};
+    for (size_t i = 0; i < 3; i++) {
+        made m = made_new(13, 3, 6, 6);
+        made_ints64(&m, "vast", "0 1099511627776 1099511627776");
+        made_ints64(&m, "i", "0");
+        made_node(&m, "ConstantOfShape", "vast", "v");
+        made_node(&m, readers[i], i ? "v" : "v i", "w");
+        if (i == 2)
+            made_int(&m, "axis", 0);
+        made_node(&m, "Conv", "x w", "c");
+        end(&m, "c");
+        assert_refused(&m, NASH_EUNSUPPORTED,
+                       "(ConstantOfShape): it gives a constant with a size of");
+    }
+}
+
+static void vast_images_are_refused(void **state)
+{
+    (void)state;
+    made m = made_new(13, 1 << 20, 1 << 20, 1 << 20);
+    end(&m, "x");
+    assert_refused(&m, NASH_ELIMIT, "the input: input_0 has an output of");
+}
+
+static void a_bias_of_another_size_is_refused(void **state)
+{
+    (void)state;
+    made m = made_new(13, 3, 6, 6);
+    made_floats(&m, "w", "2 3 1 1", 1, 1);
+    made_floats(&m, "b", "3", 1, 1);
+    made_node(&m, "Conv", "x w b", "c");
+    end(&m, "c");
+    assert_refused(&m, NASH_EFORMAT,
+                   "its bias has 3 values, its weight gives 2 channels");
+}
+
+static void computing_with_the_batch_size_is_refused(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        made m = made_new(13, 3, 6, 6);
+        made_ints64(&m, "two", "2");
+        made_node(&m, "Shape", "x", "s");
+        made_node(&m, i ? "Cast" : "Mul", i ? "s" : "s two", "t");
+        if (i)
+            made_int(&m, "to", NI_DATA_FLOAT);
+        made_node(&m, "Reshape", "x t", "y");
+        assert_refused(&m, NASH_EUNSUPPORTED,
+                       "it computes with the batch size");
+    }
+}
+
 /* A kilobyte of file may not ask for gigabytes. */
 static void tensors_many_times_larger_than_the_file_are_refused(void **state)
 {
@@ -1112,13 +1168,13 @@ static void tensors_many_times_larger_than_the_file_are_refused(void **state)
     end(&m, "c");
     assert_refused(&m, NASH_ELIMIT, "many times larger than its file");
     m = made_new(13, 3, 6, 6);
-    made_ints64(&m, "huge", "4000000000 4");
+    made_ints64(&m, "huge", "100000 1000");
     made_node(&m, "ConstantOfShape", "huge", "w");
     made_node(&m, "Conv", "x w", "c");
     end(&m, "c");
     assert_refused(&m, NASH_ELIMIT, "many times larger than its file");
     m = made_new(13, 3, 6, 6);
-    made_ints64(&m, "huge", "4000000000 4000000000");
+    made_ints64(&m, "huge", "8000000000000 8000000000000");
     made_node(&m, "ConstantOfShape", "huge", "w");
     made_node(&m, "Conv", "x w", "c");
     end(&m, "c");
@@ -1238,6 +1294,10 @@ int main(void)
         cmocka_unit_test(headers_that_are_not_read_are_refused),
         cmocka_unit_test(inputs_that_are_no_image_are_refused),
         cmocka_unit_test(tensors_that_do_not_hold_what_they_say_are_refused),
+        cmocka_unit_test(empty_constants_of_vast_sizes_are_refused),
+        cmocka_unit_test(vast_images_are_refused),
+        cmocka_unit_test(a_bias_of_another_size_is_refused),
+        cmocka_unit_test(computing_with_the_batch_size_is_refused),
         cmocka_unit_test(tensors_many_times_larger_than_the_file_are_refused),
         cmocka_unit_test(names_are_cut_and_made_printable),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),

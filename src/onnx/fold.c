@@ -27,15 +27,23 @@ nash_status ni_fold_create(ni_constant **out, ni_reader *r,
 {
     nash_status status = NASH_OK;
     ni_value *output = ni_reader_output(r, node);
-    int64_t count = 1;
+    int64_t count = 1; /* the sizes of 0 left out: no part may overflow */
+    bool empty = false;
     REQUIRE(n_dims <= NI_MAX_RANK, NASH_EUNSUPPORTED,
             "it gives a constant of %d dimensions, at most %d are expected",
             n_dims, NI_MAX_RANK);
-    for (int32_t i = 0; i < n_dims; i++)
-        REQUIRE(dims[i] >= 0 && !__builtin_mul_overflow(count, dims[i], &count),
+    for (int32_t i = 0; i < n_dims; i++) {
+        empty = empty || dims[i] == 0;
+        REQUIRE(dims[i] == 0 || (dims[i] > 0 && !__builtin_mul_overflow(
+                                                    count, dims[i], &count)),
                 NASH_EUNSUPPORTED, "it gives a constant with a size of %lld",
                 (long long)dims[i]);
+    }
+    count = empty ? 0 : count;
     /* an integer takes the place of two floats, and time besides */
+    REQUIRE(count <= NASH_MAX_VALUES, NASH_ELIMIT,
+            "it gives a constant of %lld values, more than is allowed",
+            (long long)count);
     TRY(ni_reader_spend(r, 2 * count + 16));
     TRY(ni_constant_create(&output->constant, integral, dims, n_dims));
     output->kind = NI_VALUE_CONSTANT;
@@ -189,6 +197,9 @@ static nash_status cast_value(ni_constant *out, const ni_constant *in,
     if (out->integral && in->integral) {
         out->ints[i] = in->ints[i];
     } else if (in->integral) {
+        if (in->ints[i] == NI_BATCH)
+            return ni_fail(NASH_EUNSUPPORTED,
+                           "it computes with the batch size");
         out->floats[i] = (float)in->ints[i];
     } else if (!out->integral) {
         out->floats[i] = in->floats[i];

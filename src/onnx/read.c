@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "graph/edit.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LEAST_OPSET = 7, MOST_OPSET = 20, MAX_METADATA = 4096 };
@@ -148,20 +148,14 @@ done:
     return status;
 }
 
-/* Say where: the sentence so far was about "it". */
 static nash_status blame(const ni_reader *r, const ni_pb_node *node,
                          nash_status status)
 {
-    if (status == NASH_OK || status == NASH_ENOMEM)
-        return status;
-    if (status == NASH_EINVAL || status == NASH_ESHAPE)
-        status = NASH_EUNSUPPORTED;
-    if (!node)
-        return ni_fail(status, "%s: the output: %s", r->name,
-                       nash_error_message());
-    return ni_fail(status, "%s: node %s (%s): %s", r->name,
-                   ni_onnx_print_node(node).text,
-                   ni_onnx_print(node->op_type).text, nash_error_message());
+    ni_print name = ni_onnx_print_node(node);
+    ni_print type = ni_onnx_print(node->op_type);
+    char what[200];
+    snprintf(what, sizeof what, "node %s (%s)", name.text, type.text);
+    return ni_reader_blame(r, what, status);
 }
 
 static nash_status read_operators(ni_reader *r)
@@ -201,7 +195,7 @@ done:
 static nash_status finish_graph(ni_reader *r)
 {
     nash_status status = NASH_OK;
-    TRY(blame(r, NULL, finish_output(r)));
+    TRY(ni_reader_blame(r, "the output", finish_output(r)));
     for (int32_t id = 0; id < nash_graph_size(r->graph); id++)
         if (r->built[id].tag >= 0)
             ni_graph_set_tag(r->graph, id, r->built[id].tag);

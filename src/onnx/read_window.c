@@ -168,6 +168,9 @@ NI_READ(conv)
     if (attrs.bias)
         TRY(ni_reader_constant(&bias, r, node, 2, false, 1));
     TRY(read_conv_attrs(&attrs, node, weight, seen));
+    REQUIRE(!bias || bias->count == attrs.out_channels, NASH_EFORMAT,
+            "its bias has %lld values, its weight gives %d channels",
+            (long long)bias->count, attrs.out_channels);
     if (input.kind == NI_VALUE_PADDED) {
         REQUIRE(input.fill == 0, NASH_EUNSUPPORTED,
                 "the Pad in front of it fills with %g, expected 0",

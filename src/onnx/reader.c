@@ -73,6 +73,16 @@ static int64_t count_names(const ni_pb_graph *g)
     return count;
 }
 
+nash_status ni_reader_blame(const ni_reader *r, const char *what,
+                            nash_status status)
+{
+    if (status == NASH_OK || status == NASH_ENOMEM)
+        return status;
+    if (status == NASH_EINVAL || status == NASH_ESHAPE)
+        status = NASH_EUNSUPPORTED;
+    return ni_fail(status, "%s: %s: %s", r->name, what, nash_error_message());
+}
+
 /* ---- the graph's face --------------------------------------------------- */
 
 static nash_status read_dim(int32_t *out, const ni_reader *r,
@@ -154,7 +164,9 @@ static nash_status open_input(ni_reader *r)
     TRY(find_input(&face, r));
     TRY(read_face(&attrs, r, face));
     ni_value *value = add_name(r, face->name);
-    TRY(ni_reader_append(&value->id, r, NULL, NASH_OP_INPUT, &attrs, NULL, 0));
+    TRY(ni_reader_blame(
+        r, "the input",
+        ni_reader_append(&value->id, r, NULL, NASH_OP_INPUT, &attrs, NULL, 0)));
     value->kind = NI_VALUE_TENSOR;
     value->rank = 4;
     TRY(sort_names(r));

@@ -101,6 +101,12 @@ typedef struct ni_reader {
 nash_status ni_reader_open(ni_reader *r);
 void ni_reader_deinit(ni_reader *r);
 
+/** Say where in the file something is wrong: the sentence so far was about
+ * "it". The graph's own codes become NASH_EUNSUPPORTED.
+ * @return the status to go on with */
+nash_status ni_reader_blame(const ni_reader *r, const char *what,
+                            nash_status status);
+
 /** What a name stands for, aliases followed; NULL for an unknown one. */
 ni_value *ni_reader_find(const ni_reader *r, const char *name);
 
