@@ -17,7 +17,8 @@
 #define REQUIRE(cond, code, ...)                                               \
     do {                                                                       \
         if (!(cond)) {                                                         \
-            status = ni_fail((code), __VA_ARGS__);                             \
+            status = (code);                                                   \
+            ni_fail(status, __VA_ARGS__);                                      \
             goto done;                                                         \
         }                                                                      \
     } while (0)

@@ -18,8 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { KEPT_BYTES = 1 << 16, TICK_MS = 200 };
 
 typedef struct child {
@@ -31,10 +29,12 @@ typedef struct child {
     size_t n_kept;
 } child;
 
-static int spawn_with(child *c, char *const *argv, const char *dir,
+static int spawn_with(child *c, const char *const *argv, const char *dir,
                       int write_end)
 {
     posix_spawn_file_actions_t actions;
+    char *const *words; /* of another type, but left alone by posix_spawn */
+    memcpy(&words, &argv, sizeof words);
     int code = posix_spawn_file_actions_init(&actions);
     if (code != 0)
         return code;
@@ -49,7 +49,7 @@ static int spawn_with(child *c, char *const *argv, const char *dir,
     if (code == 0 && dir)
         code = posix_spawn_file_actions_addchdir_np(&actions, dir);
     if (code == 0)
-        code = posix_spawnp(&c->pid, argv[0], &actions, NULL, argv, environ);
+        code = posix_spawnp(&c->pid, argv[0], &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
     return code;
 }
@@ -60,9 +60,7 @@ static nash_status start(child *c, const char *const *argv, const char *dir,
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return ni_fail_errno(NASH_EIO, "no pipe to %s can be made", argv[0]);
-    /* posix_spawn takes unqualified strings but leaves them alone */
-    char *const *words = (char *const *)(uintptr_t)argv;
-    int code = spawn_with(c, words, dir, ends[1]);
+    int code = spawn_with(c, argv, dir, ends[1]);
     close(ends[1]);
     c->output = ends[0];
     if (code == 0)

@@ -10,7 +10,7 @@
  * @param argv  NULL-terminated; argv[0] is looked for on the PATH
  * @param dir   its working directory; NULL: ours
  * @param what  what it is for, "fetch x", for the error sentence
- * @param tick  called about five times a second; may be NULL
+ * @param tick  called five times a second, and whenever it prints; may be NULL
  * @return NASH_OK if it ended with status 0, NASH_ENOTFOUND (no such program),
  *         NASH_EIO or NASH_ENOMEM
  */

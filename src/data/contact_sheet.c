@@ -23,7 +23,7 @@ static void draw(sheet *s, const nash_images *images, int32_t image,
 {
     nash_shape from = images->shape;
     int64_t plane = (int64_t)from.h * from.w;
-    const uint8_t *pixels = images->pixels + image * from.c * plane;
+    const uint8_t *pixels = images->pixels + plane * from.c * image;
     int32_t h = from.h * s->scale, w = from.w * s->scale;
     int32_t top = GAP + row * (h + GAP), left = GAP + column * (w + GAP);
     for (int32_t y = 0; y < h; y++)

@@ -22,7 +22,7 @@ static const ni_reader *const readers[] = {
     &ni_reader_folder,
 };
 
-enum { READER_COUNT = sizeof readers / sizeof *readers };
+enum { READER_COUNT = sizeof readers / sizeof readers[0] };
 
 nash_dataset_opts nash_dataset_opts_default(void)
 {

@@ -111,7 +111,7 @@ static nash_status parse_header(header *h, const uint8_t *bytes,
             "%s is cut off within its header", path);
     h->body_bytes = 1;
     for (int32_t k = 0; k < h->rank; k++) {
-        uint32_t size = big_endian(bytes + 4 + 4 * k);
+        uint32_t size = big_endian(bytes + 4 + (ptrdiff_t)4 * k);
         REQUIRE(size >= 1 && size <= INT32_MAX &&
                     (k == 0 || size <= NASH_MAX_DIM) &&
                     !__builtin_mul_overflow(h->body_bytes, (int64_t)size,

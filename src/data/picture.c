@@ -269,7 +269,7 @@ nash_status ni_picture_probe(ni_picture_info *info, const char *path)
     nash_status status = NASH_OK;
     uint8_t *head = NULL;
     char *whole = NULL;
-    size_t size_bytes;
+    size_t size_bytes = 0;
     NEW_ARRAY(head, HEAD_BYTES);
     TRY(read_head(head, &size_bytes, path));
     status = ni_picture_probe_bytes(info, head, size_bytes, path);

@@ -83,7 +83,7 @@ nash_status ni_png_probe(ni_picture_info *info, const uint8_t *bytes,
 {
     nash_status status = NASH_OK;
     spng_ctx *ctx = NULL;
-    struct spng_ihdr header;
+    struct spng_ihdr header = {0};
     struct spng_plte palette;
     TRY(open_header(&ctx, &header, bytes, size_bytes, path));
     info->h = (int32_t)header.height;
@@ -140,7 +140,7 @@ nash_status ni_png_decode(ni_picture *picture, const uint8_t *bytes,
 {
     nash_status status = NASH_OK;
     spng_ctx *ctx = NULL;
-    struct spng_ihdr header;
+    struct spng_ihdr header = {0};
     nash_shape shape;
     size_t bytes_out;
     int format = SPNG_FMT_RGB8, code;

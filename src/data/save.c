@@ -116,10 +116,9 @@ static nash_status save_names(const nash_dataset *ds, const char *dir)
         length += strlen(ds->names.items[k]) + 1;
     }
     NEW_ARRAY(text, length + 1);
-    for (int32_t k = 0; k < ds->names.n; k++) {
-        strcat(text, ds->names.items[k]);
-        strcat(text, "\n");
-    }
+    for (int32_t k = 0, at = 0; k < ds->names.n; k++)
+        at += snprintf(text + at, length + 1 - (size_t)at, "%s\n",
+                       ds->names.items[k]);
     TRY(ni_file_write_atomic(path, text, length));
 done:
     ni_free(path);
