@@ -387,6 +387,22 @@ static void every_problem_is_found(void **state)
     nash_dataset_close(ds);
 }
 
+static void a_missing_cifar_batch_is_found(void **state)
+{
+    (void)state;
+    static nash_data_problem problems[40];
+    int32_t n = 0;
+    made_cifar(made_path("gap/data_batch_1.bin"), 0, 20, 1, 10);
+    made_cifar(made_path("gap/data_batch_2.bin"), 20, 20, 1, 10);
+    made_cifar(made_path("gap/data_batch_4.bin"), 40, 20, 1, 10);
+    nash_dataset *ds = opened(made_path("gap"));
+    assert_int_equal(
+        images_in(ds, NASH_PART_TRAIN) + images_in(ds, NASH_PART_TEST), 60);
+    assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
+    assert_true(finds(problems, n, "data_batch_3.bin is not"));
+    nash_dataset_close(ds);
+}
+
 static void images_of_a_single_colour_are_found(void **state)
 {
     (void)state;
@@ -444,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_holdout_must_leave_training_images),
         cmocka_unit_test(a_sound_data_set_has_no_problems),
         cmocka_unit_test(every_problem_is_found),
+        cmocka_unit_test(a_missing_cifar_batch_is_found),
         cmocka_unit_test(images_of_a_single_colour_are_found),
         cmocka_unit_test(
             a_few_unreadable_files_are_left_out_and_many_are_refused),

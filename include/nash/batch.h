@@ -35,7 +35,7 @@ NASH_API void nash_batch_order(int32_t *order, const int32_t *index, int32_t n,
  * @param images   source; borrowed
  * @param index    [n] image numbers
  * @param augment  NULL: none
- * @param mean     [C] value of padding and cutout
+ * @param mean     [C] value of padding and cutout; NULL: 0
  */
 NASH_API void nash_batch_fill(float *dst, int32_t *labels,
                               const nash_images *images, const int32_t *index,

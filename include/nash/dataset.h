@@ -36,6 +36,8 @@ typedef struct nash_dataset_opts {
 
 typedef struct nash_dataset nash_dataset;
 
+/** Size and channels as the images are, 15 % held out with seed 0 where there
+ * is no test set, 128 pixels, 8 GiB, a tenth of unreadable files. */
 NASH_API nash_dataset_opts nash_dataset_opts_default(void);
 
 /**

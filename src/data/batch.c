@@ -144,6 +144,6 @@ void nash_batch_fill(float *dst, int32_t *labels, const nash_images *images,
         }
         draw d = draw_for(index[i], shape, augment, key, seeds);
         for (int32_t c = 0; c < shape.c; c++, dst += plane)
-            fill_plane(dst, src + c * plane, shape, &d, mean[c]);
+            fill_plane(dst, src + c * plane, shape, &d, mean ? mean[c] : 0.0f);
     }
 }

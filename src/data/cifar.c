@@ -93,18 +93,36 @@ done:
     return status;
 }
 
+/* data_batch_1.bin and so on; a gap in the numbers is noted. */
+static nash_status find_numbered(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL;
+    int last = 0;
+    for (int i = 1; i <= MAX_TRAIN_FILES; i++) {
+        ni_free(path);
+        NEW_FROM(path, ni_format("%s/data_batch_%d.bin", ds->dir, i));
+        if (!ni_is_file(path))
+            continue;
+        if (i > last + 1)
+            TRY(ni_dataset_note(ds, "%s is there, but data_batch_%d.bin is not",
+                                path, i - 1));
+        TRY(add_file(ds, NASH_PART_TRAIN, &path));
+        last = i;
+    }
+done:
+    ni_free(path);
+    return status;
+}
+
 static nash_status find_train_files(nash_dataset *ds)
 {
     nash_status status = NASH_OK;
     char *path = NULL;
-    bool numbered = ds->reader == &ni_reader_cifar10;
+    if (ds->reader == &ni_reader_cifar10)
+        return find_numbered(ds);
     NEW_FROM(path, ni_path_join(ds->dir, layout_of(ds)->first_train));
-    for (int i = 2; i <= MAX_TRAIN_FILES && ni_is_file(path); i++) {
-        TRY(add_file(ds, NASH_PART_TRAIN, &path));
-        if (!numbered)
-            break;
-        NEW_FROM(path, ni_format("%s/data_batch_%d.bin", ds->dir, i));
-    }
+    TRY(add_file(ds, NASH_PART_TRAIN, &path));
 done:
     ni_free(path);
     return status;

@@ -8,12 +8,15 @@
 #include "reader.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MANY_FILES = 2000 }; /* so many may take a while: worth a line */
 
 /* A set's files, by class and then name. */
 typedef struct file_list {
@@ -362,6 +365,9 @@ static nash_status read_folder(nash_images *images, int32_t *index,
     nash_shape shape = images->shape;
     int64_t size = (int64_t)shape.c * shape.h * shape.w;
     int32_t total = images->n, kept = 0;
+    if (total >= MANY_FILES)
+        ni_log(NASH_LOG_INFO, "decoding %d %s images of %s", total,
+               ni_part_name(set), ds->dir);
     for (int32_t k = 0; k < total; k++) {
         int32_t i = index[k];
         nash_status decoded = nash_image_read(images->pixels + kept * size,
