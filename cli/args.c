@@ -37,13 +37,21 @@ static const char *placeholder(arg_type type)
     return "";
 }
 
-/* The default, as --help shows it; "" where there is nothing to say. */
-static void show_default(char *text, size_t size, const arg_option *o)
+/* The shortest text that gives the same number again. */
+static void format_real(char *text, size_t size, double value)
+{
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            return;
+    }
+}
+
+void arg_format(char *text, size_t size, const arg_option *o)
 {
     text[0] = '\0';
     switch (o->type) {
     case ARG_FLAG:
-        break;
     case ARG_YESNO:
         snprintf(text, size, "%s", *(bool *)o->value ? "yes" : "no");
         break;
@@ -60,7 +68,7 @@ static void show_default(char *text, size_t size, const arg_option *o)
         snprintf(text, size, "%llu", (unsigned long long)*(uint64_t *)o->value);
         break;
     case ARG_REAL:
-        snprintf(text, size, "%g", *(double *)o->value);
+        format_real(text, size, *(double *)o->value);
         break;
     case ARG_TEXT:
         if (*(const char **)o->value)
@@ -92,7 +100,9 @@ static void print_option(const arg_option *o)
     else
         fputs(placeholder(o->type), stdout);
     printf("\n        %s", o->help);
-    show_default(fallback, sizeof fallback, o);
+    arg_format(fallback, sizeof fallback, o);
+    if (o->type == ARG_FLAG)
+        fallback[0] = '\0';
     const char *text = o->fallback ? o->fallback : fallback;
     if (*text)
         printf(" [%s]", text);
@@ -235,13 +245,10 @@ static int set_ints(const arg_spec *spec, const arg_option *o, const char *text)
     return ARGS_GO;
 }
 
-static int set_value(const arg_spec *spec, const arg_option *o,
-                     const char *text)
+int arg_assign(const arg_spec *spec, const arg_option *o, const char *text)
 {
     switch (o->type) {
     case ARG_FLAG:
-        *(bool *)o->value = true;
-        return ARGS_GO;
     case ARG_YESNO:
         if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
             return bad_value(spec, o, text, "yes or no");
@@ -293,7 +300,7 @@ static int parse_option(const arg_spec *spec, int *i, int argc, char **argv)
     }
     if (o->given)
         *o->given = true;
-    return set_value(spec, o, value);
+    return arg_assign(spec, o, value ? value : "yes");
 }
 
 /* Parse the option at argv[*i]: ARGS_GO, or the exit status. */

@@ -59,4 +59,12 @@ enum { ARGS_GO = -1 }; /* args_parse(): carry on */
  */
 int args_parse(int *operands, const arg_spec *spec, int argc, char **argv);
 
+/** Write an option's value as the text that sets it again; "" for none. */
+void arg_format(char *text, size_t size_bytes, const arg_option *option);
+
+/** Set an option from text, as the command line would.
+ * @return ARGS_GO, or EXIT_USAGE after a sentence */
+int arg_assign(const arg_spec *spec, const arg_option *option,
+               const char *text);
+
 #endif

@@ -304,6 +304,27 @@ static void settings_are_kept_sorted_and_replaced(void **state)
     nash_store_close(store);
 }
 
+static void settings_of_one_change_come_together_or_not_at_all(void **state)
+{
+    (void)state;
+    nash_store *store = open_store();
+    assert_int_equal(nash_store_begin(store), NASH_OK);
+    assert_int_equal(nash_store_set(store, "seed", "1"), NASH_OK);
+    nash_store_close(store);
+    store = open_store();
+    nash_history *h = load_history();
+    assert_int_equal(h->n_settings, 0);
+    nash_history_free(h);
+    assert_int_equal(nash_store_begin(store), NASH_OK);
+    assert_int_equal(nash_store_set(store, "seed", "1"), NASH_OK);
+    assert_int_equal(nash_store_set(store, "data", "2"), NASH_OK);
+    assert_int_equal(nash_store_commit(store), NASH_OK);
+    h = load_history();
+    assert_int_equal(h->n_settings, 2);
+    nash_history_free(h);
+    nash_store_close(store);
+}
+
 static void a_second_coordinator_is_refused(void **state)
 {
     (void)state;
@@ -459,6 +480,7 @@ int main(void)
         STORE_TEST(the_state_is_the_last_choice),
         STORE_TEST(epochs_of_a_running_candidate_are_seen_and_replaced),
         STORE_TEST(settings_are_kept_sorted_and_replaced),
+        STORE_TEST(settings_of_one_change_come_together_or_not_at_all),
         STORE_TEST(a_second_coordinator_is_refused),
         STORE_TEST(foreign_and_newer_databases_are_refused),
         STORE_TEST(a_file_that_is_no_database_is_refused),

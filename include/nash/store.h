@@ -32,6 +32,11 @@ NASH_API const nash_observer *nash_store_observer(nash_store *store);
 NASH_API nash_status nash_store_set(nash_store *store, const char *key,
                                     const char *value);
 
+/** Make what is set until nash_store_commit() one change: all of it stays, or
+ * nothing. Only nash_store_set() may be called in between. */
+NASH_API nash_status nash_store_begin(nash_store *store);
+NASH_API nash_status nash_store_commit(nash_store *store);
+
 /** Record an epoch of a proposed candidate that is still being trained; its
  * outcome replaces them all. */
 NASH_API nash_status nash_store_epoch(nash_store *store, int32_t step,

@@ -203,6 +203,16 @@ nash_status nash_store_set(nash_store *store, const char *key,
                      "tt", key, value);
 }
 
+nash_status nash_store_begin(nash_store *store)
+{
+    return ni_db_exec(&store->db, "BEGIN IMMEDIATE");
+}
+
+nash_status nash_store_commit(nash_store *store)
+{
+    return ni_db_exec(&store->db, "COMMIT");
+}
+
 nash_status nash_store_epoch(nash_store *store, int32_t step, int32_t child,
                              const nash_epoch *epoch)
 {

@@ -1,0 +1,35 @@
+/*
+ * nash candidate: train one candidate of a search. `nash search` starts it; by
+ * hand it repeats a candidate whose job.json is there.
+ */
+#include "args.h"
+#include "cli.h"
+
+#include <unistd.h>
+
+int cmd_candidate(int argc, char **argv)
+{
+    bool encoded = false;
+    int operands;
+    const arg_option options[] = {
+        {"encoded", ARG_FLAG, &encoded,
+         "DIR is percent-encoded, to pass through remote shells"},
+        {NULL}};
+    const arg_spec spec = {
+        "candidate",
+        "DIR",
+        "Train the candidate of a search whose directory is DIR.",
+        options,
+        "Progress is written to standard output, a line at a time; the result "
+        "is\nDIR/result.json. Training is given up when standard input ends.",
+        1,
+        1};
+    int go = args_parse(&operands, &spec, argc, argv);
+    if (go != ARGS_GO)
+        return go;
+    if (encoded && nash_candidate_decode(argv[1]) != NASH_OK)
+        return cli_fail(NULL);
+    if (nash_candidate_run(argv[1], STDOUT_FILENO, STDIN_FILENO) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}

@@ -1,0 +1,126 @@
+/* Progress of a search on standard error. Only shows; decides nothing. */
+#include "follow.h"
+
+#include "cli.h"
+#include "progress.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int follow_init(follow *f, const nash_search_opts *opts, int32_t n_train,
+                int32_t n_all)
+{
+    *f = (follow){.opts = opts, .n_train = n_train, .n_all = n_all};
+    f->most = opts->neighbours;
+    f->cost = calloc((size_t)f->most, sizeof *f->cost);
+    f->share = calloc((size_t)f->most, sizeof *f->share);
+    f->rate = calloc((size_t)f->most, sizeof *f->rate);
+    return f->cost && f->share && f->rate ? EXIT_OK
+                                          : cli_error("out of memory");
+}
+
+void follow_deinit(follow *f)
+{
+    free(f->cost);
+    free(f->share);
+    free(f->rate);
+}
+
+static double cost_of(const follow *f, const nash_job *job, double macs)
+{
+    return macs * job->train.epochs * (job->on_all ? f->n_all : f->n_train);
+}
+
+/* What the steps after this one will cost if networks stay as they are. */
+static double cost_ahead(const follow *f, double macs)
+{
+    const nash_search_opts *o = f->opts;
+    double children = (double)o->epochs * f->n_train;
+    double final = (double)o->final_epochs * f->n_all;
+    if (f->step >= nash_search_last_step(o))
+        return 0.0;
+    if (o->strategy == NASH_STRATEGY_RANDOM)
+        return macs * (final + (double)o->epochs * o->steps * f->n_all);
+    return macs * (children * o->neighbours * (o->steps - f->step) + final);
+}
+
+void follow_step(follow *f, const nash_job *jobs, int32_t n)
+{
+    double all = 0.0;
+    for (int32_t i = 0; i < f->n; i++)
+        f->done += f->cost[i];
+    f->step = jobs[0].step;
+    f->n = n;
+    f->finished = 0;
+    for (int32_t i = 0; i < n; i++) {
+        double macs = (double)nash_graph_macs(nash_model_graph(jobs[i].model));
+        all += macs;
+        f->cost[i] = cost_of(f, &jobs[i], macs);
+        f->share[i] = f->rate[i] = 0.0;
+    }
+    f->ahead = cost_ahead(f, all / n);
+}
+
+static void redraw(follow *f)
+{
+    char label[64], rate[48];
+    double now = 0.0, step = 0.0, images_per_second = 0.0;
+    for (int32_t i = 0; i < f->n; i++) {
+        now += f->share[i] * f->cost[i];
+        step += f->cost[i];
+        images_per_second += f->rate[i];
+    }
+    double total = f->done + step + f->ahead;
+    double share = total > 0.0 ? (f->done + now) / total : 0.0;
+    f->shown = fmax(f->shown, share);
+    if (f->n > 1)
+        snprintf(label, sizeof label, "step %d of %d: %d of %d candidates",
+                 f->step, f->opts->steps, f->finished, f->n);
+    else
+        snprintf(label, sizeof label, "%s",
+                 f->step == 0 ? "starting network" : "final training");
+    snprintf(rate, sizeof rate, "%.0f images/s", images_per_second);
+    progress_show(label, fmin(f->shown, 1.0), rate);
+}
+
+void follow_progress(follow *f, const nash_job *job, double share,
+                     double images_per_second)
+{
+    f->share[job->child] = share;
+    f->rate[job->child] = images_per_second;
+    redraw(f);
+}
+
+static void print_outcome(const nash_job *job, const nash_outcome *outcome)
+{
+    char params[32], macs[32], time[32], score[64] = "trained on all images";
+    const nash_graph *g = nash_model_graph(job->model);
+    if (outcome->status != NASH_OK) {
+        progress_line("%4d-%02d  %-6s  failed: %s", job->step, job->child,
+                      nash_candidate_kind_name(job->kind), outcome->message);
+        return;
+    }
+    if (!job->on_all)
+        snprintf(score, sizeof score, "val error %5.2f %%  loss %.4f",
+                 100.0 * outcome->val.error, outcome->val.loss);
+    progress_line("%4d-%02d  %-6s  %s  %s parameters  %s MACs  %s", job->step,
+                  job->child, nash_candidate_kind_name(job->kind), score,
+                  cli_count(params, (double)nash_graph_params(g)),
+                  cli_count(macs, (double)nash_graph_macs(g)),
+                  cli_time(time, outcome->seconds));
+}
+
+void follow_outcome(follow *f, const nash_job *job, const nash_outcome *outcome)
+{
+    f->share[job->child] = 1.0;
+    f->rate[job->child] = 0.0;
+    f->finished++;
+    print_outcome(job, outcome);
+}
+
+void follow_choice(follow *f, int32_t step, int32_t child)
+{
+    if (f->n > 1)
+        progress_line("step %d of %d: candidate %d-%02d wins", step,
+                      f->opts->steps, step, child);
+}

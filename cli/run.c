@@ -1,0 +1,518 @@
+/*
+ * Assembling a run: data, starting network, probe, store and evaluator. The
+ * directory is made only when all of its input was found sound. best.onnx is
+ * replaced before a step's choice is recorded, so it is never older than it.
+ */
+#include "run.h"
+
+#include "cli.h"
+#include "open.h"
+#include "progress.h"
+#include "verdict.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROBE_IMAGES = 1024 };
+
+static volatile int stop_asked;
+
+static void ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    if (stop_asked++)
+        _exit(EXIT_FAILED); /* candidates end when our pipes close */
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask_to_stop};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static double now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+char *run_path(const run *r, const char *file)
+{
+    char *path;
+    if (asprintf(&path, "%s/%s", r->dir, file) >= 0)
+        return path;
+    cli_error("out of memory");
+    return NULL;
+}
+
+nash_status run_set_number(const run *r, const char *key, double value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", value);
+    return nash_store_set(r->store, key, text);
+}
+
+nash_status run_note_time(const run *r)
+{
+    return run_set_number(r, NASH_RUN_SECONDS,
+                          r->seconds + now_seconds() - r->began);
+}
+
+static void run_deinit(run *r)
+{
+    if (r->evaluator.ctx)
+        nash_process_evaluator_close(&r->evaluator);
+    if (r->probe.ctx)
+        nash_probe_close(&r->probe);
+    follow_deinit(&r->follow);
+    nash_model_free(r->best);
+    nash_model_free(r->start);
+    nash_store_close(r->store);
+    nash_dataset_close(r->data);
+    free(r->data_dir);
+}
+
+/* ---- data and starting network ------------------------------------------ */
+
+static int take_images(run *r)
+{
+    if (nash_dataset_images(&r->images, r->data, NASH_PART_TRAIN) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int make_start(run *r)
+{
+    const settings *s = r->s;
+    nash_dataset_opts data = nash_dataset_opts_default();
+    nash_net_opts net = nash_net_opts_default();
+    net.seed = s->search.seed;
+    net.bn_momentum = (float)s->bn_momentum;
+    memcpy(net.widths, s->widths, sizeof net.widths);
+    int result = settings_size(&data.height, &data.width, s, "search");
+    if (result != EXIT_OK)
+        return result;
+    if (nash_dataset_open(&r->data, r->data_dir, &data) != NASH_OK ||
+        nash_net_for_data(&r->start, "start", r->data, &net) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int read_start(run *r, const char *path)
+{
+    if (nash_onnx_read(&r->start, path) != NASH_OK)
+        return cli_fail(NULL);
+    int result = open_for_model(&r->data, r->data_dir, r->start, path);
+    if (result == EXIT_OK && nash_describe_data(r->start, r->data) != NASH_OK)
+        result = cli_fail(NULL);
+    return result;
+}
+
+static int find_data(run *r, const char *data_dir)
+{
+    r->data_dir = realpath(data_dir, NULL);
+    if (!r->data_dir)
+        return cli_error("data directory %s: %s", data_dir, strerror(errno));
+    return EXIT_OK;
+}
+
+/* ---- what a search needs ------------------------------------------------ */
+
+/* Augmented training images, those of as many epochs as it takes. */
+static void fill_probe(float *pixels, int32_t *labels, int32_t *order,
+                       const run *r, const int32_t *train, int32_t n)
+{
+    const nash_images *images = r->images;
+    const nash_shape shape = images->shape;
+    const int64_t values = (int64_t)shape.c * shape.h * shape.w;
+    float mean[4], std[4];
+    nash_batch_key key = {r->s->search.seed, UINT32_MAX, 0};
+    nash_images_moments(images, NULL, images->n, mean, std);
+    for (int32_t at = 0; at < PROBE_IMAGES; at += n, key.epoch++) {
+        int32_t take = n < PROBE_IMAGES - at ? n : PROBE_IMAGES - at;
+        nash_batch_order(order, train, n, &key);
+        nash_batch_fill(pixels + at * values, labels, images, order, take,
+                        &r->s->search.train.augment, mean, &key);
+    }
+}
+
+static int open_probe(run *r, const int32_t *train, int32_t n)
+{
+    const nash_shape shape = r->images->shape;
+    const size_t values = (size_t)shape.c * (size_t)shape.h * (size_t)shape.w;
+    nash_plan_opts plan = nash_plan_opts_default();
+    plan.precision = NASH_PRECISION_F32;
+    plan.threads = 1;
+    if (r->s->search.train.batch < PROBE_IMAGES)
+        plan.batch = r->s->search.train.batch;
+    float *pixels = calloc(PROBE_IMAGES * values, sizeof *pixels);
+    int32_t *labels = calloc(PROBE_IMAGES, sizeof *labels);
+    int32_t *order = calloc((size_t)n, sizeof *order);
+    int result = EXIT_OK;
+    if (!pixels || !labels || !order) {
+        result = cli_error("out of memory");
+    } else {
+        fill_probe(pixels, labels, order, r, train, n);
+        if (nash_probe_open(&r->probe, pixels, PROBE_IMAGES, shape, &plan) !=
+            NASH_OK)
+            result = cli_fail(NULL);
+    }
+    free(order);
+    free(labels);
+    free(pixels);
+    return result;
+}
+
+static nash_status bytes_of(void *ctx, size_t *bytes, const nash_graph *g)
+{
+    const run *r = ctx;
+    return nash_train_bytes(bytes, g, &r->s->search.train,
+                            (int32_t)r->follow.n_train);
+}
+
+static void on_progress(void *ctx, const nash_job *job, double share,
+                        double images_per_second)
+{
+    follow_progress(&((run *)ctx)->follow, job, share, images_per_second);
+}
+
+static nash_status on_epoch(void *ctx, const nash_job *job,
+                            const nash_epoch *epoch)
+{
+    const run *r = ctx;
+    return nash_store_epoch(r->store, job->step, job->child, epoch);
+}
+
+static nash_status on_finished(void *ctx, const nash_job *job,
+                               const nash_outcome *outcome)
+{
+    run *r = ctx;
+    const nash_observer *o = nash_store_observer(r->store);
+    follow_outcome(&r->follow, job, outcome);
+    return o->evaluated(o->ctx, job, 1, outcome);
+}
+
+static int open_evaluator(run *r)
+{
+    char program[4096];
+    const nash_shape shape = r->images->shape;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 0)
+        return cli_error("/proc/self/exe: %s", strerror(errno));
+    program[length] = '\0';
+    nash_process_opts opts = {.program = program,
+                              .launcher = r->s->launcher,
+                              .run_dir = r->dir,
+                              .data_dir = r->data_dir,
+                              .dataset = nash_dataset_opts_default(),
+                              .val_share = r->s->val_share,
+                              .jobs = r->s->jobs,
+                              .allow_mixed = r->s->allow_mixed,
+                              .stop = &stop_asked,
+                              .ctx = r,
+                              .progress = on_progress,
+                              .epoch = on_epoch,
+                              .finished = on_finished};
+    opts.dataset.channels = shape.c;
+    opts.dataset.height = shape.h;
+    opts.dataset.width = shape.w;
+    /* by default idle threads spin for milliseconds, which on a machine with
+     * other work on it costs far more than the wake-ups it saves */
+    if (!getenv("OMP_WAIT_POLICY"))
+        setenv("GOMP_SPINCOUNT", "10000", 0);
+    if (nash_process_evaluator_open(&r->evaluator, &opts) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int assemble(run *r)
+{
+    int32_t *train = NULL, *val = NULL, n_train, n_val;
+    if (nash_run_split(&train, &n_train, &val, &n_val, r->images,
+                       r->s->val_share, r->s->search.seed) != NASH_OK)
+        return cli_fail(NULL);
+    int result = follow_init(&r->follow, &r->s->search, n_train, r->images->n);
+    if (result == EXIT_OK)
+        result = open_probe(r, train, n_train);
+    if (result == EXIT_OK)
+        result = open_evaluator(r);
+    r->s->search.morph.bytes_of = bytes_of;
+    r->s->search.morph.bytes_ctx = r;
+    nash_split_free(val);
+    nash_split_free(train);
+    return result;
+}
+
+/* ---- the search --------------------------------------------------------- */
+
+static nash_status on_proposed(void *ctx, const nash_job *jobs, int32_t n,
+                               const int64_t *refused)
+{
+    run *r = ctx;
+    const nash_observer *o = nash_store_observer(r->store);
+    follow_step(&r->follow, jobs, n);
+    return o->proposed(o->ctx, jobs, n, refused);
+}
+
+static nash_status on_evaluated(void *ctx, const nash_job *jobs, int32_t n,
+                                const nash_outcome *outcomes)
+{
+    run *r = ctx;
+    const nash_observer *o = nash_store_observer(r->store);
+    for (int32_t i = 0; i < n; i++)
+        if (outcomes[i].status == NASH_EREFUSED)
+            follow_outcome(&r->follow, &jobs[i], &outcomes[i]);
+    return o->evaluated(o->ctx, jobs, n, outcomes);
+}
+
+static nash_status write_best(const run *r, const nash_model *m)
+{
+    char *path = run_path(r, "best.onnx");
+    nash_status status = path ? nash_onnx_write(m, path) : NASH_ENOMEM;
+    free(path);
+    return status;
+}
+
+static nash_status on_chosen(void *ctx, int32_t step, int32_t child,
+                             const nash_model *m)
+{
+    run *r = ctx;
+    const nash_observer *o = nash_store_observer(r->store);
+    nash_status status = write_best(r, m);
+    if (status == NASH_OK)
+        status = o->chosen(o->ctx, step, child, m);
+    if (status == NASH_OK && !r->s->keep_all)
+        status = nash_candidates_prune(r->dir, step, child);
+    if (status == NASH_OK)
+        status = run_note_time(r);
+    if (status == NASH_OK)
+        follow_choice(&r->follow, step, child);
+    return status;
+}
+
+static int say_why(const run *r, nash_status status)
+{
+    char hint[4200];
+    snprintf(hint, sizeof hint, "'nash resume %s' goes on", r->dir);
+    nash_store_event(r->store,
+                     status == NASH_ESTOP ? "stopped" : nash_error_message());
+    if (status == NASH_EDIVERGED)
+        return cli_fail("a smaller --lr-start, or some --warmup, may help");
+    return cli_fail(hint);
+}
+
+static int search(run *r)
+{
+    const nash_observer observer = {r, on_proposed, on_evaluated, on_chosen};
+    nash_search_state state;
+    nash_status status = nash_store_state(&state, r->store);
+    if (status == NASH_OK && state.step >= 0 && !r->s->keep_all)
+        status = nash_candidates_prune(r->dir, state.step, state.child);
+    if (status == NASH_OK)
+        status = nash_search(&r->best, r->start, &r->s->search, &r->probe,
+                             &r->evaluator, &observer, &state);
+    progress_clear();
+    if (status == NASH_OK || status == NASH_ESTOP)
+        run_note_time(r);
+    return status == NASH_OK ? EXIT_OK : say_why(r, status);
+}
+
+/* From the first step, or the one after the last finished, to the end. */
+static int go(run *r)
+{
+    r->began = now_seconds();
+    catch_signals();
+    int result = assemble(r);
+    if (result == EXIT_OK)
+        result = search(r);
+    if (result == EXIT_OK)
+        result = verdict_reach(r);
+    if (result == EXIT_OK)
+        result = verdict_print(r->dir, r->s->json);
+    return result;
+}
+
+/* ---- beginning ---------------------------------------------------------- */
+
+/* A run's directory must be new, or empty. */
+static int check_new(const char *dir)
+{
+    char path[4200];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/run.db", dir);
+    if (stat(path, &info) == 0)
+        return cli_error("%s holds a run already: 'nash resume %s' goes on "
+                         "with it",
+                         dir, dir);
+    DIR *listing = opendir(dir);
+    if (!listing)
+        return errno == ENOENT ? EXIT_OK
+                               : cli_error("%s: %s", dir, strerror(errno));
+    int entries = 0;
+    while (readdir(listing))
+        entries++;
+    closedir(listing);
+    if (entries > 2) /* . and .. */
+        return cli_error("%s is not empty, expected a new directory", dir);
+    return EXIT_OK;
+}
+
+static int make_directories(const char *dir)
+{
+    char *path = strdup(dir);
+    int result = path ? EXIT_OK : cli_error("out of memory");
+    for (char *at = path; at && result == EXIT_OK; *at++ = '/') {
+        at = strchr(at + 1, '/');
+        if (!at)
+            break;
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            result = cli_error("%s: %s", path, strerror(errno));
+    }
+    if (result == EXIT_OK && mkdir(dir, 0777) != 0 && errno != EEXIST)
+        result = cli_error("%s: %s", dir, strerror(errno));
+    free(path);
+    return result;
+}
+
+static int record_rest(const run *r)
+{
+    char hash[24], jobs[16];
+    snprintf(hash, sizeof hash, "%016" PRIx64, nash_dataset_hash(r->data));
+    snprintf(jobs, sizeof jobs, "%d", r->s->jobs);
+    const char *const rest[][2] = {
+        {NASH_RUN_DATA, r->data_dir},
+        {NASH_RUN_DATASET, nash_dataset_format(r->data)},
+        {NASH_RUN_CLASSES, nash_model_meta(r->start, NASH_META_CLASSES)},
+        {"data_hash", hash},
+        {"jobs", jobs},
+        {"engine", nash_engine_describe(NASH_ENGINE_ONEDNN)},
+        {"nash_version", NASH_VERSION},
+    };
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        if (nash_store_set(r->store, rest[i][0], rest[i][1]) != NASH_OK)
+            return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int record(const run *r)
+{
+    if (nash_store_begin(r->store) != NASH_OK)
+        return cli_fail(NULL);
+    int result = settings_record(r->s, r->store);
+    if (result == EXIT_OK)
+        result = record_rest(r);
+    if (result == EXIT_OK && (nash_store_commit(r->store) != NASH_OK ||
+                              nash_store_event(r->store, "begun") != NASH_OK))
+        result = cli_fail(NULL);
+    return result;
+}
+
+static int make_run(run *r)
+{
+    int result = make_directories(r->dir);
+    if (result != EXIT_OK)
+        return result;
+    if (nash_store_open(&r->store, r->dir) != NASH_OK)
+        return cli_fail(NULL);
+    char *start = run_path(r, "start.onnx");
+    if (!start)
+        result = EXIT_FAILED;
+    else if (nash_onnx_write(r->start, start) != NASH_OK)
+        result = cli_fail(NULL);
+    free(start);
+    return result == EXIT_OK ? record(r) : result;
+}
+
+int run_begin(settings *s, const char *data_dir, const char *run_dir)
+{
+    run r = {.s = s, .dir = run_dir};
+    int result = check_new(run_dir);
+    if (result == EXIT_OK)
+        result = find_data(&r, data_dir);
+    if (result == EXIT_OK)
+        result = s->init ? read_start(&r, s->init) : make_start(&r);
+    if (result == EXIT_OK)
+        result = take_images(&r);
+    if (result == EXIT_OK)
+        result = make_run(&r);
+    if (result == EXIT_OK)
+        result = go(&r);
+    run_deinit(&r);
+    return result;
+}
+
+/* ---- resuming ----------------------------------------------------------- */
+
+/* The data must be what the run began with. */
+static int check_data(const run *r, const nash_history *history)
+{
+    char hash[24];
+    const char *before = nash_history_get(history, "data_hash");
+    snprintf(hash, sizeof hash, "%016" PRIx64, nash_dataset_hash(r->data));
+    if (before && strcmp(before, hash) == 0)
+        return EXIT_OK;
+    return cli_error("the training images of %s have changed since %s began",
+                     r->data_dir, r->dir);
+}
+
+static int reopen(run *r, const nash_history *history)
+{
+    char *start = run_path(r, "start.onnx");
+    const char *data = nash_history_get(history, NASH_RUN_DATA);
+    const char *seconds = nash_history_get(history, NASH_RUN_SECONDS);
+    r->seconds = seconds ? strtod(seconds, NULL) : 0.0;
+    int result = !start ? EXIT_FAILED
+                 : data ? find_data(r, data)
+                        : cli_error("the run has no setting 'data'");
+    if (result == EXIT_OK)
+        result = read_start(r, start);
+    free(start);
+    if (result == EXIT_OK)
+        result = take_images(r);
+    if (result == EXIT_OK)
+        result = check_data(r, history);
+    if (result == EXIT_OK && nash_store_open(&r->store, r->dir) != NASH_OK)
+        result = cli_fail(NULL);
+    if (result == EXIT_OK && nash_store_event(r->store, "resumed") != NASH_OK)
+        result = cli_fail(NULL);
+    return result;
+}
+
+static int go_on(run *r, const nash_history *history)
+{
+    int result = settings_recall(r->s, history);
+    if (result == EXIT_OK)
+        result = settings_complete(r->s, "resume");
+    if (result == EXIT_OK)
+        result = reopen(r, history);
+    return result == EXIT_OK ? go(r) : result;
+}
+
+int run_resume(settings *s, const char *run_dir)
+{
+    run r = {.s = s, .dir = run_dir};
+    nash_history *history = NULL;
+    if (nash_history_load(&history, run_dir) != NASH_OK)
+        return cli_fail(NULL);
+    int result;
+    if (nash_history_get(history, "finished")) {
+        progress_line("%s is finished: there is nothing to resume", run_dir);
+        result = verdict_print(run_dir, s->json);
+    } else {
+        result = go_on(&r, history);
+    }
+    run_deinit(&r);
+    nash_history_free(history);
+    return result;
+}

@@ -1,0 +1,44 @@
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "follow.h"
+#include "settings.h"
+
+/*
+ * A run: the directory of a search, from its first step to the judgement on
+ * the test images. `nash search` begins one, `nash resume` goes on with it.
+ */
+
+typedef struct run {
+    settings *s;     /* borrowed, as dir */
+    const char *dir; /* RUN */
+    char *data_dir;  /* absolute; owned, as all below */
+    nash_dataset *data;
+    const nash_images *images; /* to train on; borrowed from data */
+    nash_store *store;
+    nash_model *start; /* model0 before training */
+    nash_model *best;  /* the result */
+    nash_probe probe;
+    nash_evaluator evaluator;
+    follow follow;
+    double began;   /* clock */
+    double seconds; /* of the run, before it was resumed */
+} run;
+
+/** Begin a run and search. @param s  completed; @return the exit status */
+int run_begin(settings *s, const char *data_dir, const char *run_dir);
+
+/** Go on with a run. @param s  how to run: jobs, launcher and so on
+ * @return the exit status */
+int run_resume(settings *s, const char *run_dir);
+
+/** "RUN/file"; yours to free(). NULL, after a sentence, without memory. */
+char *run_path(const run *r, const char *file);
+
+/** Set a number among the run's results. */
+nash_status run_set_number(const run *r, const char *key, double value);
+
+/** Record how long the run has taken so far. */
+nash_status run_note_time(const run *r);
+
+#endif

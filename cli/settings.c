@@ -1,0 +1,342 @@
+/* The settings of a search: their option table, presets, and record. */
+#include "settings.h"
+
+#include "cli.h"
+#include "memory.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const strategies[] = {"hillclimb", "random", NULL};
+static const char *const criteria[] = {"loss", "error", "balanced-error", NULL};
+static const char *const schedules[] = {"sgdr", "constant", NULL};
+static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+static const char *const widen_modes[] = {"copy", "fresh", "pair", NULL};
+
+const char *const settings_presets[] = {"fast", "paper", "smoke", "demo", NULL};
+
+enum { N_PRESETS = 4 };
+
+/* clang-format off: one column per preset, in the order of settings_presets */
+static const struct preset_row {
+    const char *option;
+    const char *values[N_PRESETS];
+} preset_rows[] = {
+    /*                 fast         paper         smoke     demo */
+    {"steps", {"3", "5", "2", "2"}},
+    {"neighbours", {"5", "8", "3", "4"}},
+    {"morphs", {"3", "5", "2", "3"}},
+    {"start-epochs", {"8", "20", "1", "4"}},
+    {"epochs", {"5", "17", "1", "2"}},
+    {"final-epochs", {"25", "100", "1", "10"}},
+    {"lr-start", {"0.05", "0.05", "0.05", "0.05"}},
+    {"lr-end", {"0", "0", "0", "0"}},
+    {"batch", {"128", "128", "32", "128"}},
+    {"nesterov", {"yes", "no", "no", "yes"}},
+    {"weight-decay", {"0.0005", "0.0005", "0.0005", "0.0005"}},
+    {"pad", {"4", "4", "2", "4"}},
+    {"widths", {"32,64,128", "64,128,256", "8,8,16", "32,64,128"}},
+};
+/* clang-format on */
+
+enum { N_ROWS = sizeof preset_rows / sizeof *preset_rows };
+
+settings settings_default(void)
+{
+    settings s = {.search = nash_search_opts_default(),
+                  .widths = {64, 128, 256},
+                  .bn_momentum = 0.9,
+                  .val_share = 0.2};
+    settings_apply_preset(&s, 0);
+    return s;
+}
+
+static const arg_option *find(const arg_option *options, const char *name)
+{
+    while (options->name && strcmp(options->name, name) != 0)
+        options++;
+    return options->name ? options : NULL;
+}
+
+void settings_apply_preset(settings *s, int preset)
+{
+    arg_option options[SETTINGS_MOST];
+    const arg_spec spec = {"search"};
+    settings_options(options, s);
+    s->preset = preset;
+    for (int i = 0; i < N_ROWS; i++)
+        arg_assign(&spec, find(options, preset_rows[i].option),
+                   preset_rows[i].values[preset]);
+}
+
+char *settings_preset_notes(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out, "%-14s", "presets:");
+    for (int p = 0; p < N_PRESETS; p++)
+        fprintf(out, " %12s", settings_presets[p]);
+    for (int i = 0; i < N_ROWS; i++) {
+        fprintf(out, "\n  %-12s", preset_rows[i].option);
+        for (int p = 0; p < N_PRESETS; p++)
+            fprintf(out, " %12s", preset_rows[i].values[p]);
+    }
+    fprintf(out, "\nOptions beside --preset override it.");
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* ---- the table --------------------------------------------------------- */
+
+/* Copy a part of the table; @return the number of options so far. */
+static int put(arg_option *to, int at, const arg_option *part)
+{
+    do
+        to[at] = *part;
+    while (part++->name && ++at);
+    return at;
+}
+
+static int put_search(arg_option *to, int at, settings *s)
+{
+    nash_search_opts *o = &s->search;
+    const arg_option part[] = {
+        {"strategy", ARG_CHOICE, &o->strategy,
+         "hill climbing, or the baseline: as many random morphisms at once",
+         .choices = strategies},
+        {"steps", ARG_INT, &o->steps, "of the hill climb", 0, 10000},
+        {"neighbours", ARG_INT, &o->neighbours,
+         "candidates of a step, the unmorphed parent among them", 2, 10000},
+        {"morphs", ARG_INT, &o->morphs, "morphisms in a row per child", 1,
+         1000},
+        {"start-epochs", ARG_INT, &o->start_epochs,
+         "of training the starting network", 0, 100000},
+        {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
+        {"final-epochs", ARG_INT, &o->final_epochs,
+         "of training the result on training and validation images", 0, 100000},
+        {"criterion", ARG_CHOICE, &o->criterion,
+         "what the best of a step has least of, on the validation images",
+         .choices = criteria},
+        {"inherit", ARG_YESNO, &o->inherit,
+         "children keep their parent's weights; no: an ablation"},
+        {"widen", ARG_CHOICE, &o->morph.widen_mode,
+         "how new channels are made: copies, fresh, or fresh in pairs",
+         .choices = widen_modes},
+        {"max-params", ARG_COUNT, &o->morph.max_params,
+         "refuse larger children, e.g. 5M", 0, 1e15, .fallback = "no limit"},
+        {"max-macs", ARG_COUNT, &o->morph.max_macs,
+         "refuse children that take more multiply-accumulates an image, e.g. "
+         "500M",
+         0, 1e15, .fallback = "no limit"},
+        {"max-memory", ARG_BYTES, &s->max_memory,
+         "refuse children whose training would take more, e.g. 2G",
+         .fallback = "what there is, shared by all jobs"},
+        {NULL}};
+    return put(to, at, part);
+}
+
+static int put_training(arg_option *to, int at, settings *s)
+{
+    nash_train_opts *t = &s->search.train;
+    const arg_option part[] = {
+        {"lr-start", ARG_REAL, &t->lr_start,
+         "learning rate at the start of every training", 0, 1e3},
+        {"lr-end", ARG_REAL, &t->lr_end, "and at its end", 0, 1e3},
+        {"final-lr-start", ARG_REAL, &s->final_lr_start,
+         "learning rate at the start of the final training", 0, 1e3,
+         .fallback = "as --lr-start"},
+        {"schedule", ARG_CHOICE, &t->schedule,
+         "how the rate falls: a half cosine, or not at all (an ablation)",
+         .choices = schedules},
+        {"warmup", ARG_REAL, &t->warmup,
+         "share of a training in which the rate rises first", 0, 0.99},
+        {"cycle", ARG_INT, &t->cycle, "epochs of the first cosine", 0, 100000,
+         .fallback = "all of them"},
+        {"cycle-growth", ARG_INT, &t->cycle_growth,
+         "each cosine is so many times longer than the one before", 1, 1000},
+        {"batch", ARG_INT, &t->batch, "images per step", 1, 65536},
+        {"momentum", ARG_REAL, &t->momentum, "of the gradient", 0, 0.9999},
+        {"nesterov", ARG_YESNO, &t->nesterov, "Nesterov's momentum"},
+        {"weight-decay", ARG_REAL, &t->weight_decay, "pull towards zero", 0,
+         10},
+        {"decay-all", ARG_YESNO, &t->decay_all,
+         "decay biases and batch normalisation too"},
+        {"label-smoothing", ARG_REAL, &t->label_smoothing,
+         "share of the target spread over all classes", 0, 0.99},
+        {"pad", ARG_INT, &t->augment.pad,
+         "pixels by which an image may be shifted", 0, 1024},
+        {"flip", ARG_YESNO, &t->augment.flip, "mirror half of the images"},
+        {"alternate-flip", ARG_YESNO, &t->augment.alternate,
+         "mirror an image in every other epoch"},
+        {"cutout", ARG_INT, &t->augment.cutout,
+         "side of the square that is hidden", 0, 1024},
+        {"snapshots", ARG_INT, &s->snapshots,
+         "judge the ensemble of the last N cosines of the final training; "
+         "without --cycle, of N equal ones",
+         0, 1000},
+        {NULL}};
+    return put(to, at, part);
+}
+
+static int put_start(arg_option *to, int at, settings *s)
+{
+    nash_train_opts *t = &s->search.train;
+    const arg_option part[] = {
+        {"init", ARG_TEXT, &s->init, "ONNX file of a network to start from",
+         .fallback = "the paper's starting network"},
+        {"widths", ARG_INTS, s->widths, "channels of the starting network",
+         .most = 3},
+        {"bn-momentum", ARG_REAL, &s->bn_momentum,
+         "share that running statistics keep per step", 0, 0.9999},
+        {"size", ARG_TEXT, &s->size,
+         "HxW, input size; images are resized to it",
+         .fallback = "the images' own"},
+        {"val-share", ARG_REAL, &s->val_share,
+         "of the training images, to judge candidates by", 0.001, 0.9},
+        {"seed", ARG_SEED, &s->search.seed, "of every random draw"},
+        {"precision", ARG_CHOICE, &t->precision,
+         "auto is bf16 where the chip computes it fast", .choices = precisions},
+        {"threads", ARG_INT, &t->threads,
+         "per candidate; a part of what fixes the result", 1, 1024},
+        {"final-threads", ARG_INT, &s->final_threads,
+         "for the starting network and the final training, likewise", 0, 1024,
+         .fallback = "all processors"},
+        {"keep-all", ARG_FLAG, &s->keep_all, "keep the models of the losers"},
+        {NULL}};
+    return put(to, at, part);
+}
+
+int settings_options(arg_option options[SETTINGS_MOST], settings *s)
+{
+    const arg_option preset[] = {{"preset", ARG_CHOICE, &s->preset,
+                                  "what the defaults are",
+                                  .choices = settings_presets},
+                                 {NULL}};
+    int n = put(options, 0, preset);
+    n = put_search(options, n, s);
+    n = put_training(options, n, s);
+    return put_start(options, n, s);
+}
+
+int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
+{
+    const arg_option part[] = {
+        {"jobs", ARG_INT, &s->jobs,
+         "candidates side by side; changes nothing but the time", 0, 1024,
+         .fallback = "processors / threads"},
+        {"launcher", ARG_TEXT, &s->launcher,
+         "words put before a candidate's command, e.g. 'srun -n1 -c8'",
+         .fallback = ""},
+        {"allow-mixed", ARG_FLAG, &s->allow_mixed,
+         "take candidates that computed on another instruction set"},
+        {"json", ARG_FLAG, &s->json, "print the result as JSON"},
+        {NULL}};
+    return put(options, 0, part);
+}
+
+/* ---- what is left open -------------------------------------------------- */
+
+/* All candidates together may use this share of the memory that there is. */
+static const double memory_share = 0.8;
+
+static void complete_numbers(settings *s)
+{
+    int cpus = cli_cpus();
+    int32_t threads = s->search.train.threads;
+    if (s->final_threads == 0)
+        s->final_threads = cpus;
+    if (s->jobs == 0) {
+        s->jobs = cpus / threads > 1 ? cpus / threads : 1;
+        if (s->jobs > s->search.neighbours)
+            s->jobs = s->search.neighbours;
+    }
+    if (s->max_memory == 0)
+        s->max_memory =
+            (size_t)(memory_share * (double)memory_available() / s->jobs);
+}
+
+int settings_complete(settings *s, const char *verb)
+{
+    nash_search_opts *o = &s->search;
+    int32_t height, width;
+    complete_numbers(s);
+    if (settings_size(&height, &width, s, verb) != EXIT_OK)
+        return EXIT_USAGE;
+    if (s->snapshots > o->final_epochs)
+        return cli_usage(verb,
+                         "--snapshots is %d, expected at most the %d of "
+                         "--final-epochs",
+                         s->snapshots, o->final_epochs);
+    if (o->strategy == NASH_STRATEGY_RANDOM && o->steps == 0)
+        return cli_usage(verb, "--strategy random needs at least 1 of --steps");
+    o->train.max_bytes = o->morph.max_bytes = s->max_memory;
+    o->start_train = o->final_train = o->train;
+    o->start_train.threads = o->final_train.threads = s->final_threads;
+    o->final_train.max_bytes = 0; /* what was trained will be trained */
+    o->final_train.snapshots = s->snapshots;
+    if (s->final_lr_start > 0.0)
+        o->final_train.lr_start = s->final_lr_start;
+    if (s->snapshots > 0 && o->train.cycle == 0)
+        o->final_train.cycle = o->final_epochs / s->snapshots;
+    return EXIT_OK;
+}
+
+int settings_size(int32_t *height, int32_t *width, const settings *s,
+                  const char *verb)
+{
+    int end = 0;
+    *height = *width = 0;
+    if (!s->size || (sscanf(s->size, "%" SCNd32 "x%" SCNd32 "%n", height, width,
+                            &end) == 2 &&
+                     s->size[end] == '\0' && *height >= 1 && *width >= 1))
+        return EXIT_OK;
+    return cli_usage(
+        verb, "--size is '%s', expected HEIGHTxWIDTH such as 64x48", s->size);
+}
+
+/* ---- the record --------------------------------------------------------- */
+
+/* "lr-start" -> "lr_start" */
+static void key_of(char key[64], const char *name)
+{
+    snprintf(key, 64, "%s", name);
+    for (char *c = key; *c; c++)
+        if (*c == '-')
+            *c = '_';
+}
+
+int settings_record(settings *s, nash_store *store)
+{
+    arg_option options[SETTINGS_MOST];
+    char key[64], text[4096];
+    settings_options(options, s);
+    for (const arg_option *o = options; o->name; o++) {
+        key_of(key, o->name);
+        arg_format(text, sizeof text, o);
+        if (nash_store_set(store, key, text) != NASH_OK)
+            return cli_fail(NULL);
+    }
+    return EXIT_OK;
+}
+
+int settings_recall(settings *s, const nash_history *history)
+{
+    arg_option options[SETTINGS_MOST];
+    const arg_spec spec = {"resume"};
+    char key[64];
+    settings_options(options, s);
+    for (const arg_option *o = options; o->name; o++) {
+        key_of(key, o->name);
+        const char *text = nash_history_get(history, key);
+        if (!text)
+            return cli_error("the run has no setting '%s'", key);
+        if (o->type == ARG_TEXT && !*text)
+            *(const char **)o->value = NULL;
+        else if (arg_assign(&spec, o, text) != ARGS_GO)
+            return cli_error("the run's setting '%s' is not usable", key);
+    }
+    return EXIT_OK;
+}

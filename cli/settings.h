@@ -1,0 +1,68 @@
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include "args.h"
+
+#include <nash/nash.h>
+
+/*
+ * What a search is asked to do: a table of options with presets, recorded in
+ * the run's database under the options' names and read back by `nash resume`.
+ */
+
+enum { SETTINGS_MOST = 56 }; /* options in the table, its end included */
+
+typedef struct settings {
+    /* what decides the result */
+    nash_search_opts search; /* its train options are those of children */
+    int preset;              /* position in settings_presets */
+    int32_t widths[3];
+    double bn_momentum;
+    double final_lr_start; /* 0: as for children */
+    int32_t final_threads; /* 0: all processors */
+    int32_t snapshots;
+    double val_share;
+    const char *init;  /* network to start from; NULL: the paper's */
+    const char *size;  /* "HxW"; NULL: the images' own */
+    size_t max_memory; /* of training a candidate; 0: see settings_complete() */
+    bool keep_all;
+    /* what does not */
+    int32_t jobs; /* 0: as many as threads allow */
+    const char *launcher;
+    bool allow_mixed, json;
+} settings;
+
+extern const char *const settings_presets[];
+
+/** The default preset. */
+settings settings_default(void);
+
+/** The options that are recorded, ended by a NULL name; they point into @p s,
+ * which must stay where it is. @return their number */
+int settings_options(arg_option options[SETTINGS_MOST], settings *s);
+
+/** The options of how to run: jobs, launcher and so on; likewise. */
+int settings_run_options(arg_option options[SETTINGS_MOST], settings *s);
+
+/** Set everything that the chosen preset sets. */
+void settings_apply_preset(settings *s, int preset);
+
+/** A table of the presets for --help; yours to free(). NULL: out of memory */
+char *settings_preset_notes(void);
+
+/** Replace every "as many as there are" by a number, and derive the train
+ * options of start and result. @return EXIT_OK, or EXIT_USAGE after a sentence
+ */
+int settings_complete(settings *s, const char *verb);
+
+/** Height and width of --size; 0, 0 without it. @return as above */
+int settings_size(int32_t *height, int32_t *width, const settings *s,
+                  const char *verb);
+
+/** Record them in a run, and read them back.
+ * @param history  borrowed as long as @p s: texts point into it
+ * @return EXIT_OK, or EXIT_FAILED after a sentence */
+int settings_record(settings *s, nash_store *store);
+int settings_recall(settings *s, const nash_history *history);
+
+#endif

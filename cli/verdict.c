@@ -1,0 +1,394 @@
+/*
+ * Judging a run's networks on the test images, and saying what came of it. The
+ * test images are read here and nowhere else, once the result is fixed.
+ */
+#include "verdict.h"
+
+#include "cli.h"
+#include "json.h"
+#include "progress.h"
+#include "table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Judging on the test images. */
+typedef struct verdict {
+    run *r;
+    const nash_images *test;
+    float *probabilities; /* [n,K] */
+    double *class_error;  /* [K] */
+    nash_score start, result, ensemble;
+    int32_t n_snapshots;
+} verdict;
+
+/* ---- judging ------------------------------------------------------------ */
+
+static int make_room(verdict *v)
+{
+    size_t n = (size_t)v->test->n, classes = (size_t)v->test->classes;
+    v->probabilities = calloc(n * classes, sizeof *v->probabilities);
+    v->class_error = calloc(classes, sizeof *v->class_error);
+    return v->probabilities && v->class_error ? EXIT_OK
+                                              : cli_error("out of memory");
+}
+
+/* In float32, as any other runtime will compute. */
+static nash_status judge(nash_score *score, verdict *v,
+                         nash_model *const *models, int32_t n)
+{
+    nash_plan_opts plan = nash_plan_opts_default();
+    plan.precision = NASH_PRECISION_F32;
+    plan.threads = v->r->s->final_threads;
+    nash_status status = nash_predict(v->probabilities, models, n, v->test,
+                                      NULL, v->test->n, &plan);
+    if (status == NASH_OK)
+        nash_score_of(score, v->class_error, v->probabilities, v->test->labels,
+                      v->test->n, v->test->classes);
+    return status;
+}
+
+static nash_status judge_start(verdict *v)
+{
+    nash_model *m = NULL;
+    nash_status status = nash_candidate_model(&m, v->r->dir, 0, 0, -1);
+    if (status == NASH_OK)
+        status = judge(&v->start, v, &m, 1);
+    nash_model_free(m);
+    return status;
+}
+
+/* The snapshots of the final training, named by the cosine that they end. */
+static nash_status load_snapshots(nash_model **models, verdict *v)
+{
+    const nash_search_opts *o = &v->r->s->search;
+    int32_t cosines = o->final_epochs + o->steps * o->epochs;
+    for (int32_t i = 0; i < cosines && v->n_snapshots < v->r->s->snapshots;
+         i++) {
+        nash_status status = nash_candidate_model(
+            &models[v->n_snapshots], v->r->dir, nash_search_last_step(o), 0, i);
+        if (status == NASH_OK)
+            v->n_snapshots++;
+        else if (status != NASH_ENOTFOUND)
+            return status;
+    }
+    return NASH_OK;
+}
+
+static nash_status judge_ensemble(verdict *v)
+{
+    int32_t most = v->r->s->snapshots;
+    nash_model **models = calloc((size_t)most + 1, sizeof(nash_model *));
+    if (!models)
+        return NASH_ENOMEM;
+    nash_status status = load_snapshots(models, v);
+    if (status == NASH_OK && v->n_snapshots > 0)
+        status = judge(&v->ensemble, v, models, v->n_snapshots);
+    for (int32_t i = 0; i < most; i++)
+        nash_model_free(models[i]);
+    free(models);
+    return status;
+}
+
+/* ---- recording ---------------------------------------------------------- */
+
+/* counts[true * K + predicted] */
+static void count_confusion(int32_t *counts, const verdict *v)
+{
+    int32_t classes = v->test->classes;
+    for (int32_t i = 0; i < v->test->n; i++) {
+        const float *p = v->probabilities + (int64_t)i * classes;
+        int32_t best = 0;
+        for (int32_t k = 1; k < classes; k++)
+            if (p[k] > p[best])
+                best = k;
+        counts[v->test->labels[i] * classes + best]++;
+    }
+}
+
+static void write_confusion(FILE *out, const int32_t *counts, int32_t classes)
+{
+    for (int32_t i = 0; i < classes; i++)
+        for (int32_t j = 0; j < classes; j++)
+            fprintf(out, "%s%d%s",
+                    j   ? ","
+                    : i ? ",["
+                        : "[[",
+                    counts[i * classes + j],
+                    j + 1 < classes   ? ""
+                    : i + 1 < classes ? "]"
+                                      : "]]");
+}
+
+static void write_class_errors(FILE *out, const double *errors, int32_t classes)
+{
+    for (int32_t k = 0; k < classes; k++) {
+        fputs(k ? "," : "[", out);
+        if (isfinite(errors[k]))
+            fprintf(out, "%.6g", errors[k]);
+        else
+            fputs("null", out);
+    }
+    fputc(']', out);
+}
+
+/* Of the result, whose probabilities v still holds. */
+static nash_status record_classes(const verdict *v)
+{
+    char *errors = NULL, *confusion = NULL;
+    size_t size;
+    int32_t classes = v->test->classes;
+    int32_t *counts = calloc((size_t)classes * (size_t)classes, sizeof *counts);
+    FILE *first = open_memstream(&errors, &size);
+    FILE *second = open_memstream(&confusion, &size);
+    nash_status status = NASH_ENOMEM;
+    if (counts && first && second) {
+        count_confusion(counts, v);
+        write_class_errors(first, v->class_error, classes);
+        write_confusion(second, counts, classes);
+        status = NASH_OK;
+    }
+    if ((first && fclose(first) != 0) | (second && fclose(second) != 0))
+        status = NASH_ENOMEM;
+    if (status == NASH_OK)
+        status = nash_store_set(v->r->store, NASH_RUN_CLASS_ERRORS, errors);
+    if (status == NASH_OK)
+        status = nash_store_set(v->r->store, NASH_RUN_CONFUSION, confusion);
+    free(counts);
+    free(errors);
+    free(confusion);
+    return status;
+}
+
+static nash_status record_score(const run *r, const char *prefix,
+                                const nash_score *score)
+{
+    char key[64];
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {{"error", score->error},
+                   {"loss", score->loss},
+                   {"balanced_error", score->balanced_error}};
+    nash_status status = NASH_OK;
+    for (size_t i = 0; i < 3 && status == NASH_OK; i++) {
+        snprintf(key, sizeof key, "%s_%s", prefix, numbers[i].name);
+        status = run_set_number(r, key, numbers[i].value);
+    }
+    return status;
+}
+
+/* Every number that the result was judged by goes into its file. */
+static nash_status describe(run *r, const nash_history *history,
+                            const nash_score *test)
+{
+    char text[320];
+    nash_score val = {nan(""), nan(""), nan(""), 0};
+    for (int32_t i = 0; i < history->n_records; i++)
+        if (history->records[i].chosen &&
+            isfinite(history->records[i].val.error))
+            val = history->records[i].val;
+    snprintf(text, sizeof text,
+             "{\"val_error\":%.9g,\"val_loss\":%.9g,\"val_images\":%d,"
+             "\"test_error\":%.9g,\"test_loss\":%.9g,"
+             "\"test_balanced_error\":%.9g,\"test_images\":%d}",
+             val.error, val.loss, val.images, test->error, test->loss,
+             test->balanced_error, test->images);
+    return nash_model_set_meta(r->best, NASH_META_SCORES, text);
+}
+
+static nash_status write_files(const verdict *v)
+{
+    run *r = v->r;
+    nash_history *history = NULL;
+    char *best = run_path(r, "best.onnx"), *report = run_path(r, "report.html");
+    nash_status status = best && report ? NASH_OK : NASH_ENOMEM;
+    if (status == NASH_OK)
+        status = nash_history_load(&history, r->dir);
+    if (status == NASH_OK)
+        status = describe(r, history, &v->result);
+    if (status == NASH_OK)
+        status = nash_onnx_write(r->best, best);
+    if (status == NASH_OK)
+        status = nash_report_write(report, history, r->best);
+    nash_history_free(history);
+    free(report);
+    free(best);
+    return status;
+}
+
+static nash_status judge_all(verdict *v)
+{
+    run *r = v->r;
+    nash_status status = judge_start(v);
+    if (status == NASH_OK)
+        status = record_score(r, "start_test", &v->start);
+    if (status == NASH_OK)
+        status = judge_ensemble(v);
+    if (status == NASH_OK && v->n_snapshots > 0)
+        status = record_score(r, "ensemble_test", &v->ensemble);
+    if (status == NASH_OK && v->n_snapshots > 0)
+        status = run_set_number(r, "ensemble_models", v->n_snapshots);
+    if (status == NASH_OK)
+        status = judge(&v->result, v, &r->best, 1);
+    if (status == NASH_OK)
+        status = record_score(r, "test", &v->result);
+    if (status == NASH_OK)
+        status = run_set_number(r, NASH_RUN_TEST_IMAGES, v->test->n);
+    if (status == NASH_OK)
+        status = record_classes(v);
+    if (status == NASH_OK)
+        status = run_note_time(r);
+    if (status == NASH_OK)
+        status = write_files(v);
+    if (status == NASH_OK)
+        status = nash_store_set(r->store, "finished", "yes");
+    if (status == NASH_OK)
+        status = nash_store_event(r->store, "finished");
+    return status;
+}
+
+int verdict_reach(run *r)
+{
+    verdict v = {.r = r};
+    progress_line("judging on the test images");
+    if (nash_dataset_images(&v.test, r->data, NASH_PART_TEST) != NASH_OK)
+        return cli_fail(NULL);
+    int result = make_room(&v);
+    if (result == EXIT_OK && judge_all(&v) != NASH_OK)
+        result = cli_fail(NULL);
+    free(v.class_error);
+    free(v.probabilities);
+    return result;
+}
+
+/* ---- saying it ---------------------------------------------------------- */
+
+static double number(const nash_history *h, const char *key)
+{
+    const char *text = nash_history_get(h, key);
+    return text ? strtod(text, NULL) : nan("");
+}
+
+static const nash_record *first_of(const nash_history *h)
+{
+    return h->n_records > 0 ? &h->records[0] : NULL;
+}
+
+/* The last winner. */
+static const nash_record *result_of(const nash_history *h)
+{
+    const nash_record *last = NULL;
+    for (int32_t i = 0; i < h->n_records; i++)
+        if (h->records[i].chosen)
+            last = &h->records[i];
+    return last;
+}
+
+typedef struct totals {
+    double pflop;
+    int32_t trained, failed;
+} totals;
+
+static totals sum_up(const nash_history *h)
+{
+    totals t = {0};
+    for (int32_t i = 0; i < h->n_records; i++) {
+        t.pflop += h->records[i].pflop;
+        t.trained += h->records[i].done && h->records[i].status == NASH_OK;
+        t.failed += h->records[i].done && h->records[i].status != NASH_OK;
+    }
+    return t;
+}
+
+static void add_row(table *t, const nash_history *h, const char *name,
+                    const char *prefix, const nash_record *r)
+{
+    char key[64], text[32];
+    table_cell(t, "%s", name);
+    snprintf(key, sizeof key, "%s_error", prefix);
+    table_cell(t, "%.2f %%", 100.0 * number(h, key));
+    snprintf(key, sizeof key, "%s_balanced_error", prefix);
+    table_cell(t, "%.2f %%", 100.0 * number(h, key));
+    snprintf(key, sizeof key, "%s_loss", prefix);
+    table_cell(t, "%.4f", number(h, key));
+    table_cell(t, "%s", cli_count(text, (double)r->params));
+    table_cell(t, "%s", cli_count(text, (double)r->macs));
+}
+
+static void print_text(const nash_history *h, const char *dir)
+{
+    static const char *const columns[] = {"network", ">test error", ">balanced",
+                                          ">loss",   ">parameters", ">MACs",
+                                          NULL};
+    char name[64], time[32];
+    totals sum = sum_up(h);
+    table *t = table_new(columns);
+    add_row(t, h, "starting network", "start_test", first_of(h));
+    add_row(t, h, "result", "test", result_of(h));
+    if (nash_history_get(h, "ensemble_models")) {
+        snprintf(name, sizeof name, "ensemble of %s snapshots",
+                 nash_history_get(h, "ensemble_models"));
+        add_row(t, h, name, "ensemble_test", result_of(h));
+    }
+    table_print(t);
+    printf("\n%d candidates trained, %d failed; %.3g PFLOP in %s\n",
+           sum.trained, sum.failed, sum.pflop,
+           cli_time(time, number(h, NASH_RUN_SECONDS)));
+    printf("the network: %s/best.onnx\nthe report:  %s/report.html\n", dir,
+           dir);
+}
+
+static void json_network(const nash_history *h, const char *name,
+                         const char *prefix, const nash_record *r)
+{
+    static const char *const scores[] = {"error", "loss", "balanced_error"};
+    char key[64];
+    json_object(name);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(key, sizeof key, "%s_%s", prefix, scores[i]);
+        json_real(scores[i], number(h, key));
+    }
+    json_int("params", r->params);
+    json_int("macs", r->macs);
+    json_end();
+}
+
+static void print_json(const nash_history *h, const char *dir)
+{
+    char path[4200];
+    totals sum = sum_up(h);
+    json_object(NULL);
+    json_text("run", dir);
+    snprintf(path, sizeof path, "%s/best.onnx", dir);
+    json_text("best", path);
+    snprintf(path, sizeof path, "%s/report.html", dir);
+    json_text("report", path);
+    json_network(h, "start", "start_test", first_of(h));
+    json_network(h, "result", "test", result_of(h));
+    if (nash_history_get(h, "ensemble_models"))
+        json_network(h, "ensemble", "ensemble_test", result_of(h));
+    json_int("test_images", (int64_t)number(h, NASH_RUN_TEST_IMAGES));
+    json_int("trained", sum.trained);
+    json_int("failed", sum.failed);
+    json_real("pflop", sum.pflop);
+    json_real("seconds", number(h, NASH_RUN_SECONDS));
+    json_end();
+}
+
+int verdict_print(const char *run_dir, bool json)
+{
+    nash_history *h = NULL;
+    int result = EXIT_OK;
+    if (nash_history_load(&h, run_dir) != NASH_OK)
+        return cli_fail(NULL);
+    if (!first_of(h) || !result_of(h))
+        result = cli_error("%s holds no finished candidate", run_dir);
+    else if (json)
+        print_json(h, run_dir);
+    else
+        print_text(h, run_dir);
+    nash_history_free(h);
+    return result;
+}
