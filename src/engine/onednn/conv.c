@@ -136,6 +136,13 @@ static dnnl_status_t create_desc(dnnl_primitive_desc_t *out, const ni_onednn *p,
     return result;
 }
 
+/* oneDNN 2.6's bf16 weight gradient reads scratch memory that it never wrote
+ * where a stride is wider than the input. */
+static bool bf16_is_sound(const conv_shape *c, conv_kind kind)
+{
+    return kind != CONV_WEIGHTS || c->stride[1] <= c->src.dims[3];
+}
+
 /* The best primitive there is: in bf16 if the plan is, else in float32. */
 static nash_status choose(dnnl_primitive_desc_t *out, conv_shape *c,
                           const ni_onednn *p, int32_t id, conv_kind kind,
@@ -147,7 +154,8 @@ static nash_status choose(dnnl_primitive_desc_t *out, conv_shape *c,
     dnnl_status_t result = dnnl_unimplemented;
     if (p->bf16) {
         *c = describe(p, id, dnnl_bf16);
-        result = create_desc(out, p, c, kind, relu);
+        if (bf16_is_sound(c, kind))
+            result = create_desc(out, p, c, kind, relu);
     }
     if (result == dnnl_unimplemented) {
         *c = describe(p, id, dnnl_f32);
