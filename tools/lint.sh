@@ -26,4 +26,4 @@ cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
 
 echo "lint: clang-tidy"
 # shellcheck disable=SC2086
-printf '%s\n' $units | xargs -P 2 -n 8 clang-tidy --quiet -p build-dev 2>/dev/null
+printf '%s\n' $units | xargs -P 2 -n 1 clang-tidy --quiet -p build-dev 2>/dev/null

@@ -32,7 +32,7 @@ void *ni_alloc(int64_t count, size_t size)
 {
     size_t bytes;
     if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) ||
-        bytes > (size_t)PTRDIFF_MAX - 2 * HEADER_BYTES) {
+        bytes > (size_t)PTRDIFF_MAX - (size_t)(2 * HEADER_BYTES)) {
         ni_fail(NASH_ENOMEM, "out of memory: %lld items of %zu bytes",
                 (long long)count, size);
         return NULL;
@@ -72,10 +72,10 @@ void *ni_realloc(void *block, int64_t count, size_t size)
 
 char *ni_strdup(const char *text)
 {
-    size_t length = strlen(text);
-    char *copy = ni_alloc((int64_t)length + 1, 1);
+    size_t size = strlen(text) + 1;
+    char *copy = ni_alloc((int64_t)size, 1);
     if (copy)
-        memcpy(copy, text, length);
+        memcpy(copy, text, size);
     return copy;
 }
 
