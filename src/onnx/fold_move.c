@@ -257,7 +257,7 @@ NI_FOLD(reshape)
             NI_MAX_RANK);
     for (int32_t i = 0; i < (int32_t)target->count; i++) {
         dims[i] = target->ints[i];
-        if (dims[i] == 0 && i < in->n_dims)
+        if (i < in->n_dims && dims[i] == 0)
             dims[i] = in->dims[i];
         if (dims[i] == -1 && open < 0)
             open = i;

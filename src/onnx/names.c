@@ -1,7 +1,9 @@
 /* Names in files: ours, which hold tags, and strangers', for sentences. */
 #include "names.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LONGEST = 48 };
@@ -16,7 +18,7 @@ ni_print ni_onnx_print(const char *name)
         out.text[i] = (char)(c < 0x20 || c == 0x7F ? '?' : c);
     }
     if (shown < length)
-        strcpy(out.text + shown, "...");
+        memcpy(out.text + shown, "...", 4);
     return out;
 }
 
@@ -49,4 +51,30 @@ int32_t ni_onnx_tag(const char *name, nash_op op)
             return -1;
     }
     return (int32_t)tag;
+}
+
+static bool scan_number(int32_t *value, const char **text)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(*text, &end, 10);
+    if (end == *text || errno != 0 || number < INT32_MIN || number > INT32_MAX)
+        return false;
+    *value = (int32_t)number;
+    *text = end;
+    return true;
+}
+
+bool ni_onnx_scan(int32_t *values, const char *text, const char *format)
+{
+    while (text && *format) {
+        if (strncmp(format, "%d", 2) == 0) {
+            if (!scan_number(values++, &text))
+                return false;
+            format += 2;
+        } else if (*format++ != *text++) {
+            return false;
+        }
+    }
+    return text && !*text;
 }

@@ -2,7 +2,7 @@
 #define NI_ONNX_NOTE_H
 
 /* The doc_string of a pool that is written with other attributes than it has:
- * its own, for scanf and printf. */
+ * its own. */
 #define NI_ONNX_POOL_NOTE "ceil_mode=1 count_include_pad=%d pads=%d,%d,%d,%d"
 
 /* The doc_string of the graph's input: its tag. */

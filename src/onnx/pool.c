@@ -29,12 +29,17 @@ void *ni_pool_alloc(ni_pool *pool, int64_t count, size_t size)
     return block + 1;
 }
 
+void *ni_pool_pointers(ni_pool *pool, int64_t count)
+{
+    return ni_pool_alloc(pool, count, sizeof(void *));
+}
+
 char *ni_pool_strdup(ni_pool *pool, const char *text)
 {
-    size_t length = strlen(text);
-    char *copy = ni_pool_alloc(pool, (int64_t)length + 1, 1);
+    size_t size_bytes = strlen(text) + 1;
+    char *copy = ni_pool_alloc(pool, (int64_t)size_bytes, 1);
     if (copy)
-        memcpy(copy, text, length);
+        memcpy(copy, text, size_bytes);
     return copy;
 }
 

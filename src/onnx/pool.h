@@ -12,6 +12,9 @@ typedef struct ni_pool {
  * sentence set when memory is out. */
 void *ni_pool_alloc(ni_pool *pool, int64_t count, size_t size);
 
+/** The same of pointers to anything. */
+void *ni_pool_pointers(ni_pool *pool, int64_t count);
+
 /** Copy of a string, likewise. */
 char *ni_pool_strdup(ni_pool *pool, const char *text);
 

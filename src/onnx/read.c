@@ -68,7 +68,8 @@ static nash_status check_header(ni_reader *r)
 {
     nash_status status = NASH_OK;
     const ni_pb_model *file = r->file;
-    REQUIRE(file->graph, NASH_EFORMAT, "%s holds no ONNX graph", r->name);
+    REQUIRE(file && file->graph, NASH_EFORMAT, "%s holds no ONNX graph",
+            r->name);
     for (size_t i = 0; i < file->n_opset_import; i++)
         if (is_default_domain(file->opset_import[i]->domain))
             r->opset = file->opset_import[i]->version;

@@ -6,8 +6,6 @@
 #include "reader.h"
 
 #include <float.h>
-#include <math.h>
-#include <stdio.h>
 
 nash_status ni_read_size(int32_t *out, int64_t value, int32_t least,
                          const char *what)
@@ -221,15 +219,14 @@ done:
 static bool read_note(nash_attrs *attrs, const ni_reader *r,
                       const ni_pb_node *node, nash_op op)
 {
-    int include, *pads = attrs->pads, noted[4];
-    if (!ni_reader_is_own(r, node, op) || !node->doc_string ||
-        sscanf(node->doc_string, NI_ONNX_POOL_NOTE, &include, &noted[0],
-               &noted[1], &noted[2], &noted[3]) != 5)
+    int32_t noted[5];
+    if (!ni_reader_is_own(r, node, op) ||
+        !ni_onnx_scan(noted, node->doc_string, NI_ONNX_POOL_NOTE))
         return false;
     for (int i = 0; i < 4; i++)
-        pads[i] = noted[i];
+        attrs->pads[i] = noted[1 + i];
     attrs->ceil_mode = true;
-    attrs->count_include_pad = include != 0;
+    attrs->count_include_pad = noted[0] != 0;
     return true;
 }
 

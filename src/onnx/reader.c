@@ -7,7 +7,6 @@
 #include "note.h"
 #include "reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +134,7 @@ done:
     return status;
 }
 
-/* The one input that no initializer fills. */
+/* The one input that no initializer fills; NULL if there is none. */
 static nash_status find_input(const ni_pb_value_info **out, const ni_reader *r)
 {
     const ni_pb_graph *g = r->proto;
@@ -151,8 +150,6 @@ static nash_status find_input(const ni_pb_value_info **out, const ni_reader *r)
                            ni_onnx_print(face->name).text);
         *out = face;
     }
-    if (!*out || !(*out)->name || !*(*out)->name)
-        return ni_fail(NASH_EFORMAT, "%s: it has no input", r->name);
     return NASH_OK;
 }
 
@@ -162,6 +159,8 @@ static nash_status open_input(ni_reader *r)
     nash_attrs attrs = nash_attrs_default();
     const ni_pb_value_info *face;
     TRY(find_input(&face, r));
+    REQUIRE(face && face->name && *face->name, NASH_EFORMAT,
+            "%s: it has no input", r->name);
     TRY(read_face(&attrs, r, face));
     ni_value *value = add_name(r, face->name);
     TRY(ni_reader_blame(
@@ -170,9 +169,8 @@ static nash_status open_input(ni_reader *r)
     value->kind = NI_VALUE_TENSOR;
     value->rank = 4;
     TRY(sort_names(r));
-    int tag = -1;
-    if (r->ours && face->doc_string &&
-        sscanf(face->doc_string, NI_ONNX_INPUT_NOTE, &tag) == 1)
+    int32_t tag;
+    if (r->ours && ni_onnx_scan(&tag, face->doc_string, NI_ONNX_INPUT_NOTE))
         r->built[0].tag = tag;
 done:
     return status;

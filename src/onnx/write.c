@@ -19,15 +19,13 @@ static nash_status make_room(ni_writer *w)
     int64_t n = nash_graph_size(w->graph), nodes = 4 * n;
     for (int32_t id = 0; id < n; id++)
         nodes += nash_graph_node(w->graph, id)->n_inputs;
-    NEW_FROM(w->names, ni_pool_alloc(&w->pool, n, sizeof *w->names));
+    NEW_FROM(w->names, ni_pool_pointers(&w->pool, n));
     NEW_FROM(w->rank, ni_pool_alloc(&w->pool, n, sizeof *w->rank));
     NEW_FROM(w->out, ni_pool_alloc(&w->pool, 1, sizeof *w->out));
     onnx__graph_proto__init(w->out);
-    NEW_FROM(w->out->node,
-             ni_pool_alloc(&w->pool, nodes, sizeof *w->out->node));
+    NEW_FROM(w->out->node, ni_pool_pointers(&w->pool, nodes));
     NEW_FROM(w->out->initializer,
-             ni_pool_alloc(&w->pool, NASH_SLOT_COUNT * n + 2,
-                           sizeof *w->out->initializer));
+             ni_pool_pointers(&w->pool, NASH_SLOT_COUNT * n + 2));
 done:
     return status;
 }
@@ -52,7 +50,7 @@ static nash_status make_dims(ni_pb_shape *shape, ni_writer *w,
                              const int32_t *sizes, int32_t n)
 {
     nash_status status = NASH_OK;
-    NEW_FROM(shape->dim, ni_pool_alloc(&w->pool, n + 1, sizeof *shape->dim));
+    NEW_FROM(shape->dim, ni_pool_pointers(&w->pool, n + 1));
     for (int32_t i = 0; i <= n; i++) {
         ni_pb_dim *dim = NULL;
         NEW_FROM(dim, ni_pool_alloc(&w->pool, 1, sizeof *dim));
@@ -80,7 +78,7 @@ static nash_status make_face(ni_pb_value_info ***list, size_t *count,
     nash_status status = NASH_OK;
     Onnx__TypeProto__Tensor *tensor = NULL;
     ni_pb_value_info *face = NULL;
-    NEW_FROM(*list, ni_pool_alloc(&w->pool, 1, sizeof **list));
+    NEW_FROM(*list, ni_pool_pointers(&w->pool, 1));
     NEW_FROM(face, ni_pool_alloc(&w->pool, 1, sizeof *face));
     onnx__value_info_proto__init(face);
     face->name = name;
@@ -122,8 +120,7 @@ static nash_status make_metadata(ni_pb_model *file, ni_writer *w)
 {
     nash_status status = NASH_OK;
     int32_t n = nash_model_meta_count(w->model);
-    NEW_FROM(file->metadata_props,
-             ni_pool_alloc(&w->pool, n, sizeof *file->metadata_props));
+    NEW_FROM(file->metadata_props, ni_pool_pointers(&w->pool, n));
     for (int32_t i = 0; i < n; i++) {
         const char *key, *value;
         ni_pb_entry *entry = NULL;
@@ -145,8 +142,7 @@ static nash_status make_header(ni_pb_model *file, ni_writer *w)
     file->has_ir_version = 1;
     file->ir_version = IR_VERSION;
     NEW_FROM(file->producer_name, ni_pool_strdup(&w->pool, NI_ONNX_PRODUCER));
-    NEW_FROM(file->opset_import,
-             ni_pool_alloc(&w->pool, 1, sizeof *file->opset_import));
+    NEW_FROM(file->opset_import, ni_pool_pointers(&w->pool, 1));
     NEW_FROM(opset, ni_pool_alloc(&w->pool, 1, sizeof *opset));
     onnx__operator_set_id_proto__init(opset);
     NEW_FROM(opset->domain, ni_pool_strdup(&w->pool, ""));

@@ -14,7 +14,7 @@ static nash_status add_operator(ni_pb_node **out, ni_writer *w, int32_t id,
     nash_status status = NASH_OK;
     int32_t n = nash_graph_node(w->graph, id)->n_inputs;
     char **names = NULL;
-    NEW_FROM(names, ni_pool_alloc(&w->pool, n, sizeof *names));
+    NEW_FROM(names, ni_pool_pointers(&w->pool, n));
     for (int32_t k = 0; k < n; k++)
         TRY(ni_writer_source(&names[k], w, id, k, rank));
     /* room for the tensors that a layer reads beside its inputs */

@@ -20,8 +20,8 @@ nash_status ni_writer_node(ni_pb_node **out, ni_writer *w, const char *type,
     onnx__node_proto__init(node);
     node->name = name;
     NEW_FROM(node->op_type, ni_pool_strdup(&w->pool, type));
-    NEW_FROM(node->input, ni_pool_alloc(&w->pool, inputs, sizeof *node->input));
-    NEW_FROM(node->output, ni_pool_alloc(&w->pool, 1, sizeof *node->output));
+    NEW_FROM(node->input, ni_pool_pointers(&w->pool, inputs));
+    NEW_FROM(node->output, ni_pool_pointers(&w->pool, 1));
     node->output[0] = name;
     node->n_output = 1;
     w->out->node[w->out->n_node++] = node;
@@ -45,8 +45,7 @@ static nash_status add_attribute(ni_pb_attribute **out, ni_writer *w,
     ni_pb_attribute *attribute = NULL;
     assert(node->n_attribute < MAX_ATTRIBUTES);
     if (!node->attribute)
-        NEW_FROM(node->attribute, ni_pool_alloc(&w->pool, MAX_ATTRIBUTES,
-                                                sizeof *node->attribute));
+        NEW_FROM(node->attribute, ni_pool_pointers(&w->pool, MAX_ATTRIBUTES));
     NEW_FROM(attribute, ni_pool_alloc(&w->pool, 1, sizeof *attribute));
     onnx__attribute_proto__init(attribute);
     attribute->has_type = 1;
