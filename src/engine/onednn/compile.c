@@ -39,7 +39,8 @@ static nash_status prepare_states(ni_onednn *p)
     for (int32_t id = 0; id < size; id++) {
         ni_state *s = &p->states[id];
         s->layout = ni_node_layout(p, id);
-        s->out = s->grad = s->fold = s->saved[0] = s->saved[1] = -1;
+        s->out = s->grad = s->fold = s->pool = -1;
+        s->saved[0] = s->saved[1] = -1;
         s->tail = id;
         s->needed = needed[id];
         s->trains = owns_trained(p, id);
@@ -81,6 +82,35 @@ static void fuse_relu(ni_onednn *p, const int32_t *reader, int32_t id)
     absorb(p, id, relu);
 }
 
+/* Whether a pool's windows tile its input without a gap or an overlap. */
+static bool tiles(const ni_onednn *p, int32_t pool)
+{
+    const nash_attrs *a = &node_of(p, pool)->attrs;
+    int32_t source = nash_graph_input(p->graph, pool, 0);
+    const ni_layout *s = &p->states[source].layout;
+    const ni_layout *d = &p->states[pool].layout;
+    bool whole = s->h == d->h * a->kernel[0] && s->w == d->w * a->kernel[1];
+    for (int i = 0; i < 2; i++)
+        whole = whole && a->stride[i] == a->kernel[i] && a->dilation[i] == 1 &&
+                a->pads[i] == 0;
+    return whole && s->bf16 == d->bf16;
+}
+
+static void fuse_pool(ni_onednn *p, const int32_t *reader, int32_t id)
+{
+    int32_t pool = lone_reader(p, reader, p->states[id].tail, NASH_OP_MAX_POOL);
+    if (!p->states[id].relu || pool < 0 || !tiles(p, pool))
+        return;
+    p->states[id].pool = pool;
+    absorb(p, id, pool);
+}
+
+static void fuse_norm(ni_onednn *p, const int32_t *reader, int32_t id)
+{
+    fuse_relu(p, reader, id);
+    fuse_pool(p, reader, id);
+}
+
 static void fuse_conv(ni_onednn *p, const int32_t *reader, int32_t id)
 {
     int32_t norm = lone_reader(p, reader, id, NASH_OP_BATCH_NORM);
@@ -104,7 +134,7 @@ static nash_status fuse(ni_onednn *p)
         if (!p->states[id].needed || p->states[id].absorbed)
             continue;
         if (node_of(p, id)->op == NASH_OP_BATCH_NORM)
-            fuse_relu(p, reader, id);
+            fuse_norm(p, reader, id);
         if (node_of(p, id)->op == NASH_OP_CONV &&
             p->base.opts.mode == NASH_MODE_INFER)
             fuse_conv(p, reader, id);
@@ -232,16 +262,20 @@ static nash_status backward_node(ni_onednn *p, int32_t id)
     return NASH_OK;
 }
 
-/* The caller's d_logits are the derivative by what the softmax reads; they are
+/* The caller's d_logits are the derivative by what the softmax reads. They are
  * shared for good, because they must survive. */
 static nash_status make_d_logits(ni_onednn *p)
 {
     nash_status status = NASH_OK;
     int32_t last = nash_graph_size(p->graph) - 1;
+    const ni_layout *plain = &p->states[last].layout;
     ni_state *logits = &p->states[nash_graph_input(p->graph, last, 0)];
-    TRY(keep_new_buffer(&p->d_logits, p, ni_layout_bytes(&logits->layout)));
+    dnnl_memory_desc_t from = ni_layout_desc(plain);
+    dnnl_memory_desc_t to = ni_layout_desc(&logits->layout);
+    TRY(keep_new_buffer(&p->d_logits, p, ni_layout_bytes(plain)));
     p->buffers[p->d_logits].sharers++;
-    logits->grad = p->d_logits;
+    TRY(ni_convert(&logits->grad, p, NI_BACKWARD, last, p->d_logits, &from,
+                   &to));
 done:
     return status;
 }

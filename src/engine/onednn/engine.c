@@ -21,6 +21,14 @@ static bool has_bf16(void)
     return has_isa(dnnl_cpu_isa_avx512_core_bf16);
 }
 
+/* The kernels use what oneDNN uses, so that their layouts agree. */
+static ni_isa kernel_isa(void)
+{
+    if (has_isa(dnnl_cpu_isa_avx512_core))
+        return NI_ISA_AVX512;
+    return has_isa(dnnl_cpu_isa_avx2) ? NI_ISA_AVX2 : NI_ISA_GENERIC;
+}
+
 static const char *isa_name(void)
 {
     static const struct {
@@ -94,8 +102,8 @@ static nash_status compile(ni_onednn **out, const nash_graph *g,
     NEW(p);
     p->base.opts = *opts;
     p->graph = g;
-    p->kernels = ni_kernels_select();
-    p->lanes = has_isa(dnnl_cpu_isa_avx512_core) ? 16 : 8;
+    p->kernels = ni_kernels_select(kernel_isa());
+    p->lanes = p->kernels->lanes;
     p->input = p->logits = p->d_logits = -1;
     TRY(choose_precision(p, opts->precision));
     REQUIRE(dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success,

@@ -67,27 +67,37 @@ nash_status ni_fc_forward(ni_onednn *p, int32_t id)
     dnnl_primitive_desc_t desc = NULL;
     fc_shape f = describe(p, id);
     int32_t source = nash_graph_input(p->graph, id, 0);
-    int32_t src, weight, packed, bias = -1, out;
+    ni_layout read = ni_layout_plain(&p->states[source].layout);
+    ni_layout gives = ni_layout_plain(&p->states[id].layout);
+    dnnl_memory_desc_t plain = ni_layout_desc(&gives);
+    dnnl_memory_desc_t stored = ni_layout_desc(&p->states[id].layout);
+    int32_t src, weight, packed, bias = -1, out, dst;
     TRY(forward_desc(&desc, p, id, &f));
-    TRY(ni_operand(&src, p, id, 0, &p->states[source].layout));
+    TRY(ni_operand(&src, p, id, 0, &read));
     TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
     if (f.has_bias)
         TRY(ni_tensor_buffer(&bias, p, id, NASH_SLOT_BIAS));
     TRY(ni_pack(&packed, p, NI_FORWARD, id, weight, &f.plain_weight,
                 dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
     TRY(ni_output(&out, p, id));
+    dst = out;
+    if (!ni_desc_equal(&plain, &stored))
+        TRY(ni_new_buffer(&dst, p, ni_layout_bytes(&gives)));
     dnnl_primitive_desc_t taken = desc;
     desc = NULL;
     TRY(ni_emit_primitive(p, NI_FORWARD, id, "forward product", taken,
                           REFS({src, DNNL_ARG_SRC}, {packed, DNNL_ARG_WEIGHTS},
-                               {bias, DNNL_ARG_BIAS}, {out, DNNL_ARG_DST})));
+                               {bias, DNNL_ARG_BIAS}, {dst, DNNL_ARG_DST})));
+    if (dst != out)
+        TRY(ni_reorder(p, NI_FORWARD, id, dst, &plain, out, &stored));
 done:
     if (desc)
         dnnl_primitive_desc_destroy(desc);
     return status;
 }
 
-static nash_status backward_weights(ni_onednn *p, int32_t id, const fc_shape *f,
+static nash_status backward_weights(ni_onednn *p, int32_t id, int32_t d_dst,
+                                    const fc_shape *f,
                                     const_dnnl_primitive_desc_t hint)
 {
     static const char what[] = "product's weight gradient";
@@ -103,14 +113,15 @@ static nash_status backward_weights(ni_onednn *p, int32_t id, const fc_shape *f,
     TRY(ni_emit_primitive(
         p, NI_BACKWARD, id, what, desc,
         REFS({ni_operand_of(p, id, 0), DNNL_ARG_SRC},
-             {ni_grad_of(p, id), DNNL_ARG_DIFF_DST},
+             {d_dst, DNNL_ARG_DIFF_DST},
              {ni_gradient(p, id, NASH_SLOT_WEIGHT), DNNL_ARG_DIFF_WEIGHTS},
              {d_bias, DNNL_ARG_DIFF_BIAS})));
 done:
     return status;
 }
 
-static nash_status backward_data(ni_onednn *p, int32_t id, const fc_shape *f,
+static nash_status backward_data(ni_onednn *p, int32_t id, int32_t d_dst,
+                                 const fc_shape *f,
                                  const_dnnl_primitive_desc_t hint)
 {
     static const char what[] = "product's data gradient";
@@ -118,7 +129,8 @@ static nash_status backward_data(ni_onednn *p, int32_t id, const fc_shape *f,
     dnnl_inner_product_desc_t init;
     dnnl_primitive_desc_t desc = NULL;
     const ni_state *source = &p->states[nash_graph_input(p->graph, id, 0)];
-    dnnl_memory_desc_t stored = ni_layout_desc(&source->layout);
+    ni_layout gives = ni_layout_plain(&source->layout);
+    dnnl_memory_desc_t plain = ni_layout_desc(&gives);
     int32_t weight, packed, d_src;
     TRY(ni_dnnl_check(p, id, what,
                       dnnl_inner_product_backward_data_desc_init(
@@ -127,14 +139,14 @@ static nash_status backward_data(ni_onednn *p, int32_t id, const fc_shape *f,
     TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
     TRY(ni_pack(&packed, p, NI_BACKWARD, id, weight, &f->plain_weight,
                 dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
-    TRY(ni_new_buffer(&d_src, p, ni_layout_bytes(&source->layout)));
+    TRY(ni_new_buffer(&d_src, p, ni_layout_bytes(&gives)));
     dnnl_primitive_desc_t taken = desc;
     desc = NULL;
     TRY(ni_emit_primitive(p, NI_BACKWARD, id, what, taken,
-                          REFS({ni_grad_of(p, id), DNNL_ARG_DIFF_DST},
+                          REFS({d_dst, DNNL_ARG_DIFF_DST},
                                {packed, DNNL_ARG_WEIGHTS},
                                {d_src, DNNL_ARG_DIFF_SRC})));
-    TRY(ni_grad_deliver(p, id, 0, d_src, &stored));
+    TRY(ni_grad_deliver(p, id, 0, d_src, &plain));
 done:
     if (desc)
         dnnl_primitive_desc_destroy(desc);
@@ -146,10 +158,16 @@ nash_status ni_fc_backward(ni_onednn *p, int32_t id)
     nash_status status = NASH_OK;
     dnnl_primitive_desc_t hint = NULL;
     fc_shape f = describe(p, id);
+    ni_layout wants = ni_layout_plain(&p->states[id].layout);
+    dnnl_memory_desc_t plain = ni_layout_desc(&wants);
+    dnnl_memory_desc_t stored = ni_layout_desc(&p->states[id].layout);
+    int32_t d_dst;
+    TRY(ni_convert(&d_dst, p, NI_BACKWARD, id, ni_grad_of(p, id), &stored,
+                   &plain));
     TRY(forward_desc(&hint, p, id, &f));
-    TRY(backward_weights(p, id, &f, hint));
+    TRY(backward_weights(p, id, d_dst, &f, hint));
     if (ni_grad_wanted(p, id, 0))
-        TRY(backward_data(p, id, &f, hint));
+        TRY(backward_data(p, id, d_dst, &f, hint));
 done:
     if (hint)
         dnnl_primitive_desc_destroy(hint);

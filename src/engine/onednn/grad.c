@@ -71,6 +71,24 @@ done:
     return status;
 }
 
+/* Whether a node's own backward reads its output. */
+static bool needs_output(const ni_onednn *p, int32_t id)
+{
+    return nash_graph_node(p->graph, id)->op == NASH_OP_RELU;
+}
+
+nash_status ni_grad_over_input(ni_target *target, ni_onednn *p, int32_t id,
+                               int32_t k, bool in_place)
+{
+    int32_t source = nash_graph_input(p->graph, id, k);
+    ni_state *s = &p->states[source];
+    if (s->grad >= 0 || !ni_may_overwrite(p, id, k) || needs_output(p, source))
+        return ni_grad_target(target, p, id, k, in_place);
+    s->grad = s->out;
+    *target = (ni_target){s->grad, false};
+    return NASH_OK;
+}
+
 nash_status ni_grad_pass(ni_onednn *p, int32_t id, int32_t k)
 {
     nash_status status = NASH_OK;
@@ -97,6 +115,10 @@ nash_status ni_grad_deliver(ni_onednn *p, int32_t id, int32_t k, int32_t from,
     int32_t ready;
     ni_target target;
     TRY(ni_convert(&ready, p, NI_BACKWARD, id, from, from_desc, &desc));
+    if (ready == ni_grad_of(p, id)) {
+        TRY(ni_grad_pass(p, id, k));
+        goto done;
+    }
     if (source->grad < 0) {
         source->grad = ready;
         goto done;

@@ -85,16 +85,19 @@ void ni_norm_fold(const ni_task *task)
     }
 }
 
-const ni_kernels *ni_kernels_select(void)
+const ni_kernels *ni_kernels_select(ni_isa isa)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
+    switch (isa) {
+    case NI_ISA_AVX512:
         return &ni_kernels_avx512;
-    if (__builtin_cpu_supports("avx2"))
+    case NI_ISA_AVX2:
         return &ni_kernels_avx2;
+    case NI_ISA_GENERIC:
+        break;
+    }
+#else
+    (void)isa;
 #endif
     return &ni_kernels_generic;
 }

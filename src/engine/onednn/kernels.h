@@ -17,11 +17,12 @@
  *
  *     [n][c / lanes][h][w][c % lanes]
  *
- * with zeros in the lanes beyond C. One lane is the plain row-major layout.
+ * with zeros in the lanes beyond C. One lane is the plain row-major layout; of
+ * the kernels only normalize knows that.
  */
 typedef struct ni_layout {
     int32_t n, c, h, w;
-    int32_t lanes; /* 1, 8 or 16 */
+    int32_t lanes; /* 1, or those of the kernels: 8 or 16 */
     bool bf16;     /* else float32 */
 } ni_layout;
 
@@ -72,11 +73,15 @@ typedef struct ni_task {
 typedef void (*ni_kernel)(const ni_task *task);
 
 typedef struct ni_kernels {
+    int32_t lanes;                /* of all blocked layouts */
     ni_kernel normalize;          /* plain float32 SRC -> DST */
     ni_kernel normalize_backward; /* D_DST -> D_SRC, same layout */
     ni_kernel norm_measure;       /* SRC -> MEAN, INV_STD, running statistics */
     ni_kernel norm_forward;       /* SRC, MEAN, INV_STD -> DST */
     ni_kernel norm_backward;      /* D_DST, SRC -> D_SRC, D_GAMMA, D_BETA */
+    ni_kernel norm_pool; /* norm_forward, ReLU and max pool, whose windows tile
+                            the plane; dst is the pool's */
+    ni_kernel norm_pool_backward;
     ni_kernel relu;
     ni_kernel relu_backward; /* D_DST, DST -> D_SRC */
     ni_kernel max_pool;
@@ -124,7 +129,10 @@ extern const ni_kernels ni_kernels_avx2;
 extern const ni_kernels ni_kernels_avx512;
 #endif
 
-/** The best of them that this chip runs. */
-const ni_kernels *ni_kernels_select(void);
+/* Instruction sets that a choice of kernels may rest on. */
+typedef enum ni_isa { NI_ISA_GENERIC, NI_ISA_AVX2, NI_ISA_AVX512 } ni_isa;
+
+/** The best kernels for that set or a smaller one. */
+const ni_kernels *ni_kernels_select(ni_isa isa);
 
 #endif

@@ -9,11 +9,14 @@
 #include "kernels_pool.h"
 
 const ni_kernels NI_KERNELS = {
+    .lanes = NI_LANES,
     .normalize = normalize,
     .normalize_backward = normalize_backward,
     .norm_measure = norm_measure,
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
+    .norm_pool = norm_pool,
+    .norm_pool_backward = norm_pool_backward,
     .relu = relu,
     .relu_backward = relu_backward,
     .max_pool = max_pool,

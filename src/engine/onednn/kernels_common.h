@@ -2,11 +2,11 @@
 #define NI_ONEDNN_KERNELS_COMMON_H
 
 /*
- * What the kernels are made of. Loops over lanes have a constant length and
- * the element type is a constant too, once a row function is inlined into the
- * branch that knows them (BY_TYPE, BY_LAYOUT): the compiler makes vector code
- * of them. The branch stands inside the parallel loop, because OpenMP's
- * outlining loses constants from outside.
+ * What the kernels are made of. A vector holds the channels of one block at
+ * one pixel, in float32; it is loaded from and rounded to the stored type. The
+ * type of elements becomes a constant once a row function is inlined into the
+ * branch that knows it (BY_TYPE); that branch stands inside the parallel loop,
+ * because OpenMP's outlining loses constants from outside.
  */
 
 #include "kernels.h"
@@ -15,8 +15,22 @@
 
 #define NI_INLINE static inline __attribute__((always_inline))
 
+#if defined(__AVX512F__)
+enum { NI_LANES = 16 };
+#else
+enum { NI_LANES = 8 };
+#endif
+
 /* Elements per piece of work where no layout matters. */
-enum { NI_CHUNK = 8192, NI_MAX_LANES = 16 };
+enum { NI_CHUNK = 8192 };
+
+typedef float ni_v __attribute__((vector_size(4 * NI_LANES)));
+typedef int32_t ni_vi __attribute__((vector_size(4 * NI_LANES)));
+typedef uint32_t ni_vu __attribute__((vector_size(4 * NI_LANES)));
+typedef uint16_t ni_vh __attribute__((vector_size(2 * NI_LANES)));
+typedef uint8_t ni_vb __attribute__((vector_size(NI_LANES)));
+
+/* ---- one element ------------------------------------------------------ */
 
 NI_INLINE float ni_from_bf16(uint16_t half)
 {
@@ -61,6 +75,86 @@ NI_INLINE const void *ni_at_const(const void *data, int64_t i, bool bf16)
     return (const char *)data + i * (bf16 ? 2 : 4);
 }
 
+/* ---- one vector; i counts vectors ------------------------------------- */
+
+NI_INLINE ni_v ni_vload(const void *data, int64_t i, bool bf16)
+{
+    ni_v x;
+    if (bf16) {
+        ni_vh half;
+        memcpy(&half, (const uint16_t *)data + i * NI_LANES, sizeof half);
+        return (ni_v)(__builtin_convertvector(half, ni_vu) << 16);
+    }
+    memcpy(&x, (const float *)data + i * NI_LANES, sizeof x);
+    return x;
+}
+
+NI_INLINE void ni_vstore(void *data, int64_t i, ni_v x, bool bf16)
+{
+    if (bf16) {
+        ni_vu bits = (ni_vu)x;
+        ni_vu rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+        ni_vu nan = (bits >> 16) | 0x40U, is_nan = (ni_vu)(x != x);
+        ni_vu all = (is_nan & nan) | (~is_nan & rounded);
+        ni_vh half = __builtin_convertvector(all, ni_vh);
+        memcpy((uint16_t *)data + i * NI_LANES, &half, sizeof half);
+    } else {
+        memcpy((float *)data + i * NI_LANES, &x, sizeof x);
+    }
+}
+
+/* The first n of a plain array, zero beyond. */
+NI_INLINE ni_v ni_vload_some(const float *data, int32_t n)
+{
+    ni_v x = {0};
+    if (n >= NI_LANES)
+        memcpy(&x, data, sizeof x);
+    else
+        memcpy(&x, data, (size_t)n * sizeof *data);
+    return x;
+}
+
+/* a where the mask is set, b elsewhere. */
+NI_INLINE ni_v ni_pick(ni_vi mask, ni_v a, ni_v b)
+{
+    return (ni_v)((mask & (ni_vi)a) | (~mask & (ni_vi)b));
+}
+
+/* x where the mask is set, else 0. */
+NI_INLINE ni_v ni_keep(ni_vi mask, ni_v x)
+{
+    return (ni_v)(mask & (ni_vi)x);
+}
+
+/* ---- rows ------------------------------------------------------------- */
+
+/* A row is one block of channels of one image; these count in vectors. */
+NI_INLINE int64_t ni_pixels(const ni_layout *layout)
+{
+    return (int64_t)layout->h * layout->w;
+}
+
+NI_INLINE int64_t ni_rows(const ni_layout *layout)
+{
+    return (int64_t)layout->n * ((layout->c + NI_LANES - 1) / NI_LANES);
+}
+
+NI_INLINE int32_t ni_block_of(const ni_layout *layout, int64_t row)
+{
+    return (int32_t)(row % ((layout->c + NI_LANES - 1) / NI_LANES));
+}
+
+NI_INLINE void *ni_row(void *data, const ni_layout *layout, int64_t row)
+{
+    return ni_at(data, row * ni_pixels(layout) * NI_LANES, layout->bf16);
+}
+
+NI_INLINE const void *ni_row_const(const void *data, const ni_layout *layout,
+                                   int64_t row)
+{
+    return ni_at_const(data, row * ni_pixels(layout) * NI_LANES, layout->bf16);
+}
+
 /* call(..., bf16) with bf16 a constant */
 #define BY_TYPE(is_bf16, call, ...)                                            \
     do {                                                                       \
@@ -70,15 +164,13 @@ NI_INLINE const void *ni_at_const(const void *data, int64_t i, bool bf16)
             call(__VA_ARGS__, false);                                          \
     } while (0)
 
-/* call(..., lanes, bf16) with both of them constants */
-#define BY_LAYOUT(layout, call, ...)                                           \
+/* call(..., flag, bf16) with both of them constants */
+#define BY_FLAG(flag, is_bf16, call, ...)                                      \
     do {                                                                       \
-        if ((layout)->lanes == 16)                                             \
-            BY_TYPE((layout)->bf16, call, __VA_ARGS__, 16);                    \
-        else if ((layout)->lanes == 8)                                         \
-            BY_TYPE((layout)->bf16, call, __VA_ARGS__, 8);                     \
+        if (flag)                                                              \
+            BY_TYPE(is_bf16, call, __VA_ARGS__, true);                         \
         else                                                                   \
-            BY_TYPE((layout)->bf16, call, __VA_ARGS__, 1);                     \
+            BY_TYPE(is_bf16, call, __VA_ARGS__, false);                        \
     } while (0)
 
 #endif

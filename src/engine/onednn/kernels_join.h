@@ -1,59 +1,98 @@
 /*
- * Where tensors meet: addition, gate, concatenation, and the sums of
- * gradients. Sums are formed in float32 and rounded once.
+ * ReLU, and where tensors meet: addition, gate, concatenation, and the sums of
+ * derivatives. Sums are formed in float32 and rounded once. All but the
+ * concatenation are blind to layouts and go by pieces of NI_CHUNK elements.
  */
 
-NI_INLINE void add_chunk(const ni_task *t, int64_t first, int64_t n, bool bf16)
+/* Vectors in the piece that begins at element i. */
+NI_INLINE int64_t chunk_vectors(const ni_task *t, int64_t i)
 {
+    return (t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK) / NI_LANES;
+}
+
+/* ---- ReLU ------------------------------------------------------------- */
+
+NI_INLINE void relu_chunk(void *dst, const void *src, int64_t n, bool bf16)
+{
+    for (int64_t i = 0; i < n; i++) {
+        ni_v x = ni_vload(src, i, bf16);
+        ni_vstore(dst, i, ni_keep(~(x < 0.0F), x), bf16);
+    }
+}
+
+static void relu(const ni_task *t)
+{
+    bool bf16 = t->src.bf16;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_TYPE(bf16, relu_chunk, ni_at(t->at[NI_DST], i, bf16),
+                ni_at_const(t->at[NI_SRC], i, bf16), chunk_vectors(t, i));
+}
+
+NI_INLINE void relu_backward_chunk(void *d_src, const void *d_dst,
+                                   const void *dst, int64_t n, bool add_up,
+                                   bool bf16)
+{
+    for (int64_t i = 0; i < n; i++) {
+        ni_v passed = ni_vload(dst, i, bf16);
+        ni_v dx = ni_keep(passed > 0.0F, ni_vload(d_dst, i, bf16));
+        if (add_up)
+            dx += ni_vload(d_src, i, bf16);
+        ni_vstore(d_src, i, dx, bf16);
+    }
+}
+
+static void relu_backward(const ni_task *t)
+{
+    bool bf16 = t->src.bf16;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_FLAG(t->accumulate, bf16, relu_backward_chunk,
+                ni_at(t->at[NI_D_SRC], i, bf16),
+                ni_at_const(t->at[NI_D_DST], i, bf16),
+                ni_at_const(t->at[NI_DST], i, bf16), chunk_vectors(t, i));
+}
+
+/* ---- sums ------------------------------------------------------------- */
+
+NI_INLINE void add_chunk(const ni_task *t, int64_t first, bool bf16)
+{
+    const void *src[NI_SRC_LAST - NI_SRC + 1];
     void *dst = ni_at(t->at[NI_DST], first, bf16);
-    const void *a = ni_at_const(t->at[NI_SRC], first, bf16);
-    const void *b = ni_at_const(t->at[NI_SRC + 1], first, bf16);
-    if (t->n_src == 2) {
-        for (int64_t i = 0; i < n; i++)
-            ni_store(dst, i, ni_load(a, i, bf16) + ni_load(b, i, bf16), bf16);
-        return;
+    for (int32_t k = 0; k < t->n_src; k++)
+        src[k] = ni_at_const(t->at[NI_SRC + k], first, bf16);
+    for (int64_t i = 0; i < chunk_vectors(t, first); i++) {
+        ni_v sum = ni_vload(src[0], i, bf16) + ni_vload(src[1], i, bf16);
+        for (int32_t k = 2; k < t->n_src; k++)
+            sum += ni_vload(src[k], i, bf16);
+        ni_vstore(dst, i, sum, bf16);
     }
-    float sum[NI_CHUNK];
-    for (int64_t i = 0; i < n; i++)
-        sum[i] = ni_load(a, i, bf16) + ni_load(b, i, bf16);
-    for (int32_t k = 2; k < t->n_src; k++) {
-        const void *c = ni_at_const(t->at[NI_SRC + k], first, bf16);
-        for (int64_t i = 0; i < n; i++)
-            sum[i] += ni_load(c, i, bf16);
-    }
-    for (int64_t i = 0; i < n; i++)
-        ni_store(dst, i, sum[i], bf16);
 }
 
 static void add(const ni_task *t)
 {
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < t->count; i += NI_CHUNK) {
-        int64_t n = t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK;
-        BY_TYPE(t->src.bf16, add_chunk, t, i, n);
-    }
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_TYPE(t->src.bf16, add_chunk, t, i);
 }
 
 NI_INLINE void accumulate_chunk(void *sum, const void *src, int64_t n,
-                                bool bf16)
+                                bool add_up, bool bf16)
 {
-    for (int64_t i = 0; i < n; i++)
-        ni_store(sum, i, ni_load(sum, i, bf16) + ni_load(src, i, bf16), bf16);
+    for (int64_t i = 0; i < n; i++) {
+        ni_v x = ni_vload(src, i, bf16);
+        ni_vstore(sum, i, add_up ? x + ni_vload(sum, i, bf16) : x, bf16);
+    }
 }
 
 static void accumulate(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < t->count; i += NI_CHUNK) {
-        int64_t n = t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK;
-        void *sum = ni_at(t->at[NI_D_SRC], i, bf16);
-        const void *src = ni_at_const(t->at[NI_SRC], i, bf16);
-        if (t->accumulate)
-            BY_TYPE(bf16, accumulate_chunk, sum, src, n);
-        else
-            memcpy(sum, src, (size_t)n * (bf16 ? 2 : 4));
-    }
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_FLAG(t->accumulate, bf16, accumulate_chunk,
+                ni_at(t->at[NI_D_SRC], i, bf16),
+                ni_at_const(t->at[NI_SRC], i, bf16), chunk_vectors(t, i));
 }
 
 /* ---- gate ------------------------------------------------------------- */
@@ -63,9 +102,9 @@ NI_INLINE void gate_chunk(void *dst, const void *f, const void *h, float lambda,
 {
     float rest = 1.0F - lambda;
     for (int64_t i = 0; i < n; i++) {
-        float a = lambda * ni_load(f, i, bf16);
-        float b = rest * ni_load(h, i, bf16);
-        ni_store(dst, i, a + b, bf16);
+        ni_v a = lambda * ni_vload(f, i, bf16);
+        ni_v b = rest * ni_vload(h, i, bf16);
+        ni_vstore(dst, i, a + b, bf16);
     }
 }
 
@@ -74,31 +113,24 @@ static void gate(const ni_task *t)
     bool bf16 = t->src.bf16;
     float lambda = *(const float *)t->at[NI_WEIGHT];
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < t->count; i += NI_CHUNK) {
-        int64_t n = t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK;
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_TYPE(bf16, gate_chunk, ni_at(t->at[NI_DST], i, bf16),
                 ni_at_const(t->at[NI_SRC], i, bf16),
-                ni_at_const(t->at[NI_SRC + 1], i, bf16), lambda, n);
-    }
+                ni_at_const(t->at[NI_SRC + 1], i, bf16), lambda,
+                chunk_vectors(t, i));
 }
 
 /* Sum of d (f - h), lane by lane, then over the lanes. */
 NI_INLINE double gate_dot(const void *d, const void *f, const void *h,
                           int64_t n, bool bf16)
 {
-    float sum[NI_MAX_LANES] = {0};
-    int64_t whole = n - n % NI_MAX_LANES;
-    for (int64_t i = 0; i < whole; i += NI_MAX_LANES)
-        for (int32_t l = 0; l < NI_MAX_LANES; l++) {
-            float apart = ni_load(f, i + l, bf16) - ni_load(h, i + l, bf16);
-            sum[l] += ni_load(d, i + l, bf16) * apart;
-        }
-    double total = 0.0;
-    for (int64_t i = whole; i < n; i++) {
-        float apart = ni_load(f, i, bf16) - ni_load(h, i, bf16);
-        total += (double)(ni_load(d, i, bf16) * apart);
+    ni_v sum = {0};
+    for (int64_t i = 0; i < n; i++) {
+        ni_v apart = ni_vload(f, i, bf16) - ni_vload(h, i, bf16);
+        sum += ni_vload(d, i, bf16) * apart;
     }
-    for (int32_t l = 0; l < NI_MAX_LANES; l++)
+    double total = 0.0;
+    for (int32_t l = 0; l < NI_LANES; l++)
         total += (double)sum[l];
     return total;
 }
@@ -107,19 +139,19 @@ NI_INLINE void gate_spread(void *to, const void *d, float factor, int64_t n,
                            bool add_up, bool bf16)
 {
     for (int64_t i = 0; i < n; i++) {
-        float x = factor * ni_load(d, i, bf16);
+        ni_v x = factor * ni_vload(d, i, bf16);
         if (add_up)
-            x += ni_load(to, i, bf16);
-        ni_store(to, i, x, bf16);
+            x += ni_vload(to, i, bf16);
+        ni_vstore(to, i, x, bf16);
     }
 }
 
 /* D_SRC2 last: it may be D_DST itself. */
-NI_INLINE void gate_backward_chunk(const ni_task *t, int64_t first, int64_t n,
-                                   bool bf16)
+NI_INLINE void gate_backward_chunk(const ni_task *t, int64_t first, bool bf16)
 {
     float lambda = *(const float *)t->at[NI_WEIGHT];
     const void *d = ni_at_const(t->at[NI_D_DST], first, bf16);
+    int64_t n = chunk_vectors(t, first);
     ((double *)t->at[NI_PARTIAL])[first / NI_CHUNK] =
         gate_dot(d, ni_at_const(t->at[NI_SRC], first, bf16),
                  ni_at_const(t->at[NI_SRC + 1], first, bf16), n, bf16);
@@ -134,10 +166,8 @@ NI_INLINE void gate_backward_chunk(const ni_task *t, int64_t first, int64_t n,
 static void gate_backward(const ni_task *t)
 {
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < t->count; i += NI_CHUNK) {
-        int64_t n = t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK;
-        BY_TYPE(t->src.bf16, gate_backward_chunk, t, i, n);
-    }
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_TYPE(t->src.bf16, gate_backward_chunk, t, i);
     double total = 0.0;
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         total += ((const double *)t->at[NI_PARTIAL])[i / NI_CHUNK];
@@ -154,7 +184,7 @@ typedef struct concat_run {
 
 NI_INLINE concat_run concat_run_at(const ni_task *t, int32_t c)
 {
-    int32_t lanes = t->src.lanes, out = c + t->offset;
+    int32_t lanes = NI_LANES, out = c + t->offset;
     int64_t plane = (int64_t)t->src.h * t->src.w * lanes;
     int32_t here = lanes - c % lanes, there = lanes - out % lanes;
     concat_run run = {c / lanes * plane + c % lanes,
@@ -167,29 +197,29 @@ NI_INLINE concat_run concat_run_at(const ni_task *t, int32_t c)
 
 /* Copy a run over all pixels; src and dst are images of the same lanes. */
 NI_INLINE void concat_copy(void *dst, const void *src, int64_t pixels,
-                           int32_t length, int32_t lanes, size_t item)
+                           int32_t length, size_t item)
 {
-    if (length == lanes) {
-        memcpy(dst, src, (size_t)(pixels * lanes) * item);
+    if (length == NI_LANES) {
+        memcpy(dst, src, (size_t)pixels * NI_LANES * item);
         return;
     }
     for (int64_t i = 0; i < pixels; i++)
-        memcpy((char *)dst + (size_t)(i * lanes) * item,
-               (const char *)src + (size_t)(i * lanes) * item,
+        memcpy((char *)dst + (size_t)i * NI_LANES * item,
+               (const char *)src + (size_t)i * NI_LANES * item,
                (size_t)length * item);
 }
 
 /* Zero the lanes beyond the last channel of dst. */
 NI_INLINE void concat_clear(char *image, const ni_layout *d, size_t item)
 {
-    int32_t used = d->c % d->lanes;
+    int32_t used = d->c % NI_LANES;
     if (used == 0)
         return;
     int64_t pixels = (int64_t)d->h * d->w;
-    char *block = image + (size_t)(d->c / d->lanes * pixels * d->lanes) * item;
+    char *block = image + (size_t)(d->c / NI_LANES * pixels * NI_LANES) * item;
     for (int64_t i = 0; i < pixels; i++)
-        memset(block + (size_t)(i * d->lanes + used) * item, 0,
-               (size_t)(d->lanes - used) * item);
+        memset(block + (size_t)(i * NI_LANES + used) * item, 0,
+               (size_t)(NI_LANES - used) * item);
 }
 
 static void concat(const ni_task *t)
@@ -205,8 +235,7 @@ static void concat(const ni_task *t)
         for (int32_t c = 0; c < t->src.c;) {
             concat_run run = concat_run_at(t, c);
             concat_copy(dst + (size_t)run.dst * item,
-                        src + (size_t)run.src * item, pixels, run.length,
-                        t->src.lanes, item);
+                        src + (size_t)run.src * item, pixels, run.length, item);
             c += run.length;
         }
         if (t->offset + t->src.c == t->dst.c)
@@ -215,11 +244,11 @@ static void concat(const ni_task *t)
 }
 
 NI_INLINE void concat_sum(void *sum, const void *src, int64_t pixels,
-                          int32_t length, int32_t lanes, bool bf16)
+                          int32_t length, bool bf16)
 {
     for (int64_t i = 0; i < pixels; i++)
         for (int32_t l = 0; l < length; l++) {
-            int64_t at = i * lanes + l;
+            int64_t at = i * NI_LANES + l;
             ni_store(sum, at, ni_load(sum, at, bf16) + ni_load(src, at, bf16),
                      bf16);
         }
@@ -241,10 +270,9 @@ static void concat_backward(const ni_task *t)
             char *sum = to + (size_t)run.src * item;
             const char *src = d + (size_t)run.dst * item;
             if (t->accumulate)
-                BY_TYPE(bf16, concat_sum, sum, src, pixels, run.length,
-                        t->src.lanes);
+                BY_TYPE(bf16, concat_sum, sum, src, pixels, run.length);
             else
-                concat_copy(sum, src, pixels, run.length, t->src.lanes, item);
+                concat_copy(sum, src, pixels, run.length, item);
             c += run.length;
         }
         if (!t->accumulate)

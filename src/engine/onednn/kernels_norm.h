@@ -1,366 +1,447 @@
 /*
- * Normalisation of the input, batch normalisation, ReLU. A row is one block of
- * channels of one image: h * w pixels of `lanes` values, which stay in the
- * first two levels of cache while they are read twice.
+ * Normalisation of the input, and batch normalisation alone, with a ReLU, or
+ * with a ReLU and a max pool of windows that tile the plane.
  *
- * Batch statistics: mean and sum of squared deviations per row in float32
- * (two passes over the row), merged over the images in double, always in the
- * same order.
+ * Batch statistics: mean and sum of squared deviations per row in float32 (two
+ * passes over the row, which stays in cache), merged over the images in double,
+ * always in the same order. What backward needs of ReLU and pool is computed
+ * again from the normalisation's input, exactly as forward did.
  */
 #include <math.h>
 
-NI_INLINE void normalize_row(void *dst, const float *src, float *const mul[2],
-                             int64_t pixels, int32_t real, int32_t lanes,
-                             bool bf16)
+/* dst is plain or blocked; one channel after another. */
+NI_INLINE void normalize_row(void *dst, const float *src, const float *center,
+                             const float *scale, int64_t pixels, int32_t real,
+                             int32_t lanes, bool bf16)
 {
-    for (int32_t l = 0; l < lanes; l++) {
-        float center = l < real ? mul[0][l] : 0.0F;
-        float scale = l < real ? mul[1][l] : 1.0F;
+    for (int32_t l = 0; l < lanes; l++)
         for (int64_t i = 0; i < pixels; i++) {
-            float x = l < real ? (src[l * pixels + i] - center) / scale : 0.0F;
+            float x = 0.0F;
+            if (l < real)
+                x = (src[l * pixels + i] - center[l]) / scale[l];
             ni_store(dst, i * lanes + l, x, bf16);
         }
-    }
 }
 
 static void normalize(const ni_task *t)
 {
     const ni_layout *d = &t->dst;
-    const float *src = t->at[NI_SRC];
-    float *center = t->at[NI_WEIGHT], *scale = t->at[NI_BIAS];
-    int32_t blocks = ni_layout_blocks(d);
-    int64_t pixels = (int64_t)d->h * d->w, rows = (int64_t)d->n * blocks;
+    const float *center = t->at[NI_WEIGHT], *scale = t->at[NI_BIAS];
+    int32_t blocks = ni_layout_blocks(d), lanes = d->lanes;
+    int64_t pixels = ni_pixels(d), rows = (int64_t)d->n * blocks;
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
-        int32_t c = (int32_t)(row % blocks) * d->lanes;
-        int32_t real = d->c - c < d->lanes ? d->c - c : d->lanes;
-        float *const constants[2] = {center + c, scale + c};
-        const float *image = src + (row / blocks * d->c + c) * pixels;
-        void *out = ni_at(t->at[NI_DST], row * pixels * d->lanes, d->bf16);
-        BY_LAYOUT(d, normalize_row, out, image, constants, pixels, real);
+        int32_t c = (int32_t)(row % blocks) * lanes;
+        int32_t real = d->c - c < lanes ? d->c - c : lanes;
+        const float *src =
+            (const float *)t->at[NI_SRC] + (row / blocks * d->c + c) * pixels;
+        void *dst = ni_at(t->at[NI_DST], row * pixels * lanes, d->bf16);
+        if (lanes == 1)
+            BY_TYPE(d->bf16, normalize_row, dst, src, center + c, scale + c,
+                    pixels, real, 1);
+        else
+            BY_TYPE(d->bf16, normalize_row, dst, src, center + c, scale + c,
+                    pixels, real, NI_LANES);
     }
 }
 
 NI_INLINE void normalize_backward_row(void *d_src, const void *d_dst,
-                                      const float *scale, int64_t pixels,
-                                      bool add_up, int32_t lanes, bool bf16)
+                                      ni_v scale, int64_t pixels, bool add_up,
+                                      bool bf16)
 {
-    for (int64_t i = 0; i < pixels; i++)
-        for (int32_t l = 0; l < lanes; l++) {
-            int64_t at = i * lanes + l;
-            float dx = ni_load(d_dst, at, bf16) / scale[l];
-            if (add_up)
-                dx += ni_load(d_src, at, bf16);
-            ni_store(d_src, at, dx, bf16);
-        }
+    for (int64_t i = 0; i < pixels; i++) {
+        ni_v dx = ni_vload(d_dst, i, bf16) / scale;
+        if (add_up)
+            dx += ni_vload(d_src, i, bf16);
+        ni_vstore(d_src, i, dx, bf16);
+    }
 }
 
 static void normalize_backward(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    int32_t blocks = ni_layout_blocks(s);
-    int64_t pixels = (int64_t)s->h * s->w, rows = (int64_t)s->n * blocks;
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        int32_t first = (int32_t)(row % blocks) * s->lanes;
-        int64_t at = row * pixels * s->lanes;
-        float scale[NI_MAX_LANES];
-        for (int32_t l = 0; l < s->lanes; l++)
-            scale[l] = first + l < s->c
-                           ? ((const float *)t->at[NI_BIAS])[first + l]
-                           : 1.0F;
-        void *d_src = ni_at(t->at[NI_D_SRC], at, s->bf16);
-        const void *d_dst = ni_at_const(t->at[NI_D_DST], at, s->bf16);
-        BY_LAYOUT(s, normalize_backward_row, d_src, d_dst, scale, pixels,
-                  t->accumulate);
+    for (int64_t row = 0; row < ni_rows(s); row++) {
+        int32_t first = ni_block_of(s, row) * NI_LANES;
+        ni_v scale =
+            ni_vload_some((const float *)t->at[NI_BIAS] + first, s->c - first);
+        scale = ni_pick(scale == 0.0F, scale + 1.0F, scale);
+        void *d_src = ni_row(t->at[NI_D_SRC], s, row);
+        const void *d_dst = ni_row_const(t->at[NI_D_DST], s, row);
+        BY_FLAG(t->accumulate, s->bf16, normalize_backward_row, d_src, d_dst,
+                scale, ni_pixels(s));
     }
 }
 
-/* ---- batch normalisation ---------------------------------------------- */
+/* ---- statistics of the batch ------------------------------------------ */
 
 NI_INLINE void measure_row(float *partial, const void *src, int64_t pixels,
-                           int32_t lanes, bool bf16)
+                           bool bf16)
 {
-    float sum[NI_MAX_LANES] = {0}, squares[NI_MAX_LANES] = {0};
-    float mean[NI_MAX_LANES];
-    for (int64_t i = 0; i < pixels; i++)
-        for (int32_t l = 0; l < lanes; l++)
-            sum[l] += ni_load(src, i * lanes + l, bf16);
-    for (int32_t l = 0; l < lanes; l++)
-        mean[l] = sum[l] / (float)pixels;
-    for (int64_t i = 0; i < pixels; i++)
-        for (int32_t l = 0; l < lanes; l++) {
-            float x = ni_load(src, i * lanes + l, bf16) - mean[l];
-            squares[l] += x * x;
+    ni_v sum[4] = {{0}}, squares[4] = {{0}};
+    int64_t whole = pixels - pixels % 4;
+    for (int64_t i = 0; i < whole; i += 4)
+        for (int k = 0; k < 4; k++)
+            sum[k] += ni_vload(src, i + k, bf16);
+    for (int64_t i = whole; i < pixels; i++)
+        sum[0] += ni_vload(src, i, bf16);
+    ni_v mean = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)pixels;
+    for (int64_t i = 0; i < whole; i += 4)
+        for (int k = 0; k < 4; k++) {
+            ni_v x = ni_vload(src, i + k, bf16) - mean;
+            squares[k] += x * x;
         }
-    for (int32_t l = 0; l < lanes; l++) {
-        partial[l] = mean[l];
-        partial[lanes + l] = squares[l];
+    for (int64_t i = whole; i < pixels; i++) {
+        ni_v x = ni_vload(src, i, bf16) - mean;
+        squares[0] += x * x;
     }
+    ni_vstore(partial, 0, mean, false);
+    ni_vstore(partial, 1, (squares[0] + squares[1]) + (squares[2] + squares[3]),
+              false);
 }
 
 /* Merge the images' rows of one channel; all have the same weight. */
-NI_INLINE void measure_channel(const ni_task *t, int32_t c)
+static void measure_channel(const ni_task *t, int32_t c)
 {
     const ni_layout *s = &t->src;
-    const float *partial = t->at[NI_PARTIAL];
-    int32_t lanes = s->lanes;
-    int64_t stride = (int64_t)ni_layout_blocks(s) * lanes * 2;
-    int64_t at = (int64_t)(c / lanes) * lanes * 2 + c % lanes;
-    double pixels = (double)s->h * s->w, mean = 0.0, squares = 0.0;
+    int64_t stride = (int64_t)ni_layout_blocks(s) * NI_LANES * 2;
+    const float *partial = (const float *)t->at[NI_PARTIAL] +
+                           (int64_t)(c / NI_LANES) * NI_LANES * 2 +
+                           c % NI_LANES;
+    double pixels = (double)ni_pixels(s), mean = 0.0, squares = 0.0;
     for (int32_t n = 0; n < s->n; n++)
-        mean += (double)partial[at + n * stride];
+        mean += (double)partial[n * stride];
     mean /= s->n;
     for (int32_t n = 0; n < s->n; n++) {
-        double off = (double)partial[at + n * stride] - mean;
-        squares +=
-            (double)partial[at + lanes + n * stride] + off * off * pixels;
+        double off = (double)partial[n * stride] - mean;
+        squares += (double)partial[n * stride + NI_LANES] + off * off * pixels;
     }
     double var = squares / (pixels * s->n);
     ((float *)t->at[NI_MEAN])[c] = (float)mean;
     ((float *)t->at[NI_INV_STD])[c] = (float)(1.0 / sqrt(var + (double)t->eps));
     float *running_mean = t->at[NI_RUNNING_MEAN];
     float *running_var = t->at[NI_RUNNING_VAR];
-    if (running_mean && c < s->c) {
-        double keep = (double)t->momentum;
-        running_mean[c] =
-            (float)(keep * (double)running_mean[c] + (1.0 - keep) * mean);
-        running_var[c] =
-            (float)(keep * (double)running_var[c] + (1.0 - keep) * var);
-    }
+    if (!running_mean || c >= s->c)
+        return;
+    double keep = (double)t->momentum;
+    running_mean[c] =
+        (float)(keep * (double)running_mean[c] + (1.0 - keep) * mean);
+    running_var[c] =
+        (float)(keep * (double)running_var[c] + (1.0 - keep) * var);
 }
 
 static void norm_measure(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    int32_t blocks = ni_layout_blocks(s);
-    int64_t pixels = (int64_t)s->h * s->w, rows = (int64_t)s->n * blocks;
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        float *partial = (float *)t->at[NI_PARTIAL] + row * s->lanes * 2;
-        const void *src =
-            ni_at_const(t->at[NI_SRC], row * pixels * s->lanes, s->bf16);
-        BY_LAYOUT(s, measure_row, partial, src, pixels);
+    int32_t channels = ni_layout_blocks(s) * NI_LANES;
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < ni_rows(s); row++) {
+            float *partial = (float *)t->at[NI_PARTIAL] + row * NI_LANES * 2;
+            const void *src = ni_row_const(t->at[NI_SRC], s, row);
+            BY_TYPE(s->bf16, measure_row, partial, src, ni_pixels(s));
+        }
+#pragma omp for schedule(static)
+        for (int32_t c = 0; c < channels; c++)
+            measure_channel(t, c);
     }
-#pragma omp parallel for schedule(static)
-    for (int32_t c = 0; c < blocks * s->lanes; c++)
-        measure_channel(t, c);
 }
 
-/* A block's channels as the row functions want them; zero beyond C. */
+/* ---- forward ---------------------------------------------------------- */
+
+/* A block's channels; zero beyond C, so that lanes there stay zero. */
 typedef struct norm_block {
-    float mean[NI_MAX_LANES], inv_std[NI_MAX_LANES];
-    float scale[NI_MAX_LANES]; /* gamma / std */
-    float beta[NI_MAX_LANES];
-    float by_beta[NI_MAX_LANES];  /* backward: d_beta / count */
-    float by_gamma[NI_MAX_LANES]; /* backward: d_gamma / count */
+    ni_v mean, inv_std, scale, beta; /* scale: gamma / std */
+    ni_v by_beta, by_gamma;          /* backward: d_beta, d_gamma per value */
 } norm_block;
 
-static norm_block norm_block_of(const ni_task *t, int32_t block)
+NI_INLINE norm_block norm_block_of(const ni_task *t, int64_t row)
 {
-    const float *mean = t->at[NI_MEAN], *inv_std = t->at[NI_INV_STD];
-    const float *gamma = t->at[NI_GAMMA], *beta = t->at[NI_BETA];
-    norm_block b = {0};
-    int32_t first = block * t->src.lanes;
-    for (int32_t l = 0; l < t->src.lanes && first + l < t->src.c; l++) {
-        b.mean[l] = mean[first + l];
-        b.inv_std[l] = inv_std[first + l];
-        b.scale[l] = gamma[first + l] * inv_std[first + l];
-        b.beta[l] = beta[first + l];
-    }
+    int32_t first = ni_block_of(&t->src, row) * NI_LANES;
+    int32_t n = t->src.c - first;
+    norm_block b = {.by_beta = {0}, .by_gamma = {0}};
+    b.mean = ni_vload_some((const float *)t->at[NI_MEAN] + first, n);
+    b.inv_std = ni_vload_some((const float *)t->at[NI_INV_STD] + first, n);
+    b.scale = ni_vload_some((const float *)t->at[NI_GAMMA] + first, n);
+    b.beta = ni_vload_some((const float *)t->at[NI_BETA] + first, n);
+    b.scale *= b.inv_std;
     return b;
 }
 
-NI_INLINE void norm_row(void *dst, const void *src, const norm_block *b,
-                        int64_t pixels, bool rectify, int32_t lanes, bool bf16)
+NI_INLINE ni_v norm_value(const norm_block *b, ni_v x)
 {
-    for (int64_t i = 0; i < pixels; i++)
-        for (int32_t l = 0; l < lanes; l++) {
-            float x = ni_load(src, i * lanes + l, bf16);
-            float y = (x - b->mean[l]) * b->scale[l] + b->beta[l];
-            ni_store(dst, i * lanes + l, rectify && y < 0.0F ? 0.0F : y, bf16);
-        }
+    return (x - b->mean) * b->scale + b->beta;
+}
+
+NI_INLINE void norm_row(void *dst, const void *src, const norm_block *b,
+                        int64_t pixels, bool rectify, bool bf16)
+{
+    const norm_block block = *b;
+    for (int64_t i = 0; i < pixels; i++) {
+        ni_v y = norm_value(&block, ni_vload(src, i, bf16));
+        ni_vstore(dst, i, rectify ? ni_keep(~(y < 0.0F), y) : y, bf16);
+    }
 }
 
 static void norm_forward(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    int32_t blocks = ni_layout_blocks(s);
-    int64_t pixels = (int64_t)s->h * s->w, rows = (int64_t)s->n * blocks;
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        norm_block b = norm_block_of(t, (int32_t)(row % blocks));
-        int64_t at = row * pixels * s->lanes;
-        const void *src = ni_at_const(t->at[NI_SRC], at, s->bf16);
-        void *dst = ni_at(t->at[NI_DST], at, s->bf16);
-        if (t->relu)
-            BY_LAYOUT(s, norm_row, dst, src, &b, pixels, true);
-        else
-            BY_LAYOUT(s, norm_row, dst, src, &b, pixels, false);
+    for (int64_t row = 0; row < ni_rows(s); row++) {
+        norm_block b = norm_block_of(t, row);
+        const void *src = ni_row_const(t->at[NI_SRC], s, row);
+        void *dst = ni_row(t->at[NI_DST], s, row);
+        BY_FLAG(t->relu, s->bf16, norm_row, dst, src, &b, ni_pixels(s));
     }
 }
 
-/* dy where the ReLU let x pass; its sign is computed as forward did. */
-NI_INLINE float norm_passed(const norm_block *b, float x, float dy, int32_t l,
-                            bool rectify)
+/* ---- backward --------------------------------------------------------- */
+
+/* dy where the ReLU let x pass. */
+NI_INLINE ni_v norm_passed(const norm_block *b, ni_v x, ni_v dy, bool rectify)
 {
-    float y = (x - b->mean[l]) * b->scale[l] + b->beta[l];
-    return rectify && !(y > 0.0F) ? 0.0F : dy;
+    return rectify ? ni_keep(norm_value(b, x) > 0.0F, dy) : dy;
 }
 
 NI_INLINE void norm_reduce_row(float *partial, const void *d_dst,
                                const void *src, const norm_block *b,
-                               int64_t pixels, bool rectify, int32_t lanes,
-                               bool bf16)
+                               int64_t pixels, bool rectify, bool bf16)
 {
-    float by_beta[NI_MAX_LANES] = {0}, by_gamma[NI_MAX_LANES] = {0};
-    for (int64_t i = 0; i < pixels; i++)
-        for (int32_t l = 0; l < lanes; l++) {
-            float x = ni_load(src, i * lanes + l, bf16);
-            float dy = ni_load(d_dst, i * lanes + l, bf16);
-            float g = norm_passed(b, x, dy, l, rectify);
-            by_beta[l] += g;
-            by_gamma[l] += g * ((x - b->mean[l]) * b->inv_std[l]);
+    const norm_block block = *b;
+    ni_v by_beta[2] = {{0}}, by_gamma[2] = {{0}};
+    for (int64_t i = 0; i < pixels; i += 2)
+        for (int k = 0; k < 2 && i + k < pixels; k++) {
+            ni_v x = ni_vload(src, i + k, bf16);
+            ni_v dy = ni_vload(d_dst, i + k, bf16);
+            ni_v g = norm_passed(&block, x, dy, rectify);
+            by_beta[k] += g;
+            by_gamma[k] += g * ((x - block.mean) * block.inv_std);
         }
-    for (int32_t l = 0; l < lanes; l++) {
-        partial[l] = by_beta[l];
-        partial[lanes + l] = by_gamma[l];
-    }
+    ni_vstore(partial, 0, by_beta[0] + by_beta[1], false);
+    ni_vstore(partial, 1, by_gamma[0] + by_gamma[1], false);
 }
 
-static void norm_reduce(const ni_task *t)
+/* Sum the rows' parts over the images. */
+static void norm_reduce_channels(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    int32_t blocks = ni_layout_blocks(s);
-    int64_t pixels = (int64_t)s->h * s->w, rows = (int64_t)s->n * blocks;
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        norm_block b = norm_block_of(t, (int32_t)(row % blocks));
-        int64_t at = row * pixels * s->lanes;
-        float *partial = (float *)t->at[NI_PARTIAL] + row * s->lanes * 2;
-        const void *src = ni_at_const(t->at[NI_SRC], at, s->bf16);
-        const void *dy = ni_at_const(t->at[NI_D_DST], at, s->bf16);
-        if (t->relu)
-            BY_LAYOUT(s, norm_reduce_row, partial, dy, src, &b, pixels, true);
-        else
-            BY_LAYOUT(s, norm_reduce_row, partial, dy, src, &b, pixels, false);
-    }
     float *d_gamma = t->at[NI_D_GAMMA], *d_beta = t->at[NI_D_BETA];
-    int64_t stride = (int64_t)blocks * s->lanes * 2;
+    int64_t stride = (int64_t)ni_layout_blocks(s) * NI_LANES * 2;
     for (int32_t c = 0; c < s->c; c++) {
         const float *partial = (const float *)t->at[NI_PARTIAL] +
-                               (int64_t)(c / s->lanes) * s->lanes * 2 +
-                               c % s->lanes;
+                               (int64_t)(c / NI_LANES) * NI_LANES * 2 +
+                               c % NI_LANES;
         double beta = 0.0, gamma = 0.0;
         for (int32_t n = 0; n < s->n; n++) {
             beta += (double)partial[n * stride];
-            gamma += (double)partial[n * stride + s->lanes];
+            gamma += (double)partial[n * stride + NI_LANES];
         }
         d_beta[c] = (float)beta;
         d_gamma[c] = (float)gamma;
     }
 }
 
-NI_INLINE void norm_backward_row(void *d_src, const void *d_dst,
-                                 const void *src, const norm_block *b,
-                                 int64_t pixels, const bool flags[2],
-                                 int32_t lanes, bool bf16)
-{
-    for (int64_t i = 0; i < pixels; i++)
-        for (int32_t l = 0; l < lanes; l++) {
-            int64_t at = i * lanes + l;
-            float x = ni_load(src, at, bf16);
-            float g = norm_passed(b, x, ni_load(d_dst, at, bf16), l, flags[0]);
-            float hat = (x - b->mean[l]) * b->inv_std[l];
-            float dx = b->scale[l] * (g - b->by_beta[l] - hat * b->by_gamma[l]);
-            if (flags[1])
-                dx += ni_load(d_src, at, bf16);
-            ni_store(d_src, at, dx, bf16);
-        }
-}
-
-static norm_block norm_backward_block(const ni_task *t, int32_t block)
+static void norm_reduce(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    const float *d_gamma = t->at[NI_D_GAMMA], *d_beta = t->at[NI_D_BETA];
-    norm_block b = norm_block_of(t, block);
-    float count = (float)((double)s->n * s->h * s->w);
-    int32_t first = block * s->lanes;
-    for (int32_t l = 0; l < s->lanes && first + l < s->c; l++) {
-        b.by_beta[l] = d_beta[first + l] / count;
-        b.by_gamma[l] = d_gamma[first + l] / count;
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < ni_rows(s); row++) {
+        norm_block b = norm_block_of(t, row);
+        float *partial = (float *)t->at[NI_PARTIAL] + row * NI_LANES * 2;
+        const void *src = ni_row_const(t->at[NI_SRC], s, row);
+        const void *dy = ni_row_const(t->at[NI_D_DST], s, row);
+        BY_FLAG(t->relu, s->bf16, norm_reduce_row, partial, dy, src, &b,
+                ni_pixels(s));
     }
+    norm_reduce_channels(t);
+}
+
+NI_INLINE norm_block norm_backward_block(const ni_task *t, int64_t row)
+{
+    const ni_layout *s = &t->src;
+    norm_block b = norm_block_of(t, row);
+    float count = (float)((double)s->n * (double)ni_pixels(s));
+    int32_t first = ni_block_of(s, row) * NI_LANES, n = s->c - first;
+    b.by_beta = ni_vload_some((const float *)t->at[NI_D_BETA] + first, n);
+    b.by_gamma = ni_vload_some((const float *)t->at[NI_D_GAMMA] + first, n);
+    b.by_beta /= count;
+    b.by_gamma /= count;
     return b;
+}
+
+/* dx = scale (g - mean of g - hat(x) mean of g hat(x)) */
+NI_INLINE ni_v norm_derivative(const norm_block *b, ni_v x, ni_v g)
+{
+    ni_v hat = (x - b->mean) * b->inv_std;
+    return b->scale * (g - b->by_beta - hat * b->by_gamma);
+}
+
+NI_INLINE void norm_backward_row(void *d_src, const void *d_dst,
+                                 const void *src, const norm_block *b,
+                                 int64_t pixels, bool add_up, bool rectify,
+                                 bool bf16)
+{
+    const norm_block block = *b;
+    for (int64_t i = 0; i < pixels; i++) {
+        ni_v x = ni_vload(src, i, bf16);
+        ni_v g = norm_passed(&block, x, ni_vload(d_dst, i, bf16), rectify);
+        ni_v dx = norm_derivative(&block, x, g);
+        if (add_up)
+            dx += ni_vload(d_src, i, bf16);
+        ni_vstore(d_src, i, dx, bf16);
+    }
 }
 
 static void norm_backward(const ni_task *t)
 {
-    static const bool flags[4][2] = {
-        {false, false}, {false, true}, {true, false}, {true, true}};
     const ni_layout *s = &t->src;
     norm_reduce(t);
     if (!t->at[NI_D_SRC])
         return;
-    int32_t blocks = ni_layout_blocks(s);
-    int64_t pixels = (int64_t)s->h * s->w, rows = (int64_t)s->n * blocks;
-    const bool *how = flags[(t->relu ? 2 : 0) + (t->accumulate ? 1 : 0)];
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        norm_block b = norm_backward_block(t, (int32_t)(row % blocks));
-        int64_t at = row * pixels * s->lanes;
-        const void *src = ni_at_const(t->at[NI_SRC], at, s->bf16);
-        const void *dy = ni_at_const(t->at[NI_D_DST], at, s->bf16);
-        void *dx = ni_at(t->at[NI_D_SRC], at, s->bf16);
-        BY_LAYOUT(s, norm_backward_row, dx, dy, src, &b, pixels, how);
-    }
-}
-
-/* ---- ReLU ------------------------------------------------------------- */
-
-NI_INLINE void relu_chunk(void *dst, const void *src, int64_t n, bool bf16)
-{
-    for (int64_t i = 0; i < n; i++) {
-        float x = ni_load(src, i, bf16);
-        ni_store(dst, i, x < 0.0F ? 0.0F : x, bf16);
-    }
-}
-
-static void relu(const ni_task *t)
-{
-    bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < t->count; i += NI_CHUNK) {
-        int64_t n = t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK;
-        BY_TYPE(bf16, relu_chunk, ni_at(t->at[NI_DST], i, bf16),
-                ni_at_const(t->at[NI_SRC], i, bf16), n);
-    }
-}
-
-NI_INLINE void relu_backward_chunk(void *d_src, const void *d_dst,
-                                   const void *dst, int64_t n, bool add_up,
-                                   bool bf16)
-{
-    for (int64_t i = 0; i < n; i++) {
-        float dy = ni_load(d_dst, i, bf16);
-        float dx = ni_load(dst, i, bf16) > 0.0F ? dy : 0.0F;
-        if (add_up)
-            dx += ni_load(d_src, i, bf16);
-        ni_store(d_src, i, dx, bf16);
-    }
-}
-
-static void relu_backward(const ni_task *t)
-{
-    bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < t->count; i += NI_CHUNK) {
-        int64_t n = t->count - i < NI_CHUNK ? t->count - i : NI_CHUNK;
-        void *d_src = ni_at(t->at[NI_D_SRC], i, bf16);
-        const void *d_dst = ni_at_const(t->at[NI_D_DST], i, bf16);
-        const void *dst = ni_at_const(t->at[NI_DST], i, bf16);
+    for (int64_t row = 0; row < ni_rows(s); row++) {
+        norm_block b = norm_backward_block(t, row);
+        const void *src = ni_row_const(t->at[NI_SRC], s, row);
+        const void *dy = ni_row_const(t->at[NI_D_DST], s, row);
+        void *dx = ni_row(t->at[NI_D_SRC], s, row);
+        int64_t pixels = ni_pixels(s);
         if (t->accumulate)
-            BY_TYPE(bf16, relu_backward_chunk, d_src, d_dst, dst, n, true);
+            BY_FLAG(t->relu, s->bf16, norm_backward_row, dx, dy, src, &b,
+                    pixels, true);
         else
-            BY_TYPE(bf16, relu_backward_chunk, d_src, d_dst, dst, n, false);
+            BY_FLAG(t->relu, s->bf16, norm_backward_row, dx, dy, src, &b,
+                    pixels, false);
     }
+}
+
+/* ---- with a ReLU and a max pool --------------------------------------- */
+
+/* The windows of a row: `first` is the pixel of the input where one begins, `i`
+ * the output's; and the pixels `at` of a window. */
+#define EACH_WINDOW(t, first, i)                                               \
+    for (int64_t y_ = 0, i = 0; y_ < (t)->dst.h; y_++)                         \
+        for (int64_t x_ = 0, first = y_ * (t)->window.kernel[0] * (t)->src.w;  \
+             x_ < (t)->dst.w; x_++, i++, first += (t)->window.kernel[1])
+
+#define EACH_PLACE(t, first, at, size)                                         \
+    for (int32_t row_ = 0; row_ < (size).h; row_++)                            \
+        for (int64_t at = (first) + row_ * (t)->src.w, end_ = at + (size).w;   \
+             at < end_; at++)
+
+/* Windows of two by two are most of them: they get code of their own. */
+typedef struct pool_size {
+    int32_t h, w;
+} pool_size;
+
+#define BY_SIZE(window, flag, is_bf16, call, ...)                              \
+    do {                                                                       \
+        pool_size two_ = {2, 2},                                               \
+                  any_ = {(window)->kernel[0], (window)->kernel[1]};           \
+        if (any_.h == 2 && any_.w == 2)                                        \
+            BY_FLAG(flag, is_bf16, call, __VA_ARGS__, two_);                   \
+        else                                                                   \
+            BY_FLAG(flag, is_bf16, call, __VA_ARGS__, any_);                   \
+    } while (0)
+
+NI_INLINE void norm_pool_row(const ni_task *t, int64_t row, pool_size size,
+                             bool unused, bool bf16)
+{
+    const norm_block b = norm_block_of(t, row);
+    const void *src = ni_row_const(t->at[NI_SRC], &t->src, row);
+    void *dst = ni_row(t->at[NI_DST], &t->dst, row);
+    (void)unused;
+    EACH_WINDOW(t, first, i)
+    {
+        ni_v best = {0};
+        EACH_PLACE(t, first, at, size)
+        {
+            ni_v y = norm_value(&b, ni_vload(src, at, bf16));
+            best = ni_pick((y > best) | (y != y), y, best);
+        }
+        ni_vstore(dst, i, best, bf16);
+    }
+}
+
+static void norm_pool(const ni_task *t)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < ni_rows(&t->src); row++)
+        BY_SIZE(&t->window, false, t->src.bf16, norm_pool_row, t, row);
+}
+
+/* The largest value of a window above zero, or zero, and its x. */
+NI_INLINE ni_v pool_best(const ni_task *t, const norm_block *b, ni_v *x_best,
+                         const void *src, int64_t first, pool_size size,
+                         bool bf16)
+{
+    ni_v best = {0};
+    *x_best = best;
+    EACH_PLACE(t, first, at, size)
+    {
+        ni_v x = ni_vload(src, at, bf16), y = norm_value(b, x);
+        ni_vi wins = y > best;
+        best = ni_pick(wins, y, best);
+        *x_best = ni_pick(wins, x, *x_best);
+    }
+    return best;
+}
+
+NI_INLINE void pool_reduce_row(const ni_task *t, int64_t row, pool_size size,
+                               bool unused, bool bf16)
+{
+    const norm_block b = norm_block_of(t, row);
+    const void *src = ni_row_const(t->at[NI_SRC], &t->src, row);
+    const void *d_dst = ni_row_const(t->at[NI_D_DST], &t->dst, row);
+    float *partial = (float *)t->at[NI_PARTIAL] + row * NI_LANES * 2;
+    ni_v by_beta = {0}, by_gamma = {0};
+    (void)unused;
+    EACH_WINDOW(t, first, i)
+    {
+        ni_v x, best = pool_best(t, &b, &x, src, first, size, bf16);
+        ni_v g = ni_keep(best > 0.0F, ni_vload(d_dst, i, bf16));
+        by_beta += g;
+        by_gamma += g * ((x - b.mean) * b.inv_std);
+    }
+    ni_vstore(partial, 0, by_beta, false);
+    ni_vstore(partial, 1, by_gamma, false);
+}
+
+/* d_src may be src itself. The first of equal values gets the gradient. */
+NI_INLINE void pool_backward_row(const ni_task *t, int64_t row, pool_size size,
+                                 bool add_up, bool bf16)
+{
+    const norm_block b = norm_backward_block(t, row);
+    const void *src = ni_row_const(t->at[NI_SRC], &t->src, row);
+    const void *d_dst = ni_row_const(t->at[NI_D_DST], &t->dst, row);
+    void *d_src = ni_row(t->at[NI_D_SRC], &t->src, row);
+    EACH_WINDOW(t, first, i)
+    {
+        ni_v unused, best = pool_best(t, &b, &unused, src, first, size, bf16);
+        ni_v g = ni_keep(best > 0.0F, ni_vload(d_dst, i, bf16));
+        EACH_PLACE(t, first, at, size)
+        {
+            ni_v x = ni_vload(src, at, bf16);
+            ni_vi wins = norm_value(&b, x) == best;
+            ni_v dx = norm_derivative(&b, x, ni_keep(wins, g));
+            g = ni_keep(~wins, g);
+            if (add_up)
+                dx += ni_vload(d_src, at, bf16);
+            ni_vstore(d_src, at, dx, bf16);
+        }
+    }
+}
+
+static void norm_pool_backward(const ni_task *t)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < ni_rows(&t->src); row++)
+        BY_SIZE(&t->window, false, t->src.bf16, pool_reduce_row, t, row);
+    norm_reduce_channels(t);
+    if (!t->at[NI_D_SRC])
+        return;
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < ni_rows(&t->src); row++)
+        BY_SIZE(&t->window, t->accumulate, t->src.bf16, pool_backward_row, t,
+                row);
 }

@@ -1,9 +1,10 @@
 /*
  * How tensors are stored, and conversions where an operation wants it
- * otherwise. Activations are blocked by channels in the plan's precision,
- * except where there is one value per channel: those are plain float32, as are
- * the input and the logits. A first normalisation of few channels stays plain,
- * because oneDNN's convolutions read it best that way.
+ * otherwise. Activations are blocked by channels in the plan's precision; where
+ * there is one value per channel they are float32. Plain row-major float32 are
+ * the input, the logits, and what a last fully connected layer gives them; and
+ * a first normalisation of few channels stays plain, because oneDNN's
+ * convolutions read it best that way.
  */
 #include "onednn.h"
 
@@ -12,8 +13,11 @@ enum { FEW_CHANNELS = 3 };
 static bool is_plain(const ni_onednn *p, int32_t id)
 {
     const nash_node *node = nash_graph_node(p->graph, id);
-    if (node->op == NASH_OP_INPUT)
+    int32_t last = nash_graph_size(p->graph) - 1;
+    if (node->op == NASH_OP_INPUT || node->op == NASH_OP_SOFTMAX)
         return true;
+    if (node->op == NASH_OP_FC)
+        return nash_graph_input(p->graph, last, 0) == id;
     if (node->op != NASH_OP_NORMALIZE || node->shape.c > FEW_CHANNELS)
         return false;
     int32_t source = nash_graph_input(p->graph, id, 0);
@@ -25,14 +29,29 @@ ni_layout ni_node_layout(const ni_onednn *p, int32_t id)
     const nash_node *node = nash_graph_node(p->graph, id);
     nash_shape s = node->shape;
     bool vector = s.h == 1 && s.w == 1;
-    bool single = vector || node->op == NASH_OP_INPUT;
     ni_layout layout = {.n = p->base.opts.batch,
                         .c = s.c,
                         .h = s.h,
                         .w = s.w,
-                        .lanes = vector || is_plain(p, id) ? 1 : p->lanes,
-                        .bf16 = p->bf16 && !single};
+                        .lanes = is_plain(p, id) ? 1 : p->lanes};
+    layout.bf16 = p->bf16 && !vector && node->op != NASH_OP_INPUT;
     return layout;
+}
+
+ni_layout ni_layout_plain(const ni_layout *layout)
+{
+    ni_layout plain = *layout;
+    plain.lanes = 1;
+    plain.bf16 = false;
+    return plain;
+}
+
+ni_layout ni_layout_blocked(const ni_onednn *p, const ni_layout *layout)
+{
+    ni_layout blocked = *layout;
+    blocked.lanes = p->lanes;
+    blocked.bf16 = p->bf16 && (layout->h > 1 || layout->w > 1);
+    return blocked;
 }
 
 dnnl_memory_desc_t ni_layout_desc(const ni_layout *layout)
@@ -53,9 +72,28 @@ bool ni_layout_equal(const ni_layout *a, const ni_layout *b)
            a->lanes == b->lanes && a->bf16 == b->bf16;
 }
 
+/* Whether these are the values [N,C] one after another: one pixel, and blocks
+ * that are full. */
+static bool is_dense_vector(const dnnl_memory_desc_t *d)
+{
+    const dnnl_blocking_desc_t *b = &d->format_desc.blocking;
+    if (d->format_kind != dnnl_blocked || d->ndims != 4 || d->dims[2] != 1 ||
+        d->dims[3] != 1 || b->strides[0] != d->dims[1])
+        return false;
+    if (b->inner_nblks == 0)
+        return b->strides[1] == 1;
+    return b->inner_nblks == 1 && b->inner_idxs[0] == 1 &&
+           d->dims[1] % b->inner_blks[0] == 0 &&
+           b->strides[1] == b->inner_blks[0];
+}
+
 bool ni_desc_equal(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b)
 {
-    return dnnl_memory_desc_equal(a, b) != 0;
+    if (dnnl_memory_desc_equal(a, b))
+        return true;
+    return is_dense_vector(a) && is_dense_vector(b) &&
+           a->data_type == b->data_type && a->dims[0] == b->dims[0] &&
+           a->dims[1] == b->dims[1];
 }
 
 nash_status ni_reorder(ni_onednn *p, ni_phase phase, int32_t node, int32_t from,

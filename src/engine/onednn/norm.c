@@ -1,17 +1,16 @@
 /*
  * Normalisation of the input, batch normalisation and ReLU. A ReLU that alone
- * reads a batch normalisation is computed with it; what backward needs of it
- * follows from the normalisation's input, so nothing else is kept.
+ * reads a batch normalisation is computed with it, and so is a max pool that
+ * alone reads that; what backward needs of them follows from the
+ * normalisation's input, so nothing else is kept.
  */
 #include "onednn.h"
 
 nash_status ni_normalize_forward(ni_onednn *p, int32_t id)
 {
     nash_status status = NASH_OK;
-    ni_layout plain = p->states[id].layout;
+    ni_layout plain = ni_layout_plain(&p->states[id].layout);
     int32_t src, center, scale, out;
-    plain.lanes = 1;
-    plain.bf16 = false;
     TRY(ni_operand(&src, p, id, 0, &plain));
     TRY(ni_tensor_buffer(&center, p, id, NASH_SLOT_CENTER));
     TRY(ni_tensor_buffer(&scale, p, id, NASH_SLOT_SCALE));
@@ -53,6 +52,11 @@ static ni_task norm_task(const ni_onednn *p, int32_t id)
                     .eps = a->eps,
                     .momentum = a->momentum,
                     .relu = p->states[id].relu};
+    int32_t pool = p->states[id].pool;
+    if (pool >= 0) {
+        task.dst = p->states[pool].layout;
+        task.window = ni_window_of(&nash_graph_node(p->graph, pool)->attrs);
+    }
     return task;
 }
 
@@ -98,16 +102,18 @@ nash_status ni_norm_forward(ni_onednn *p, int32_t id)
     TRY(measure(p, id, src));
     TRY(ni_tensor_buffer(&gamma, p, id, NASH_SLOT_GAMMA));
     TRY(ni_tensor_buffer(&beta, p, id, NASH_SLOT_BETA));
-    if (p->base.opts.mode != NASH_MODE_TRAIN && ni_may_overwrite(p, id, 0))
+    if (p->base.opts.mode != NASH_MODE_TRAIN && s->pool < 0 &&
+        ni_may_overwrite(p, id, 0))
         ni_share_output(p, id, out = src);
     else
         TRY(ni_output(&out, p, id));
     ni_task task = norm_task(p, id);
-    TRY(ni_emit_kernel(p, NI_FORWARD, id, "batch normalisation",
-                       p->kernels->norm_forward, &task,
-                       REFS({src, NI_SRC}, {gamma, NI_GAMMA}, {beta, NI_BETA},
-                            {s->saved[0], NI_MEAN}, {s->saved[1], NI_INV_STD},
-                            {out, NI_DST})));
+    TRY(ni_emit_kernel(
+        p, NI_FORWARD, id, "batch normalisation",
+        s->pool < 0 ? p->kernels->norm_forward : p->kernels->norm_pool, &task,
+        REFS({src, NI_SRC}, {gamma, NI_GAMMA}, {beta, NI_BETA},
+             {s->saved[0], NI_MEAN}, {s->saved[1], NI_INV_STD},
+             {out, NI_DST})));
 done:
     return status;
 }

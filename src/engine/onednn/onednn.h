@@ -67,6 +67,7 @@ typedef struct ni_state {
     int32_t readers;  /* (reader, input) pairs that are computed */
     int32_t tail;     /* the last node of those computed with it; itself */
     int32_t fold;     /* conv: the batch normalisation folded in, or -1 */
+    int32_t pool;     /* batch_norm: the max pool computed with it, or -1 */
     bool relu;        /* conv, batch_norm: a ReLU is computed with it */
     bool needed;      /* by forward */
     bool absorbed;    /* computed with an earlier node */
@@ -125,6 +126,9 @@ nash_status ni_dnnl_check(const ni_onednn *p, int32_t node, const char *what,
 
 /** How a node's output is stored. */
 ni_layout ni_node_layout(const ni_onednn *p, int32_t id);
+/** The same tensor plain in float32; or blocked, as kernels want it. */
+ni_layout ni_layout_plain(const ni_layout *layout);
+ni_layout ni_layout_blocked(const ni_onednn *p, const ni_layout *layout);
 dnnl_memory_desc_t ni_layout_desc(const ni_layout *layout);
 bool ni_layout_equal(const ni_layout *a, const ni_layout *b);
 /** Whether two descriptions place the same values at the same bytes. */
@@ -154,7 +158,8 @@ nash_status ni_output(int32_t *buffer, ni_onednn *p, int32_t id);
 /** Let a node's output be a buffer that another node owns too. */
 void ni_share_output(ni_onednn *p, int32_t id, int32_t buffer);
 
-/** Whether node @p id may overwrite the output of its input @p k. */
+/** Whether node @p id may overwrite the output of its input @p k: nobody else
+ * reads it. */
 bool ni_may_overwrite(const ni_onednn *p, int32_t id, int32_t k);
 
 /* ---- grad.c ----------------------------------------------------------- */
@@ -172,6 +177,10 @@ typedef struct ni_target {
  */
 nash_status ni_grad_target(ni_target *target, ni_onednn *p, int32_t id,
                            int32_t k, bool in_place);
+
+/** Likewise, over the output of input @p k where that is of no more use. */
+nash_status ni_grad_over_input(ni_target *target, ni_onednn *p, int32_t id,
+                               int32_t k, bool in_place);
 
 /** Let the derivative by input @p k be node @p id's own, without a copy where
  * that is possible. */
@@ -215,6 +224,8 @@ nash_status ni_add_forward(ni_onednn *p, int32_t id);
 nash_status ni_add_backward(ni_onednn *p, int32_t id);
 nash_status ni_gate_forward(ni_onednn *p, int32_t id);
 nash_status ni_gate_backward(ni_onednn *p, int32_t id);
+
+ni_window ni_window_of(const nash_attrs *attrs);
 
 /** Weights in the layout a primitive wants: packed once for inference, before
  * every use otherwise. @param from  plain float32, of @p from_desc */

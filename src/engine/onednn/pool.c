@@ -4,6 +4,19 @@
  */
 #include "onednn.h"
 
+ni_window ni_window_of(const nash_attrs *a)
+{
+    ni_window w = {.count_include_pad = a->count_include_pad};
+    for (int i = 0; i < 4; i++)
+        w.pads[i] = a->pads[i];
+    for (int i = 0; i < 2; i++) {
+        w.kernel[i] = a->kernel[i];
+        w.stride[i] = a->stride[i];
+        w.dilation[i] = a->dilation[i];
+    }
+    return w;
+}
+
 /* The output of pool id before that conversion. */
 static ni_layout pooled_layout(const ni_onednn *p, int32_t id,
                                const ni_layout *src)
@@ -14,16 +27,10 @@ static ni_layout pooled_layout(const ni_onednn *p, int32_t id,
     return layout;
 }
 
-/* An input that is plain only because it comes first is blocked for us. */
 static ni_layout operand_layout(const ni_onednn *p, int32_t id)
 {
     int32_t source = nash_graph_input(p->graph, id, 0);
-    ni_layout layout = p->states[source].layout;
-    if (layout.h > 1 || layout.w > 1) {
-        layout.lanes = p->lanes;
-        layout.bf16 = p->bf16;
-    }
-    return layout;
+    return ni_layout_blocked(p, &p->states[source].layout);
 }
 
 static ni_task pool_task(const ni_onednn *p, int32_t id)
@@ -31,14 +38,7 @@ static ni_task pool_task(const ni_onednn *p, int32_t id)
     const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
     ni_task task = {.src = operand_layout(p, id)};
     task.dst = pooled_layout(p, id, &task.src);
-    for (int i = 0; i < 4; i++)
-        task.window.pads[i] = a->pads[i];
-    for (int i = 0; i < 2; i++) {
-        task.window.kernel[i] = a->kernel[i];
-        task.window.stride[i] = a->stride[i];
-        task.window.dilation[i] = a->dilation[i];
-    }
-    task.window.count_include_pad = a->count_include_pad;
+    task.window = ni_window_of(a);
     return task;
 }
 
@@ -133,22 +133,27 @@ done:
 
 /* ---- flatten ---------------------------------------------------------- */
 
-/* Its output, seen with the input's shape. */
-static ni_layout flat_layout(const ni_onednn *p, int32_t id)
+/* The plain values, seen with the input's shape and with the output's. */
+static void flat_descs(dnnl_memory_desc_t *as_input,
+                       dnnl_memory_desc_t *as_output, const ni_onednn *p,
+                       int32_t id)
 {
     int32_t source = nash_graph_input(p->graph, id, 0);
-    ni_layout layout = p->states[source].layout;
-    layout.lanes = 1;
-    layout.bf16 = false;
-    return layout;
+    ni_layout input = ni_layout_plain(&p->states[source].layout);
+    ni_layout output = ni_layout_plain(&p->states[id].layout);
+    *as_input = ni_layout_desc(&input);
+    *as_output = ni_layout_desc(&output);
 }
 
 nash_status ni_flatten_forward(ni_onednn *p, int32_t id)
 {
     nash_status status = NASH_OK;
-    ni_layout flat = flat_layout(p, id);
-    int32_t out;
-    TRY(ni_operand(&out, p, id, 0, &flat));
+    dnnl_memory_desc_t as_input, as_output;
+    dnnl_memory_desc_t stored = ni_layout_desc(&p->states[id].layout);
+    int32_t flat, out;
+    flat_descs(&as_input, &as_output, p, id);
+    TRY(ni_operand_as(&flat, p, id, 0, &as_input));
+    TRY(ni_convert(&out, p, NI_FORWARD, id, flat, &as_output, &stored));
     ni_share_output(p, id, out);
 done:
     return status;
@@ -157,15 +162,15 @@ done:
 nash_status ni_flatten_backward(ni_onednn *p, int32_t id)
 {
     nash_status status = NASH_OK;
-    ni_layout flat = flat_layout(p, id);
-    dnnl_memory_desc_t from = ni_layout_desc(&flat);
-    int32_t source = nash_graph_input(p->graph, id, 0);
+    dnnl_memory_desc_t as_input, as_output;
+    dnnl_memory_desc_t stored = ni_layout_desc(&p->states[id].layout);
+    int32_t flat;
     if (!ni_grad_wanted(p, id, 0))
         goto done;
-    if (ni_layout_equal(&flat, &p->states[source].layout))
-        TRY(ni_grad_pass(p, id, 0));
-    else
-        TRY(ni_grad_deliver(p, id, 0, ni_grad_of(p, id), &from));
+    flat_descs(&as_input, &as_output, p, id);
+    TRY(ni_convert(&flat, p, NI_BACKWARD, id, ni_grad_of(p, id), &stored,
+                   &as_output));
+    TRY(ni_grad_deliver(p, id, 0, flat, &as_input));
 done:
     return status;
 }
