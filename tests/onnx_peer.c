@@ -21,7 +21,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { IMAGES = 4, RANDOM_MODELS = 48, POOL_DRAWS = 60 };
+enum {
+    IMAGES = 4,
+    RANDOM_MODELS = 48,
+    POOL_DRAWS = 60,
+    MORPHED_MODELS = 6,
+    PROBE_IMAGES = 8
+};
 
 static nash_status run(float **out, int64_t *count, bool softmax, nash_model *m,
                        const float *images, int32_t n)
@@ -133,6 +139,41 @@ done:
     return status;
 }
 
+/* A starting network after twenty morphisms of all kinds. */
+static nash_status write_morphed(const char *dir, uint64_t seed)
+{
+    nash_status status = NASH_OK;
+    nash_net_opts net = nash_net_opts_default();
+    nash_morph_opts morphs = nash_morph_opts_default();
+    nash_plan_opts engine = nash_plan_opts_default();
+    nash_probe probe = {0};
+    nash_model *m = NULL;
+    float images[PROBE_IMAGES * 3 * 12 * 12];
+    char name[32];
+    snprintf(name, sizeof name, "morphed_%d", (int)seed);
+    random_pixels(images, PROBE_IMAGES * 3 * 12 * 12, seed);
+    net.input = (nash_shape){3, 12, 12};
+    net.seed = morphs.seed = seed;
+    for (int i = 0; i < 3; i++) {
+        net.widths[i] = 4 + 2 * i;
+        net.mean[i] = 128;
+        net.std[i] = 74;
+    }
+    morphs.n = 20;
+    morphs.kinds = (1U << NASH_MORPH_COUNT) - 1;
+    morphs.max_params = 200000;
+    engine.engine = NASH_ENGINE_REF;
+    engine.batch = PROBE_IMAGES;
+    TRY(nash_net_start(&m, &net));
+    TRY(nash_probe_open(&probe, images, PROBE_IMAGES, net.input, &engine));
+    TRY(nash_morph_random(m, &morphs, &probe, NULL, NULL));
+    TRY(write_one(dir, name, m, seed));
+done:
+    nash_probe_close(&probe);
+    nash_model_free(m);
+    return status;
+}
+
 static nash_status write_all(const char *dir)
 {
     nash_status status = NASH_OK;
@@ -140,6 +181,8 @@ static nash_status write_all(const char *dir)
     TRY(ni_make_directories(dir));
     TRY(write_nets(dir));
     TRY(write_pools(dir));
+    for (uint64_t seed = 0; seed < MORPHED_MODELS; seed++)
+        TRY(write_morphed(dir, seed));
     for (uint64_t seed = 0; seed < RANDOM_MODELS; seed++) {
         char name[32];
         snprintf(name, sizeof name, "random_%02d", (int)seed);

@@ -5,7 +5,6 @@
  */
 #include "reader.h"
 
-#include <float.h>
 #include <string.h>
 
 static bool is_flat(nash_shape shape)

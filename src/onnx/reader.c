@@ -87,16 +87,18 @@ nash_status ni_reader_blame(const ni_reader *r, const char *what,
 static nash_status read_dim(int32_t *out, const ni_reader *r,
                             const ni_pb_dim *dim, const char *axis)
 {
-    bool fixed =
-        dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-    if (!fixed || dim->dim_value < 1 || dim->dim_value > NASH_MAX_DIM)
-        return ni_fail(NASH_EUNSUPPORTED,
-                       "%s: the input's %s is %lld, expected a fixed size of 1 "
-                       "to %d",
-                       r->name, axis, fixed ? (long long)dim->dim_value : 0LL,
-                       NASH_MAX_DIM);
+    nash_status status = NASH_OK;
+    REQUIRE(dim->value_case ==
+                ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE,
+            NASH_EUNSUPPORTED,
+            "%s: the input's %s is left open, expected a fixed size", r->name,
+            axis);
+    REQUIRE(dim->dim_value >= 1 && dim->dim_value <= NASH_MAX_DIM,
+            NASH_EUNSUPPORTED, "%s: the input's %s is %lld, expected 1 to %d",
+            r->name, axis, (long long)dim->dim_value, NASH_MAX_DIM);
     *out = (int32_t)dim->dim_value;
-    return NASH_OK;
+done:
+    return status;
 }
 
 static bool is_pixel_type(int32_t type)
