@@ -78,18 +78,22 @@ static void print_attempts(const nash_history *h)
 
 static void print_changes(const nash_history *h)
 {
-    printf("\nWhat was changed:\n");
+    static const char *const columns[] = {"candidate", "change",
+                                          "as 'nash morph' takes it", NULL};
+    table *t = table_new(columns);
     for (int32_t i = 0; i < h->n_records; i++) {
         const nash_record *r = &h->records[i];
-        char text[256];
-        nash_candidate_label(text, sizeof text, r);
-        if (r->n_morphs > 0)
-            printf("%s%s\n", text, r->chosen ? " (chosen)" : "");
         for (int32_t k = 0; k < r->n_morphs; k++) {
+            char text[256];
+            nash_candidate_label(text, sizeof text, r);
+            table_cell(t, "%s", k ? "" : text);
             nash_morph_words(text, sizeof text, r->morphs[k]);
-            printf("    %-52s  %s\n", text, r->morphs[k]);
+            table_cell(t, "%s", text);
+            table_cell(t, "%s", r->morphs[k]);
         }
     }
+    printf("\nWhat was changed:\n");
+    table_print(t);
 }
 
 static void print_failures(const nash_history *h)

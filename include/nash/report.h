@@ -12,18 +12,21 @@
  * settings are listed as they are. Numbers are text that strtod() reads,
  * errors are shares. */
 #define NASH_RUN_SEED "seed"
-#define NASH_RUN_DATA "data"         /* directory */
-#define NASH_RUN_DATASET "dataset"   /* name */
-#define NASH_RUN_SECONDS "seconds"   /* wall clock of the whole run */
+#define NASH_RUN_DATA "data"       /* directory */
+#define NASH_RUN_DATASET "dataset" /* name */
+#define NASH_RUN_SECONDS "seconds" /* wall clock of the whole run */
 #define NASH_RUN_START_TEST_ERROR "start_test_error"
 #define NASH_RUN_TEST_ERROR "test_error"
 #define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
 #define NASH_RUN_TEST_LOSS "test_loss"
 #define NASH_RUN_TEST_IMAGES "test_images"
-#define NASH_RUN_CLASSES "classes"   /* JSON array of names */
+#define NASH_RUN_ENSEMBLE_TEST_ERROR "ensemble_test_error"
+#define NASH_RUN_CRITERION "criterion" /* what the best has least of */
+#define NASH_RUN_CLASSES "classes"     /* JSON array of names */
 #define NASH_RUN_CLASS_ERRORS "test_class_errors" /* JSON array of shares */
-#define NASH_RUN_CONFUSION "test_confusion" /* JSON array of rows of counts;
-                                               row: true, column: predicted */
+#define NASH_RUN_CONFUSION                                                     \
+    "test_confusion" /* JSON array of rows of counts;                          \
+                        row: true, column: predicted */
 
 /**
  * Write a run's page, atomically replacing @p path.

@@ -77,7 +77,7 @@ static void put_costs(ni_text *t, const nash_record *r)
     ni_text_add(t, "<td>%s</td>", ni_count(word, (double)r->params));
     ni_text_add(t, "<td>%s</td>", ni_count(word, (double)r->macs));
     ni_text_add(t, "<td>%d</td>", r->n_epochs);
-    ni_text_add(t, "<td>%s</td>", ni_decimal(word, r->pflop));
+    ni_text_add(t, "<td>%s</td>", ni_short(word, r->pflop));
     ni_text_add(t, "<td>%s</td></tr>\n", ni_duration(word, r->seconds));
 }
 

@@ -165,7 +165,8 @@ static void put_steps(const chart *c)
     for (int32_t i = 0; i < c->h->n_records; i++) {
         const nash_record *r = &c->h->records[i];
         int32_t before = epochs_before(c->h, r);
-        if (i > 0 && c->h->records[i - 1].step == r->step)
+        if ((i > 0 && c->h->records[i - 1].step == r->step) ||
+            before >= c->epochs)
             continue;
         double x = place_x(c, before);
         put_line(c, "n-grid", x, TOP - 14, x, bottom);
@@ -199,9 +200,11 @@ static void put_curve(const chart *c, const nash_record *r, measure of,
         ni_text_coordinate(c->t, place_x(c, before + e + 1));
         ni_text_put(c->t, ",");
         ni_text_coordinate(c->t, place_y(c, value));
+        if (!open)
+            ni_text_put(c->t, "h0"); /* a dot, if it stays alone */
         open = true;
     }
-    ni_text_put(c->t, open ? "\"/>" : "M0,0\"/>");
+    ni_text_put(c->t, "\"/>");
 }
 
 static void put_dots(const chart *c, const nash_record *r, measure of,

@@ -29,8 +29,8 @@ typedef enum ni_route {
 typedef struct ni_link {
     int32_t from, to; /* blocks */
     ni_route route;
-    int32_t gutter;  /* i: left of column i */
-    int32_t lane;    /* in the gutter */
+    int32_t gutter;    /* i: left of column i */
+    int32_t lane;      /* in the gutter */
     int32_t track_out; /* in the gap below from, -1: leaves sideways */
     int32_t track_in;  /* in the gap above to, -1: enters sideways */
 } ni_link;
@@ -71,8 +71,7 @@ nash_status ni_drawing_route(ni_drawing *d);
 nash_status ni_drawing_place(ni_drawing *d);
 
 /** Whether a block stands beside a link's gutter. */
-bool ni_link_is_beside(const ni_drawing *d, const ni_link *link,
-                       int32_t block);
+bool ni_link_is_beside(const ni_drawing *d, const ni_link *link, int32_t block);
 
 /** The horizontal place of a link's lane. */
 int32_t ni_link_lane_x(const ni_drawing *d, const ni_link *link);

@@ -94,19 +94,27 @@ static void put_score(ni_text *t, const nash_history *h, const nash_record *r)
         ni_text_put(t, "trained");
 }
 
+static void put_loss_and_size(ni_text *t, const nash_record *r)
+{
+    char word[NI_WORD];
+    if (isfinite(r->val.loss))
+        ni_text_add(t, "loss %s \xc2\xb7 ", ni_decimal(word, r->val.loss));
+    ni_text_add(t, "%s%s", ni_count(word, (double)r->params),
+                isfinite(r->val.loss) ? "" : " params");
+}
+
 static void draw_box(ni_text *t, const nash_history *h, const nash_record *r,
                      spot at, bool alone)
 {
-    char word[NI_WORD];
-    const char *kept = r->kind == NASH_CANDIDATE_PARENT ? "unmorphed, " : "";
     if (!alone)
         ni_text_add(t, "<a href=\"#c-%d-%d\">", r->step, r->child);
     ni_text_add(t,
                 "<g class=\"%s\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
                 "height=\"%d\" rx=\"6\"/>",
                 box_class(r), at.x, at.y, BOX_WIDTH, BOX_HEIGHT);
-    ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-small\">%d-%d</text>",
-                at.x + 9, at.y + 16, r->step, r->child);
+    ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-small\">%d-%d%s</text>",
+                at.x + 9, at.y + 16, r->step, r->child,
+                r->kind == NASH_CANDIDATE_PARENT ? " parent" : "");
     if (r->chosen)
         ni_text_add(t,
                     "<text x=\"%d\" y=\"%d\" class=\"n-small n-end\">"
@@ -115,11 +123,10 @@ static void draw_box(ni_text *t, const nash_history *h, const nash_record *r,
     ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-score\">", at.x + 9,
                 at.y + 34);
     put_score(t, h, r);
-    ni_text_add(t,
-                "</text><text x=\"%d\" y=\"%d\" class=\"n-small\">%s%s%s"
-                "</text></g>",
-                at.x + 9, at.y + 49, kept, ni_count(word, (double)r->params),
-                *kept ? "" : " params");
+    ni_text_add(t, "</text><text x=\"%d\" y=\"%d\" class=\"n-small\">",
+                at.x + 9, at.y + 49);
+    put_loss_and_size(t, r);
+    ni_text_put(t, "</text></g>");
     ni_text_put(t, alone ? "\n" : "</a>\n");
 }
 

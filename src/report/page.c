@@ -145,6 +145,10 @@ static void put_error_tiles(ni_text *t, const nash_history *h)
     put_tile(t, "Balanced test error",
              ni_percent(value, result(h, NASH_RUN_TEST_BALANCED_ERROR)),
              "mean over classes");
+    double ensemble = result(h, NASH_RUN_ENSEMBLE_TEST_ERROR);
+    if (isfinite(ensemble))
+        put_tile(t, "Test error of the ensemble", ni_percent(value, ensemble),
+                 "of the final training's snapshots");
     if (winner) {
         snprintf(from, sizeof from, "of the last winner; start: %s",
                  ni_percent(word, start ? start->val.error : (double)NAN));
@@ -188,10 +192,8 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
              ni_duration(word, seconds));
     put_tile(t, "Wall clock", ni_duration(value, result(h, NASH_RUN_SECONDS)),
              from);
-    snprintf(value, sizeof value, "%.3g PFLOP", pflop);
-    put_tile(t, "Cost of training", value,
-             "1 PFLOP = 10\xc2\xb9\xe2\x81\xb5 "
-             "operations");
+    put_tile(t, "Training cost, PFLOP", ni_short(value, pflop),
+             "10\xc2\xb9\xe2\x81\xb5 operations, all candidates");
     const char *seed = nash_history_get(h, NASH_RUN_SEED);
     if (seed)
         put_tile(t, "Seed", seed, "same seed, same run");
@@ -234,9 +236,12 @@ static nash_status put_lineage(ni_text *t, const nash_history *h)
         ni_text_put(t, "<p>No candidate has been recorded.</p>\n");
         return NASH_OK;
     }
-    ni_text_put(t, "<p>Every candidate below its parent, with its validation "
-                   "error. Each leads to its row in the table.</p>\n"
-                   "<div class=\"graph\">");
+    const char *criterion = nash_history_get(h, NASH_RUN_CRITERION);
+    ni_text_put(t, "<p>Every candidate below its parent, with its error and "
+                   "loss on the validation images. The one with the least ");
+    ni_text_escape(t, criterion ? criterion : "loss");
+    ni_text_put(t, " of its step goes on. Each leads to its row in the "
+                   "table.</p>\n<div class=\"graph\">");
     nash_status status = ni_lineage_draw(t, h, false);
     ni_text_put(t, "</div>\n");
     return status;
@@ -280,7 +285,7 @@ static void put_settings(ni_text *t, const nash_history *h)
     ni_text_put(t, "<h2 id=\"settings\">Settings and results as recorded</h2>\n"
                    "<ul class=\"settings\">\n");
     for (int32_t i = 0; i < h->n_settings; i++) {
-        if (is_bulky(h->keys[i]))
+        if (is_bulky(h->keys[i]) || !*h->values[i])
             continue;
         ni_text_put(t, "<li><b>");
         ni_text_escape(t, h->keys[i]);

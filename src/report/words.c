@@ -28,6 +28,12 @@ const char *ni_decimal(char word[NI_WORD], double value)
     return word;
 }
 
+const char *ni_short(char word[NI_WORD], double value)
+{
+    snprintf(word, NI_WORD, isfinite(value) ? "%.3g" : DASH, value);
+    return word;
+}
+
 const char *ni_count(char word[NI_WORD], double count)
 {
     static const char *const unit[] = {"", " k", " M", " G", " T", " P", " E"};
@@ -78,7 +84,7 @@ static const char *op_words(nash_op op)
     case NASH_OP_INPUT:
         return "Image";
     case NASH_OP_NORMALIZE:
-        return "normalize";
+        return "Normalize";
     case NASH_OP_CONV:
         return "Conv";
     case NASH_OP_BATCH_NORM:
@@ -102,7 +108,7 @@ static const char *op_words(nash_op op)
     case NASH_OP_GATE:
         return "Gate";
     case NASH_OP_SOFTMAX:
-        return "softmax";
+        return "Softmax";
     case NASH_OP_COUNT:
         break;
     }

@@ -1,0 +1,667 @@
+/*
+ * Reports: drawings in which nothing covers anything else, pages that are well
+ * formed whatever is in them.
+ */
+#include "base/file.h"
+#include "base/memory.h"
+#include "random_graph.h"
+#include "report/text.h"
+
+#include <nash/report.h>
+
+#include <ctype.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- a made-up run ------------------------------------------------------ */
+
+enum { STEPS = 2, CHILDREN = 3, EPOCHS = 4, RECORDS = 2 + STEPS * CHILDREN };
+
+/* Everything in it is static: nothing of it needs to be freed. */
+typedef struct made_run {
+    nash_history history;
+    nash_record records[RECORDS];
+    nash_epoch epochs[RECORDS][EPOCHS];
+} made_run;
+
+static char morph_deepen[] = "deepen:at=relu_4,kernel=5";
+static char morph_skip[] = "add_skip:at=relu_8,from=relu_4,seed=7";
+static char morph_evil[] = "<b>\"&' \xff\x01";
+static char *morphs[3] = {morph_deepen, morph_skip, morph_evil};
+static char no_message[] = "";
+static char failure[] = "loss of epoch 2 is not finite </td><script>";
+
+static char key_classes[] = "classes", value_classes[] = "[\"cat\",\"<dog>\"]";
+static char key_evil[] = "evil<i>", value_evil[] = "a\"b'&c<!--";
+static char key_start[] = "start_test_error", value_start[] = "0.25";
+static char key_classerr[] = "test_class_errors", value_classerr[] = "[0.1,0]";
+static char key_confusion[] = "test_confusion";
+static char value_confusion[] = "[[90,10],[0,100]]";
+static char key_error[] = "test_error", value_error[] = "0.0625";
+static char *keys[] = {key_classes,  key_evil,      key_start,
+                       key_classerr, key_confusion, key_error};
+static char *values[] = {value_classes,  value_evil,      value_start,
+                         value_classerr, value_confusion, value_error};
+
+static void make_epochs(made_run *run, nash_record *r, int32_t n)
+{
+    nash_epoch *epochs = run->epochs[r - run->records];
+    for (int32_t e = 0; e < n; e++) {
+        bool judged = e == n - 1;
+        epochs[e] = (nash_epoch){
+            .epoch = e,
+            .lr = 0.05 / (e + 1),
+            .train_loss = 1.0 / (e + 1 + r->step),
+            .train_error = 0.5 / (e + 1 + r->step),
+            .val_loss = judged ? 0.9 / (e + 1 + r->step) : nan(""),
+            .val_error = judged ? 0.4 / (e + 1 + r->step) : nan("")};
+    }
+    r->epochs = epochs;
+    r->n_epochs = n;
+}
+
+static nash_record *add_record(made_run *run, int32_t step, int32_t child,
+                               nash_candidate_kind kind, bool chosen)
+{
+    nash_record *r = &run->records[run->history.n_records++];
+    *r = (nash_record){.step = step,
+                       .child = child,
+                       .parent_step = step - 1,
+                       .parent_child = step > 1 ? 1 : 0,
+                       .kind = kind,
+                       .done = true,
+                       .chosen = chosen,
+                       .message = no_message,
+                       .params = 1000 * (step + 1),
+                       .macs = 123456,
+                       .val = {0.5, 0.2, 0.21, 100},
+                       .seconds = 61,
+                       .pflop = 0.01};
+    make_epochs(run, r, EPOCHS);
+    return r;
+}
+
+static made_run *make_run(void)
+{
+    static made_run run;
+    run = (made_run){.history = {.records = run.records,
+                                 .n_settings = 6,
+                                 .keys = keys,
+                                 .values = values}};
+    add_record(&run, 0, 0, NASH_CANDIDATE_START, true)->parent_child = -1;
+    for (int32_t step = 1; step <= STEPS; step++) {
+        nash_record *child =
+            add_record(&run, step, 0, NASH_CANDIDATE_CHILD, false);
+        child->morphs = morphs;
+        child->n_morphs = 3;
+        child = add_record(&run, step, 1, NASH_CANDIDATE_CHILD, true);
+        child->morphs = morphs;
+        child->n_morphs = 1;
+        add_record(&run, step, 2, NASH_CANDIDATE_PARENT, false);
+    }
+    nash_record *failed = &run.records[1];
+    failed->status = NASH_EDIVERGED;
+    failed->message = failure;
+    failed->val = (nash_score){NAN, NAN, NAN, 0};
+    nash_record *last =
+        add_record(&run, STEPS + 1, 0, NASH_CANDIDATE_FINAL, true);
+    last->val = (nash_score){NAN, NAN, NAN, 0};
+    run.history.refused[NASH_MORPH_WIDEN] = 3;
+    return &run;
+}
+
+/* ---- markup ------------------------------------------------------------- */
+
+/* A reader of tags: checks that they nest, that attributes are quoted and that
+ * no character stands bare which would have to be escaped. */
+typedef struct reader {
+    const char *at;
+    char open[64][16]; /* names of open elements */
+    int depth;
+} reader;
+
+static bool is_void(const char *name)
+{
+    return strcmp(name, "meta") == 0 || strcmp(name, "!DOCTYPE") == 0;
+}
+
+static void read_name(reader *r, char *name, size_t size)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)*r->at) || *r->at == '!') {
+        assert_true(n + 1 < size);
+        name[n++] = *r->at++;
+    }
+    name[n] = '\0';
+    assert_true(n > 0);
+}
+
+static void read_attributes(reader *r)
+{
+    while (*r->at && *r->at != '>' && *r->at != '/') {
+        if (*r->at == '"') {
+            r->at = strchr(r->at + 1, '"');
+            assert_non_null(r->at);
+        }
+        assert_true(*r->at != '<' && *r->at != '&');
+        r->at++;
+    }
+}
+
+static void read_tag(reader *r)
+{
+    char name[16];
+    r->at++;
+    if (*r->at == '/') {
+        r->at++;
+        read_name(r, name, sizeof name);
+        assert_true(r->depth > 0);
+        assert_string_equal(name, r->open[--r->depth]);
+        assert_int_equal(*r->at++, '>');
+        return;
+    }
+    read_name(r, name, sizeof name);
+    read_attributes(r);
+    bool closed = *r->at == '/';
+    r->at += closed;
+    assert_int_equal(*r->at++, '>');
+    if (closed || is_void(name))
+        return;
+    assert_true(r->depth < 64);
+    strcpy(r->open[r->depth++], name);
+    if (strcmp(name, "style") == 0)
+        r->at = strstr(r->at, "</style>");
+}
+
+static void read_reference(reader *r)
+{
+    const char *end = strchr(r->at, ';');
+    assert_non_null(end);
+    assert_true(end - r->at < 10);
+    r->at = end;
+}
+
+static void assert_well_formed(const char *text)
+{
+    reader r = {.at = text};
+    while (*r.at) {
+        if (*r.at == '<') {
+            read_tag(&r);
+            continue;
+        }
+        if (*r.at == '&')
+            read_reference(&r);
+        assert_true((unsigned char)*r.at >= 0x20 || *r.at == '\n');
+        r.at++;
+    }
+    assert_int_equal(r.depth, 0);
+}
+
+static char *read_page(const nash_history *history, const nash_model *best)
+{
+    char path[64], *text;
+    size_t size;
+    snprintf(path, sizeof path, "/tmp/nash_test_report.%d.html", (int)getpid());
+    assert_int_equal(nash_report_write(path, history, best), NASH_OK);
+    assert_int_equal(ni_file_read(&text, &size, path, 1 << 24), NASH_OK);
+    assert_int_equal(strlen(text), size);
+    unlink(path);
+    return text;
+}
+
+static void foreign_text_is_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *escaped;
+    } cases[] = {
+        {"plain \xc3\x97 \xe2\x82\xac \xf0\x9f\x90\x88",
+         "plain \xc3\x97 \xe2\x82\xac \xf0\x9f\x90\x88"},
+        {"<a href=\"x\" b='c'>&amp;",
+         "&lt;a href=&quot;x&quot; b=&#39;c&#39;&gt;&amp;amp;"},
+        {"\x01\x1f\t\n", "\xef\xbf\xbd\xef\xbf\xbd\t\n"},
+        {"\xc3", "\xef\xbf\xbd"},
+        {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf5\x80", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xef\xbf\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ni_text t = {0};
+        ni_text_escape(&t, cases[i].text);
+        char *text = ni_text_take(&t);
+        assert_string_equal(text, cases[i].escaped);
+        ni_free(text);
+    }
+}
+
+static void coordinates_are_rounded_to_tenths(void **state)
+{
+    (void)state;
+    static const double cases[] = {0, 1.25, -0.04, -0.26, 1234.96};
+    ni_text t = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ni_text_coordinate(&t, cases[i]);
+        ni_text_put(&t, " ");
+    }
+    char *text = ni_text_take(&t);
+    assert_string_equal(text, "0.0 1.3 0.0 -0.3 1235.0 ");
+    ni_free(text);
+}
+
+static void the_page_is_well_formed_and_needs_nothing_else(void **state)
+{
+    (void)state;
+    nash_model *best = random_model(3, NULL);
+    char *page = read_page(&make_run()->history, best);
+    assert_well_formed(page);
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "<link"));
+    assert_null(strstr(page, "src="));
+    assert_null(strstr(page, "url("));
+    assert_null(strstr(page, "@import"));
+    for (const char *at = page; (at = strstr(at, "href=\"")); at++)
+        assert_int_equal(at[6], '#');
+    ni_free(page);
+    nash_model_free(best);
+}
+
+static void the_page_says_what_happened(void **state)
+{
+    (void)state;
+    static const char *const said[] = {
+        "6.25 %",
+        "start: 25.00 %",
+        "deepen after relu_4: 5\xc3\x97"
+        "5 Conv-BN-ReLU",
+        "add relu_4 to relu_8 through a gate",
+        "&lt;b&gt;&quot;&amp;&#39; \xef\xbf\xbd\xef\xbf\xbd",
+        "failed: loss of epoch 2 is not finite &lt;/td&gt;&lt;script&gt;",
+        "evil&lt;i&gt;",
+        "a&quot;b&#39;&amp;c&lt;!--",
+        "&lt;dog&gt;",
+        "<td>widen</td><td>II</td>",
+        "<td>3</td>",
+        "id=\"c-2-1\" class=\"won\"",
+        "test 6.25 %",
+    };
+    char *page = read_page(&make_run()->history, NULL);
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (!strstr(page, said[i]))
+            fail_msg("the page does not say '%s'", said[i]);
+    ni_free(page);
+}
+
+static void a_run_that_has_just_begun_has_a_page(void **state)
+{
+    (void)state;
+    made_run *run = make_run();
+    nash_history empty = {0};
+    char *page = read_page(&empty, NULL);
+    assert_well_formed(page);
+    ni_free(page);
+    run->history.n_records = 1;
+    run->records[0].done = false;
+    run->records[0].chosen = false;
+    run->records[0].n_epochs = 0;
+    page = read_page(&run->history, NULL);
+    assert_well_formed(page);
+    assert_non_null(strstr(page, "not finished"));
+    assert_non_null(strstr(page, "No epoch has been recorded"));
+    ni_free(page);
+}
+
+static void results_that_are_not_sound_are_left_out(void **state)
+{
+    (void)state;
+    static char broken[] = "[[1,2],[";
+    static char odd[] = "[\"x\",{},[\"y\"]]";
+    made_run *run = make_run();
+    char *kept = values[4], *kept_errors = values[3];
+    values[4] = broken;
+    values[3] = odd;
+    char *page = read_page(&run->history, NULL);
+    values[4] = kept;
+    values[3] = kept_errors;
+    assert_well_formed(page);
+    assert_null(strstr(page, "Confusion</h3>"));
+    ni_free(page);
+}
+
+static void many_classes_get_a_list_instead_of_a_matrix(void **state)
+{
+    (void)state;
+    made_run *run = make_run();
+    char *kept = values[4];
+    ni_text t = {0};
+    for (int i = 0; i < 30; i++) {
+        ni_text_put(&t, i ? ",[" : "[[");
+        for (int k = 0; k < 30; k++)
+            ni_text_add(&t, "%s%d", k ? "," : "", i * 30 + k);
+        ni_text_put(&t, "]");
+    }
+    ni_text_put(&t, "]");
+    values[4] = ni_text_take(&t);
+    char *page = read_page(&run->history, NULL);
+    ni_free(values[4]);
+    values[4] = kept;
+    assert_well_formed(page);
+    assert_null(strstr(page, "Confusion</h3>"));
+    assert_non_null(strstr(page, "<tr><td>class 29</td><td>class 28</td>"
+                                 "<td>898</td></tr>\n<tr><td>class 29</td>"
+                                 "<td>class 27</td><td>897</td></tr>"));
+    ni_free(page);
+}
+
+/* ---- drawings ----------------------------------------------------------- */
+
+typedef struct box {
+    double left, top, right, bottom;
+} box;
+
+static double read_attribute(const char *at, const char *name)
+{
+    char key[16];
+    snprintf(key, sizeof key, " %s=\"", name);
+    const char *value = strstr(at, key);
+    assert_non_null(value);
+    return strtod(value + strlen(key), NULL);
+}
+
+/* The boxes of a drawing. @return how many */
+static int read_boxes(box *boxes, int most, const char *svg)
+{
+    int n = 0;
+    for (const char *at = svg; (at = strstr(at, "<rect x=")); at++) {
+        double x = read_attribute(at, "x"), y = read_attribute(at, "y");
+        assert_true(n < most);
+        boxes[n++] = (box){x, y, x + read_attribute(at, "width"),
+                           y + read_attribute(at, "height")};
+    }
+    return n;
+}
+
+static bool overlap(const box *a, const box *b)
+{
+    const double touch = 0.2; /* rounding; lines end on borders */
+    return a->left < b->right - touch && b->left < a->right - touch &&
+           a->top < b->bottom - touch && b->top < a->bottom - touch;
+}
+
+static void assert_misses(const box *line, const box *boxes, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (overlap(line, &boxes[i]))
+            fail_msg("the line from %g,%g to %g,%g crosses the box at %g,%g",
+                     line->left, line->top, line->right, line->bottom,
+                     boxes[i].left, boxes[i].top);
+}
+
+/* Follow "M1,2L3,4Q5,6 7,8...": the stretch between any two points. */
+static void check_path(const char *path, const box *boxes, int n)
+{
+    double x = 0, y = 0;
+    bool first = true;
+    while (*path && *path != '"') {
+        char *end;
+        double next_x = strtod(path + 1, &end), next_y = strtod(end + 1, &end);
+        box line = {fmin(x, next_x) - 0.1, fmin(y, next_y) - 0.1,
+                    fmax(x, next_x) + 0.1, fmax(y, next_y) + 0.1};
+        if (!first)
+            assert_misses(&line, boxes, n);
+        first = false;
+        x = next_x;
+        y = next_y;
+        path = end;
+    }
+}
+
+static void check_drawing(const nash_graph *g)
+{
+    enum { MOST = 1024 };
+    static box boxes[MOST];
+    char *svg;
+    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
+    assert_well_formed(svg);
+    int n = read_boxes(boxes, MOST, svg);
+    box page = {0, 0, read_attribute(svg, "width"),
+                read_attribute(svg, "height")};
+    assert_true(n > 0);
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < i; k++)
+            assert_false(overlap(&boxes[i], &boxes[k]));
+        assert_true(boxes[i].left >= 0 && boxes[i].right <= page.right);
+        assert_true(boxes[i].top >= 0 && boxes[i].bottom <= page.bottom);
+    }
+    for (const char *at = svg; (at = strstr(at, "<path class=\"n-link")); at++)
+        check_path(strstr(at, " d=\"") + 4, boxes, n);
+    nash_text_free(svg);
+}
+
+static void links_of_drawings_never_cross_boxes(void **state)
+{
+    (void)state;
+    random_graph_opts opts = random_graph_opts_default();
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        opts.nodes = 4 + (int32_t)(seed % 60);
+        opts.exotic = seed % 2 == 0;
+        nash_model *m = random_model(seed, &opts);
+        check_drawing(nash_model_graph(m));
+        nash_model_free(m);
+    }
+}
+
+static void every_node_is_in_the_drawing(void **state)
+{
+    (void)state;
+    nash_net_opts opts = nash_net_opts_default();
+    nash_model *m;
+    char *svg, name[34] = " ";
+    assert_int_equal(nash_net_resnet9(&m, &opts), NASH_OK);
+    const nash_graph *g = nash_model_graph(m);
+    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
+    for (int32_t id = 1; id < nash_graph_size(g); id++) {
+        nash_node_name(name, sizeof name, g, id);
+        assert_non_null(strstr(svg, name));
+    }
+    assert_non_null(strstr(svg, "512 \xc3\x97 4 \xc3\x97 4"));
+    nash_text_free(svg);
+    nash_model_free(m);
+}
+
+static nash_graph *make_chain(int32_t nodes, nash_op op, int32_t inputs)
+{
+    nash_graph *g;
+    nash_attrs input = {.out_channels = 1, .size = {1, 1}};
+    int32_t sources[64] = {0};
+    assert_int_equal(nash_graph_create(&g), NASH_OK);
+    assert_int_equal(nash_graph_append(NULL, g, NASH_OP_INPUT, &input, NULL, 0),
+                     NASH_OK);
+    for (int32_t id = 1; id < nodes; id++) {
+        for (int32_t k = 0; k < inputs; k++)
+            sources[k] = id > k ? id - 1 - k : 0;
+        assert_int_equal(nash_graph_append(NULL, g, op, NULL, sources, inputs),
+                         NASH_OK);
+    }
+    return g;
+}
+
+static void the_densest_graphs_are_drawn_or_refused_in_time(void **state)
+{
+    (void)state;
+    char *svg;
+    nash_graph *g = make_chain(4096, NASH_OP_RELU, 1);
+    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
+    nash_text_free(svg);
+    nash_graph_free(g);
+    g = make_chain(128, NASH_OP_ADD, 64);
+    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
+    nash_text_free(svg);
+    nash_graph_free(g);
+    g = make_chain(4097, NASH_OP_RELU, 1);
+    assert_int_equal(nash_graph_svg(&svg, g), NASH_ELIMIT);
+    assert_null(svg);
+    nash_graph_free(g);
+    g = make_chain(200, NASH_OP_ADD, 64);
+    assert_int_equal(nash_graph_svg(&svg, g), NASH_ELIMIT);
+    nash_graph_free(g);
+}
+
+static void lineages_of_any_width_are_drawn(void **state)
+{
+    (void)state;
+    static nash_record records[100];
+    enum { MOST = 200 };
+    static box boxes[MOST];
+    nash_history history = {.records = records};
+    for (int32_t step = 0; step < 4; step++)
+        for (int32_t child = 0; child < 1 + 9 * step; child++)
+            records[history.n_records++] = (nash_record){
+                .step = step,
+                .child = child,
+                .parent_step = step - 1,
+                .parent_child = step ? step % 2 : -1,
+                .kind = step ? NASH_CANDIDATE_CHILD : NASH_CANDIDATE_START,
+                .message = no_message,
+                .done = true,
+                .chosen = child == 0,
+                .val = {1, 0.5, 0.5, 10}};
+    char *svg;
+    assert_int_equal(nash_lineage_svg(&svg, &history), NASH_OK);
+    assert_well_formed(svg);
+    int n = read_boxes(boxes, MOST, svg);
+    assert_int_equal(n, history.n_records);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < i; k++)
+            assert_false(overlap(&boxes[i], &boxes[k]));
+    nash_text_free(svg);
+}
+
+/* ---- words -------------------------------------------------------------- */
+
+static void morphisms_are_put_in_plain_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {"widen:at=conv_2,factor=4,mode=pair", "widen conv_2 \xc3\x97"
+                                               "4 (fresh twins)"},
+        {"concat_skip:at=relu_9,from=relu_4", "concatenate relu_4 to relu_9"},
+        {"conv:at=relu_4,kernel=3", "insert an identity 3\xc3\x97"
+                                    "3 convolution after relu_4"},
+        {"fc:at=fc_9", "insert an identity fully connected layer after fc_9"},
+        {"batch_norm:at=conv_1", "insert a batch normalisation after conv_1"},
+        {"relu:at=relu_4", "insert a ReLU after relu_4"},
+        {"gate:at=conv_6,kernel=5,seed=1", "gate a fresh 5\xc3\x97"
+                                           "5 branch in beside conv_6"},
+        {"something:else=1", "something:else=1"},
+        {"widen", "widen ? \xc3\x97"
+                  "2 (copies)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[256];
+        nash_morph_words(words, sizeof words, cases[i].text);
+        assert_string_equal(words, cases[i].words);
+    }
+}
+
+static void operations_are_described(void **state)
+{
+    (void)state;
+    nash_graph *g;
+    char text[96];
+    nash_attrs attrs = {.out_channels = 4, .size = {9, 9}};
+    assert_int_equal(nash_graph_create(&g), NASH_OK);
+    nash_graph_append(NULL, g, NASH_OP_INPUT, &attrs, NULL, 0);
+    attrs = nash_attrs_window(3, 2);
+    attrs.out_channels = 8;
+    attrs.kernel[1] = 5;
+    attrs.dilation[0] = 2;
+    attrs.groups = 4;
+    assert_int_equal(
+        nash_graph_append(NULL, g, NASH_OP_CONV, &attrs, &(int32_t){0}, 1),
+        NASH_OK);
+    nash_node_describe(text, sizeof text, g, 1);
+    assert_string_equal(text, "Conv 3\xc3\x97"
+                              "5/2 dil 2,1 grp 4");
+    nash_node_describe(text, sizeof text, g, 0);
+    assert_string_equal(text, "Image");
+    nash_graph_free(g);
+}
+
+/* ---- out of memory ------------------------------------------------------ */
+
+static void running_out_of_memory_leaks_nothing(void **state)
+{
+    (void)state;
+    random_graph_opts opts = random_graph_opts_default();
+    opts.nodes = 40;
+    nash_model *best = random_model(5, &opts);
+    const nash_history *history = &make_run()->history;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/nash_test_oom.%d.html", (int)getpid());
+    int64_t blocks = ni_memory_live_blocks();
+    nash_status status = NASH_ENOMEM;
+    int64_t allowed = 0;
+    for (; status != NASH_OK; allowed++) {
+        ni_memory_fail_after(allowed);
+        status = nash_report_write(path, history, best);
+        ni_memory_fail_after(-1);
+        assert_true(status == NASH_OK || status == NASH_ENOMEM);
+        assert_int_equal(access(path, F_OK), status == NASH_OK ? 0 : -1);
+        assert_int_equal(ni_memory_live_blocks(), blocks);
+    }
+    unlink(path);
+    assert_true(allowed > 15);
+    for (allowed = 0, status = NASH_ENOMEM; status != NASH_OK; allowed++) {
+        char *svg;
+        ni_memory_fail_after(allowed);
+        status = nash_graph_svg(&svg, nash_model_graph(best));
+        ni_memory_fail_after(-1);
+        assert_int_equal(!svg, status != NASH_OK);
+        nash_text_free(svg);
+        assert_int_equal(ni_memory_live_blocks(), blocks);
+    }
+    nash_model_free(best);
+}
+
+static void a_page_that_cannot_be_written_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        nash_report_write("/nowhere/report.html", &make_run()->history, NULL),
+        NASH_EIO);
+    assert_non_null(strstr(nash_error_message(), "/nowhere/report.html"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(foreign_text_is_escaped),
+        cmocka_unit_test(coordinates_are_rounded_to_tenths),
+        cmocka_unit_test(the_page_is_well_formed_and_needs_nothing_else),
+        cmocka_unit_test(the_page_says_what_happened),
+        cmocka_unit_test(a_run_that_has_just_begun_has_a_page),
+        cmocka_unit_test(results_that_are_not_sound_are_left_out),
+        cmocka_unit_test(many_classes_get_a_list_instead_of_a_matrix),
+        cmocka_unit_test(links_of_drawings_never_cross_boxes),
+        cmocka_unit_test(every_node_is_in_the_drawing),
+        cmocka_unit_test(the_densest_graphs_are_drawn_or_refused_in_time),
+        cmocka_unit_test(lineages_of_any_width_are_drawn),
+        cmocka_unit_test(morphisms_are_put_in_plain_words),
+        cmocka_unit_test(operations_are_described),
+        cmocka_unit_test(running_out_of_memory_leaks_nothing),
+        cmocka_unit_test(a_page_that_cannot_be_written_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
