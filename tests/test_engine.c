@@ -122,6 +122,10 @@ static void calls_out_of_order_are_refused(void **state)
         OK(nash_plan_create(&plan, m, &opts));
         assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);
         assert_int_equal(nash_plan_read(plan, 1, value), NASH_EINVAL);
+        OK(nash_plan_forward(plan));
+        OK(nash_plan_backward(plan));
+        assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);
+        assert_non_null(strstr(nash_error_message(), "second time"));
         nash_plan_free(plan);
     }
     nash_plan_free(NULL);

@@ -96,10 +96,10 @@ NASH_API const float *nash_plan_logits(const nash_plan *plan);
 /** Where to write dL/dlogits: [batch,K] float32; NULL unless training. */
 NASH_API float *nash_plan_d_logits(nash_plan *plan);
 
-/** Compute all gradients from d_logits, for the last forward; each gradient is
- * overwritten, not added to.
- * @return NASH_OK, NASH_EINVAL (not a training plan, or no forward yet) or
- *         NASH_EENGINE */
+/** Compute all gradients from d_logits, for the last forward, whose activations
+ * it may overwrite; each gradient is overwritten, not added to.
+ * @return NASH_OK, NASH_EINVAL (not a training plan, no forward yet, or none
+ *         since the last backward) or NASH_EENGINE */
 NASH_API nash_status nash_plan_backward(nash_plan *plan);
 
 /** dL/d(tensor), laid out as the model's tensor; NULL where it has no

@@ -44,6 +44,7 @@ struct nash_plan {
     float **gradient; /* [nodes * NASH_SLOT_COUNT], owned by the engine; NULL
                          unless training */
     bool forwarded;   /* [plan.c] a forward has succeeded */
+    bool spent;       /* [plan.c] backward has overwritten what it left */
     bool profiling;   /* [plan.c] */
     double *seconds;  /* [plan.c] [nodes * 2]: forward, backward; engines add
                          to it while profiling */

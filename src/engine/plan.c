@@ -147,6 +147,7 @@ nash_status nash_plan_forward(nash_plan *plan)
 {
     nash_status status = plan->engine->forward(plan);
     plan->forwarded = status == NASH_OK;
+    plan->spent = false;
     return status;
 }
 
@@ -169,6 +170,10 @@ nash_status nash_plan_backward(nash_plan *plan)
     if (!plan->forwarded)
         return ni_fail(NASH_EINVAL,
                        "gradients were asked before any forward pass");
+    if (plan->spent)
+        return ni_fail(NASH_EINVAL, "gradients were asked a second time after "
+                                    "one forward pass");
+    plan->spent = true;
     return plan->engine->backward(plan);
 }
 

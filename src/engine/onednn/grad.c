@@ -60,7 +60,8 @@ nash_status ni_grad_target(ni_target *target, ni_onednn *p, int32_t id,
     if (there && p->buffers[source->grad].sharers > 1) {
         TRY(own_copy(p, id, source));
     } else if (!there && in_place && p->buffers[own].sharers == 1 &&
-               ni_layout_equal(&source->layout, &p->states[id].layout)) {
+               ni_layout_equal(&source->layout,
+                               &p->states[p->states[id].tail].layout)) {
         source->grad = own;
         p->buffers[own].sharers++;
     } else if (!there) {
