@@ -132,7 +132,9 @@ nash_status ni_norm_backward(ni_onednn *p, int32_t id)
         TRY(ni_grad_target(&d_src, p, id, 0, true));
     task.accumulate = d_src.accumulate;
     TRY(ni_emit_kernel(p, NI_BACKWARD, id, "batch normalisation's gradient",
-                       p->kernels->norm_backward, &task,
+                       s->pool < 0 ? p->kernels->norm_backward
+                                   : p->kernels->norm_pool_backward,
+                       &task,
                        REFS({ni_operand_of(p, id, 0), NI_SRC},
                             {ni_grad_of(p, id), NI_D_DST}, {gamma, NI_GAMMA},
                             {beta, NI_BETA}, {s->saved[0], NI_MEAN},
