@@ -78,7 +78,7 @@ void arg_format(char *text, size_t size, const arg_option *o)
         snprintf(text, size, "%s", o->choices[*(int *)o->value]);
         break;
     case ARG_INTS:
-        for (int i = 0; i < (int)o->most; i++)
+        for (int i = 0; i < (int)o->most && ((int32_t *)o->value)[i]; i++)
             snprintf(text + strlen(text), size - strlen(text), "%s%d",
                      i ? "," : "", ((int32_t *)o->value)[i]);
         break;
@@ -230,19 +230,23 @@ static int set_ints(const arg_spec *spec, const arg_option *o, const char *text)
 {
     char expected[64];
     int n = (int)o->most;
+    int32_t *values = o->value;
     snprintf(expected, sizeof expected,
-             "%d positive whole numbers with commas between them", n);
+             "1 to %d positive whole numbers with commas between them", n);
     const char *at = text;
+    memset(values, 0, (size_t)n * sizeof *values);
     for (int i = 0; i < n; i++) {
         char *end;
         long value = strtol(at, &end, 10);
         if (end == at || value < 1 || value > NASH_MAX_DIM ||
-            *end != (i + 1 < n ? ',' : '\0'))
-            return bad_value(spec, o, text, expected);
-        ((int32_t *)o->value)[i] = (int32_t)value;
+            (*end != ',' && *end != '\0'))
+            break;
+        values[i] = (int32_t)value;
+        if (*end == '\0')
+            return ARGS_GO;
         at = end + 1;
     }
-    return ARGS_GO;
+    return bad_value(spec, o, text, expected);
 }
 
 int arg_assign(const arg_spec *spec, const arg_option *o, const char *text)

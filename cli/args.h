@@ -22,7 +22,7 @@ typedef enum arg_type {
     ARG_REAL,   /* double */
     ARG_TEXT,   /* const char *: borrowed from argv */
     ARG_CHOICE, /* int: the position in choices */
-    ARG_INTS    /* int32_t[most]: exactly so many, "64,128,256" */
+    ARG_INTS    /* int32_t[most]: up to so many, then 0: "64,128,256" */
 } arg_type;
 
 typedef struct arg_option {
@@ -32,7 +32,7 @@ typedef struct arg_option {
                            count as int */
     const char *help;   /* one line */
     double least, most; /* numbers: accepted range, if least < most;
-                           ARG_INTS: most is how many */
+                           ARG_INTS: most is their number */
     const char *const *choices; /* ARG_CHOICE: NULL-terminated */
     const char *fallback;       /* what --help says for the default instead of
                                    the value; "" to say nothing */

@@ -24,7 +24,7 @@ static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 typedef struct request {
     const char *model, *data, *output, *size;
     bool reinit, json, widths_given, cycle_given;
-    int32_t widths[3];
+    int32_t widths[NASH_MAX_STAGES];
     double val_share;
     nash_train_opts train;
 } request;
@@ -112,7 +112,7 @@ static int parse(request *ask, int argc, char **argv)
         {"size", ARG_TEXT, &ask->size,
          "HxW, input size of a new network; images are resized to it",
          .fallback = "the images' own"},
-        {"widths", ARG_INTS, ask->widths, "channels of 'start'", .most = 3,
+        {"widths", ARG_INTS, ask->widths, "channels of 'start'", .most = NASH_MAX_STAGES,
          .given = &ask->widths_given},
         {"snapshots", ARG_INT, &t->snapshots,
          "also write the model at the ends of the last N cosines; without "

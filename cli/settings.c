@@ -187,8 +187,10 @@ static int put_start(arg_option *to, int at, settings *s)
     const arg_option part[] = {
         {"init", ARG_TEXT, &s->init, "ONNX file of a network to start from",
          .fallback = "the paper's starting network"},
-        {"widths", ARG_INTS, s->widths, "channels of the starting network",
-         .most = 3},
+        {"widths", ARG_INTS, s->widths,
+         "channels of the starting network's convolutions; a pool between each "
+         "two",
+         .most = NASH_MAX_STAGES},
         {"bn-momentum", ARG_REAL, &s->bn_momentum,
          "share that running statistics keep per step", 0, 0.9999},
         {"size", ARG_TEXT, &s->size,

@@ -98,25 +98,32 @@ NASH_API nash_status nash_model_set_meta(nash_model *m, const char *key,
                                          const char *value);
 
 /* Well-known metadata keys; every value is text. */
-#define NASH_META_CLASSES "nash.classes"     /* JSON array of class names */
-#define NASH_META_RESIZE "nash.resize"       /* rule for foreign images:
-                                                "stretch" */
-#define NASH_META_DATASET "nash.dataset"     /* name of the data set */
-#define NASH_META_LINEAGE "nash.lineage"     /* JSON array of morphisms */
-#define NASH_META_SCORES "nash.scores"       /* JSON object of numbers it was
-                                                judged by */
-#define NASH_META_SETTINGS "nash.settings"   /* JSON object: how it was
-                                                trained */
+#define NASH_META_CLASSES "nash.classes" /* JSON array of class names */
+#define NASH_META_RESIZE                                                       \
+    "nash.resize"                        /* rule for foreign images:           \
+                                            "stretch" */
+#define NASH_META_DATASET "nash.dataset" /* name of the data set */
+#define NASH_META_LINEAGE "nash.lineage" /* JSON array of morphisms */
+#define NASH_META_SCORES                                                       \
+    "nash.scores" /* JSON object of numbers it was                             \
+                     judged by */
+#define NASH_META_SETTINGS                                                     \
+    "nash.settings" /* JSON object: how it was                                 \
+                       trained */
 
 /* ---- starting networks ------------------------------------------------ */
 
+/** Most convolutions of a starting network. */
+enum { NASH_MAX_STAGES = 6 };
+
 typedef struct nash_net_opts {
-    nash_shape input;      /* channels and size of the images */
-    int32_t classes;       /* K >= 2 */
-    float mean[4], std[4]; /* [input.c] of the pixels, 0..255 */
-    int32_t widths[3];     /* channels of the three convolutions */
-    float bn_momentum;     /* share kept per step, e.g. 0.9 */
-    uint64_t seed;         /* of the weights */
+    nash_shape input;                /* channels and size of the images */
+    int32_t classes;                 /* K >= 2 */
+    float mean[4], std[4];           /* [input.c] of the pixels, 0..255 */
+    int32_t widths[NASH_MAX_STAGES]; /* channels of the convolutions; the
+                                        first 0 ends them */
+    float bn_momentum;               /* share kept per step, e.g. 0.9 */
+    uint64_t seed;                   /* of the weights */
 } nash_net_opts;
 
 /** 3x32x32 and ten classes, widths 64, 128, 256, mean 0 and std 1. */
@@ -124,7 +131,8 @@ NASH_API nash_net_opts nash_net_opts_default(void);
 
 /**
  * The paper's model0: Conv-BN-ReLU-MaxPool twice, Conv-BN-ReLU, global
- * average pooling, FC, softmax; 3x3 convolutions without bias. Above 64
+ * average pooling, FC, softmax; 3x3 convolutions without bias. With other than
+ * three widths, as many Conv-BN-ReLU, a MaxPool between each two. Above 64
  * pixels (the smaller side) strided Conv-BN-ReLU layers come first until it
  * is at most 64; images smaller than 8 pixels are pooled less.
  *
@@ -135,7 +143,7 @@ NASH_API nash_status nash_net_start(nash_model **out,
                                     const nash_net_opts *opts);
 
 /** VGG-like: 64, 64, P, 128 x3, P, 256 x3, global pooling, FC; with BN. The
- * numbers stand for the widths; large and small images as above. */
+ * numbers stand for the first three widths; large and small images as above. */
 NASH_API nash_status nash_net_vgg(nash_model **out, const nash_net_opts *opts);
 
 /** ResNet-9: 64, 128, P, res 128, 256, P, 512, P, res 512, global pooling, FC;

@@ -71,7 +71,15 @@ done:
 
 /* ---- beginning and end -------------------------------------------------- */
 
-static nash_status check_opts(const nash_net_opts *opts)
+static int count_widths(const nash_net_opts *opts)
+{
+    int n = 0;
+    while (n < NASH_MAX_STAGES && opts->widths[n] != 0)
+        n++;
+    return n;
+}
+
+static nash_status check_opts(const nash_net_opts *opts, int stages)
 {
     nash_status status = NASH_OK;
     nash_shape in = opts->input;
@@ -84,7 +92,10 @@ static nash_status check_opts(const nash_net_opts *opts)
     REQUIRE(opts->classes >= 2 && opts->classes <= NASH_MAX_DIM, NASH_EINVAL,
             "there are %d classes, expected 2 to %d", opts->classes,
             NASH_MAX_DIM);
-    for (int i = 0; i < 3; i++)
+    REQUIRE(count_widths(opts) >= stages, NASH_EINVAL,
+            "the network has %d widths, expected at least %d",
+            count_widths(opts), stages);
+    for (int i = 0; i < count_widths(opts); i++)
         REQUIRE(opts->widths[i] >= 1 && opts->widths[i] <= NASH_MAX_DIM / 2,
                 NASH_EINVAL, "width %d of the network is %d, expected 1 to %d",
                 i + 1, opts->widths[i], NASH_MAX_DIM / 2);
@@ -99,13 +110,13 @@ done:
     return status;
 }
 
-static nash_status begin(chain *c, const nash_net_opts *opts)
+static nash_status begin(chain *c, const nash_net_opts *opts, int stages)
 {
     nash_status status = NASH_OK;
     nash_attrs input = {.out_channels = opts->input.c,
                         .size = {opts->input.h, opts->input.w}};
     *c = (chain){.bn_momentum = opts->bn_momentum};
-    TRY(check_opts(opts));
+    TRY(check_opts(opts, stages));
     TRY(nash_graph_create(&c->graph));
     TRY(then(c, NASH_OP_INPUT, &input));
     TRY(then(c, NASH_OP_NORMALIZE, NULL));
@@ -159,11 +170,11 @@ nash_status nash_net_start(nash_model **out, const nash_net_opts *opts)
     nash_status status = NASH_OK;
     chain c;
     *out = NULL;
-    TRY(begin(&c, opts));
-    for (int i = 0; i < 3; i++) {
-        TRY(conv_bn_relu(&c, opts->widths[i], 1));
-        if (i < 2)
+    TRY(begin(&c, opts, 1));
+    for (int i = 0; i < count_widths(opts); i++) {
+        if (i > 0)
             TRY(pool(&c));
+        TRY(conv_bn_relu(&c, opts->widths[i], 1));
     }
     TRY(finish(out, &c, opts));
 done:
@@ -177,7 +188,7 @@ nash_status nash_net_vgg(nash_model **out, const nash_net_opts *opts)
     nash_status status = NASH_OK;
     chain c;
     *out = NULL;
-    TRY(begin(&c, opts));
+    TRY(begin(&c, opts, 3));
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < depths[i]; k++)
             TRY(conv_bn_relu(&c, opts->widths[i], 1));
@@ -195,7 +206,7 @@ nash_status nash_net_resnet9(nash_model **out, const nash_net_opts *opts)
     nash_status status = NASH_OK;
     chain c;
     *out = NULL;
-    TRY(begin(&c, opts));
+    TRY(begin(&c, opts, 3));
     TRY(conv_bn_relu(&c, opts->widths[0], 1));
     TRY(conv_bn_relu(&c, opts->widths[1], 1));
     TRY(pool(&c));
