@@ -20,6 +20,7 @@
 
 typedef struct trainer {
     nash_model *model;
+    const nash_images *images;
     const nash_train_opts *opts;
     nash_train_hooks hooks;
     int32_t batch, rest;
@@ -36,7 +37,7 @@ typedef struct trainer {
     int32_t *val_labels;  /* [n_val] */
 
     double reported; /* when progress was told last */
-    int64_t images;  /* trained on since then */
+    int64_t trained; /* images since then */
 } trainer;
 
 static nash_status check_images(const nash_model *m, const nash_images *images,
@@ -109,7 +110,7 @@ static nash_status open_judge(trainer *t)
     NEW_ARRAY(t->probabilities, (int64_t)t->val.n * classes);
     NEW_ARRAY(t->val_labels, t->val.n);
     for (int32_t i = 0; i < t->val.n; i++)
-        t->val_labels[i] = t->val.images->labels[t->val.index[i]];
+        t->val_labels[i] = t->images->labels[t->val.index[i]];
 done:
     return status;
 }
@@ -144,7 +145,7 @@ static nash_status step(trainer *t, nash_epoch *epoch, int64_t at)
 {
     nash_status status = NASH_OK;
     const ni_batch *batch = ni_feed_next(t->feed);
-    const nash_images *images = t->val.images;
+    const nash_images *images = t->images;
     nash_plan *plan = batch->n == t->batch ? t->plan : t->rest_plan;
     size_t values = (size_t)batch->n * (size_t)images->shape.c *
                     (size_t)images->shape.h * (size_t)images->shape.w;
@@ -162,7 +163,7 @@ static nash_status step(trainer *t, nash_epoch *epoch, int64_t at)
             (long long)t->per_epoch, epoch->lr);
     epoch->train_loss += loss.sum;
     epoch->train_error += loss.wrong;
-    t->images += batch->n;
+    t->trained += batch->n;
     TRY(nash_plan_backward(plan));
     ni_sgd_step(t->sgd, plan, epoch->lr);
 done:
@@ -175,10 +176,10 @@ static nash_status tell(trainer *t, int64_t steps_done)
     double now = ni_clock_seconds();
     if (!t->hooks.progress || now - t->reported < 1.0)
         return NASH_OK;
-    double rate = (double)t->images / (now - t->reported);
+    double rate = (double)t->trained / (now - t->reported);
     double all = (double)t->per_epoch * t->opts->epochs;
     t->reported = now;
-    t->images = 0;
+    t->trained = 0;
     return t->hooks.progress(t->hooks.ctx, (double)steps_done / all, rate);
 }
 
@@ -186,7 +187,7 @@ static nash_status judge(trainer *t, nash_epoch *epoch)
 {
     nash_status status = NASH_OK;
     nash_score score;
-    int32_t classes = t->val.images->classes;
+    int32_t classes = t->images->classes;
     TRY(ni_predictor_refresh(t->judge));
     memset(t->probabilities, 0,
            (size_t)t->val.n * (size_t)classes * sizeof(float));
@@ -249,6 +250,7 @@ nash_status nash_train(nash_model *m, const nash_images *images,
 {
     nash_status status = NASH_OK;
     trainer t = {.model = m,
+                 .images = images,
                  .opts = opts,
                  .val = {.images = images, .index = val, .n = val ? n_val : 0}};
     if (hooks)
