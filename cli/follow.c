@@ -91,23 +91,33 @@ void follow_progress(follow *f, const nash_job *job, double share,
     redraw(f);
 }
 
+/* "start", "3-5", "final", as nash_candidate_label() has them */
+static void name_of(char name[32], const nash_job *job)
+{
+    if (job->kind == NASH_CANDIDATE_START || job->kind == NASH_CANDIDATE_FINAL)
+        snprintf(name, 32, "%s", nash_candidate_kind_name(job->kind));
+    else
+        snprintf(name, 32, "%d-%d", job->step, job->child);
+}
+
 static void print_outcome(const nash_job *job, const nash_outcome *outcome)
 {
-    char params[32], macs[32], time[32], score[64] = "trained on all images";
+    char name[32], params[32], macs[32], time[32];
+    char score[64] = "trained on all images";
     const nash_graph *g = nash_model_graph(job->model);
+    name_of(name, job);
     if (outcome->status != NASH_OK) {
-        progress_line("%4d-%02d  %-6s  failed: %s", job->step, job->child,
-                      nash_candidate_kind_name(job->kind), outcome->message);
+        progress_line("%-6s failed: %s", name, outcome->message);
         return;
     }
     if (!job->on_all)
         snprintf(score, sizeof score, "val error %5.2f %%  loss %.4f",
                  100.0 * outcome->val.error, outcome->val.loss);
-    progress_line("%4d-%02d  %-6s  %s  %s parameters  %s MACs  %s", job->step,
-                  job->child, nash_candidate_kind_name(job->kind), score,
+    progress_line("%-6s %s  %s parameters  %s MACs  %s%s", name, score,
                   cli_count(params, (double)nash_graph_params(g)),
                   cli_count(macs, (double)nash_graph_macs(g)),
-                  cli_time(time, outcome->seconds));
+                  cli_time(time, outcome->seconds),
+                  job->kind == NASH_CANDIDATE_PARENT ? "  (unmorphed)" : "");
 }
 
 void follow_outcome(follow *f, const nash_job *job, const nash_outcome *outcome)
@@ -121,6 +131,6 @@ void follow_outcome(follow *f, const nash_job *job, const nash_outcome *outcome)
 void follow_choice(follow *f, int32_t step, int32_t child)
 {
     if (f->n > 1)
-        progress_line("step %d of %d: candidate %d-%02d wins", step,
+        progress_line("step %d of %d: candidate %d-%d wins", step,
                       f->opts->steps, step, child);
 }

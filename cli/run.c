@@ -6,17 +6,16 @@
 #include "run.h"
 
 #include "cli.h"
+#include "folder.h"
 #include "open.h"
 #include "progress.h"
 #include "verdict.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +78,7 @@ static void run_deinit(run *r)
     nash_model_free(r->start);
     nash_store_close(r->store);
     nash_dataset_close(r->data);
+    free(r->decoded);
     free(r->data_dir);
 }
 
@@ -124,6 +124,33 @@ static int find_data(run *r, const char *data_dir)
     if (!r->data_dir)
         return cli_error("data directory %s: %s", data_dir, strerror(errno));
     return EXIT_OK;
+}
+
+/*
+ * Pictures are decoded once, here, and not by every candidate. Data that is
+ * quick to open, or cannot be kept so, is used where it is.
+ */
+static int find_candidates_data(run *r, nash_dataset_opts *opts)
+{
+    const nash_shape shape = r->images->shape;
+    *opts = nash_dataset_opts_default();
+    opts->channels = shape.c;
+    opts->height = shape.h;
+    opts->width = shape.w;
+    if (strcmp(nash_dataset_format(r->data), "folder") != 0)
+        return EXIT_OK;
+    r->decoded = run_path(r, "images");
+    if (!r->decoded)
+        return EXIT_FAILED;
+    nash_status status = nash_dataset_save(r->data, r->decoded);
+    if (status == NASH_OK) {
+        *opts = nash_dataset_opts_default();
+        opts->holdout = 0.0;
+        return EXIT_OK;
+    }
+    free(r->decoded);
+    r->decoded = NULL;
+    return status == NASH_EUNSUPPORTED ? EXIT_OK : cli_fail(NULL);
 }
 
 /* ---- what a search needs ------------------------------------------------ */
@@ -205,16 +232,19 @@ static nash_status on_finished(void *ctx, const nash_job *job,
 static int open_evaluator(run *r)
 {
     char program[4096];
-    const nash_shape shape = r->images->shape;
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length < 0)
         return cli_error("/proc/self/exe: %s", strerror(errno));
     program[length] = '\0';
+    nash_dataset_opts dataset;
+    int result = find_candidates_data(r, &dataset);
+    if (result != EXIT_OK)
+        return result;
     nash_process_opts opts = {.program = program,
                               .launcher = r->s->launcher,
                               .run_dir = r->dir,
-                              .data_dir = r->data_dir,
-                              .dataset = nash_dataset_opts_default(),
+                              .data_dir = r->decoded ? r->decoded : r->data_dir,
+                              .dataset = dataset,
                               .val_share = r->s->val_share,
                               .jobs = r->s->jobs,
                               .allow_mixed = r->s->allow_mixed,
@@ -223,9 +253,6 @@ static int open_evaluator(run *r)
                               .progress = on_progress,
                               .epoch = on_epoch,
                               .finished = on_finished};
-    opts.dataset.channels = shape.c;
-    opts.dataset.height = shape.h;
-    opts.dataset.width = shape.w;
     /* by default idle threads spin for milliseconds, which on a machine with
      * other work on it costs far more than the wake-ups it saves */
     if (!getenv("OMP_WAIT_POLICY"))
@@ -308,6 +335,9 @@ static int say_why(const run *r, nash_status status)
                      status == NASH_ESTOP ? "stopped" : nash_error_message());
     if (status == NASH_EDIVERGED)
         return cli_fail("a smaller --lr-start, or some --warmup, may help");
+    if (status == NASH_ELIMIT || status == NASH_EREFUSED)
+        return cli_fail("--max-params, --max-macs, --max-memory and --batch "
+                        "are what limits networks");
     return cli_fail(hint);
 }
 
@@ -338,52 +368,13 @@ static int go(run *r)
     if (result == EXIT_OK)
         result = verdict_reach(r);
     if (result == EXIT_OK)
+        folder_remove(r->decoded);
+    if (result == EXIT_OK)
         result = verdict_print(r->dir, r->s->json);
     return result;
 }
 
 /* ---- beginning ---------------------------------------------------------- */
-
-/* A run's directory must be new, or empty. */
-static int check_new(const char *dir)
-{
-    char path[4200];
-    struct stat info;
-    snprintf(path, sizeof path, "%s/run.db", dir);
-    if (stat(path, &info) == 0)
-        return cli_error("%s holds a run already: 'nash resume %s' goes on "
-                         "with it",
-                         dir, dir);
-    DIR *listing = opendir(dir);
-    if (!listing)
-        return errno == ENOENT ? EXIT_OK
-                               : cli_error("%s: %s", dir, strerror(errno));
-    int entries = 0;
-    while (readdir(listing))
-        entries++;
-    closedir(listing);
-    if (entries > 2) /* . and .. */
-        return cli_error("%s is not empty, expected a new directory", dir);
-    return EXIT_OK;
-}
-
-static int make_directories(const char *dir)
-{
-    char *path = strdup(dir);
-    int result = path ? EXIT_OK : cli_error("out of memory");
-    for (char *at = path; at && result == EXIT_OK; *at++ = '/') {
-        at = strchr(at + 1, '/');
-        if (!at)
-            break;
-        *at = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            result = cli_error("%s: %s", path, strerror(errno));
-    }
-    if (result == EXIT_OK && mkdir(dir, 0777) != 0 && errno != EEXIST)
-        result = cli_error("%s: %s", dir, strerror(errno));
-    free(path);
-    return result;
-}
 
 static int record_rest(const run *r)
 {
@@ -420,7 +411,7 @@ static int record(const run *r)
 
 static int make_run(run *r)
 {
-    int result = make_directories(r->dir);
+    int result = folder_make(r->dir);
     if (result != EXIT_OK)
         return result;
     if (nash_store_open(&r->store, r->dir) != NASH_OK)
@@ -437,7 +428,7 @@ static int make_run(run *r)
 int run_begin(settings *s, const char *data_dir, const char *run_dir)
 {
     run r = {.s = s, .dir = run_dir};
-    int result = check_new(run_dir);
+    int result = folder_check_new(run_dir);
     if (result == EXIT_OK)
         result = find_data(&r, data_dir);
     if (result == EXIT_OK)

@@ -13,6 +13,7 @@ typedef struct run {
     settings *s;     /* borrowed, as dir */
     const char *dir; /* RUN */
     char *data_dir;  /* absolute; owned, as all below */
+    char *decoded;   /* data for candidates, if it is not data_dir */
     nash_dataset *data;
     const nash_images *images; /* to train on; borrowed from data */
     nash_store *store;

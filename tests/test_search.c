@@ -318,6 +318,12 @@ static void candidates_that_fail_or_give_nan_lose(void **state)
     fake_deinit(&f);
 }
 
+static double not_a_number(const nash_job *job)
+{
+    (void)job;
+    return nan("");
+}
+
 static void a_step_without_a_usable_candidate_ends_the_search(void **state)
 {
     (void)state;
@@ -328,6 +334,10 @@ static void a_step_without_a_usable_candidate_ends_the_search(void **state)
     assert_int_equal(run(&result, &f, start, &opts, false), NASH_EDIVERGED);
     assert_non_null(strstr(nash_error_message(), "made to fail"));
     assert_non_null(strstr(nash_error_message(), "step 0"));
+    f.failing[0] = NASH_OK;
+    f.score = not_a_number;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_EDIVERGED);
+    assert_non_null(strstr(nash_error_message(), "not finite"));
     assert_null(result);
     nash_model_free(start);
     fake_deinit(&f);

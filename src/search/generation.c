@@ -8,14 +8,11 @@
 #include "internal.h"
 
 #include "base/hash.h"
-#include "base/json.h"
 #include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { MORPH_TEXT_BYTES = 160 };
 
 /* Injective for up to 65,536 children a step. */
 static uint32_t stream_of(int32_t step, int32_t child)
@@ -37,37 +34,12 @@ static nash_status write_texts(ni_generation *g, int32_t k,
     NEW_ARRAY(g->lineages[k], n);
     g->jobs[k].morphs = (const char *const *)g->lineages[k];
     for (int32_t i = 0; i < n; i++) {
-        char text[MORPH_TEXT_BYTES];
+        char text[NASH_MORPH_TEXT_BYTES];
         nash_morph_format(text, sizeof text, &morphs[i], g->models[k]);
         NEW_FROM(g->lineages[k][i], ni_strdup(text));
         g->jobs[k].n_morphs = i + 1;
     }
 done:
-    return status;
-}
-
-/* Append a candidate's morphisms to the lineage that it has of its parent. */
-static nash_status extend_lineage(ni_generation *g, int32_t k)
-{
-    nash_status status = NASH_OK;
-    const char *old = nash_model_meta(g->models[k], NASH_META_LINEAGE);
-    char *text = NULL;
-    cJSON *list = old ? cJSON_Parse(old) : NULL;
-    if (!cJSON_IsArray(list)) {
-        cJSON_Delete(list);
-        list = cJSON_CreateArray();
-    }
-    REQUIRE(list, NASH_ENOMEM, "out of memory while writing a lineage");
-    for (int32_t i = 0; i < g->jobs[k].n_morphs; i++) {
-        cJSON *item = cJSON_CreateString(g->lineages[k][i]);
-        REQUIRE(item && cJSON_AddItemToArray(list, item), NASH_ENOMEM,
-                "out of memory while writing a lineage");
-    }
-    NEW_FROM(text, ni_json_print(list, false));
-    TRY(nash_model_set_meta(g->models[k], NASH_META_LINEAGE, text));
-done:
-    ni_free(text);
-    cJSON_Delete(list);
     return status;
 }
 
@@ -99,8 +71,8 @@ static nash_status morph(ni_generation *g, int32_t k, int32_t n,
     }
     if (status == NASH_OK)
         status = write_texts(g, k, applied, n);
-    if (status == NASH_OK)
-        status = extend_lineage(g, k);
+    for (int32_t i = 0; i < n && status == NASH_OK; i++)
+        status = nash_morph_record(g->models[k], &applied[i]);
 done:
     ni_free(applied);
     return status;

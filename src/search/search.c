@@ -133,12 +133,19 @@ done:
     return status;
 }
 
-static const char *first_message(const ni_generation *g)
+/* Why a step has no winner: what the first candidate to fail says. */
+static nash_status no_winner(const ni_generation *g)
 {
     for (int32_t k = 0; k < g->n; k++)
-        if (g->outcomes[k].message[0])
-            return g->outcomes[k].message;
-    return "its validation score is not finite";
+        if (g->outcomes[k].status != NASH_OK)
+            return ni_fail(g->outcomes[k].status,
+                           "no candidate of step %d is usable; the first to "
+                           "fail says: %s",
+                           g->step, g->outcomes[k].message);
+    return ni_fail(NASH_EDIVERGED,
+                   "no candidate of step %d is usable: their validation scores "
+                   "are not finite",
+                   g->step);
 }
 
 /* The winner of a step becomes the best. */
@@ -165,9 +172,10 @@ static nash_status settle(ni_search *s, ni_generation *g)
     if (observer && observer->evaluated)
         TRY(observer->evaluated(observer->ctx, g->jobs, g->n, g->outcomes));
     int32_t winner = choose(g, s->opts->criterion);
-    REQUIRE(winner >= 0, NASH_EDIVERGED,
-            "no candidate of step %d is usable; the first to fail says: %s",
-            g->step, first_message(g));
+    if (winner < 0) {
+        status = no_winner(g);
+        goto done;
+    }
     TRY(crown(s, g->step, winner));
     if (observer && observer->chosen)
         TRY(observer->chosen(observer->ctx, g->step, winner, s->best));

@@ -1,0 +1,66 @@
+/* Directories of runs. Never removes what is nested. */
+#include "folder.h"
+
+#include "cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int folder_check_new(const char *dir)
+{
+    char path[4200];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/run.db", dir);
+    if (stat(path, &info) == 0)
+        return cli_error("%s holds a run already: 'nash resume %s' goes on "
+                         "with it",
+                         dir, dir);
+    DIR *listing = opendir(dir);
+    if (!listing)
+        return errno == ENOENT ? EXIT_OK
+                               : cli_error("%s: %s", dir, strerror(errno));
+    int entries = 0;
+    while (readdir(listing))
+        entries++;
+    closedir(listing);
+    if (entries > 2) /* . and .. */
+        return cli_error("%s is not empty, expected a new directory", dir);
+    return EXIT_OK;
+}
+
+int folder_make(const char *dir)
+{
+    char *path = strdup(dir);
+    int result = path ? EXIT_OK : cli_error("out of memory");
+    for (char *at = path; at && result == EXIT_OK; *at++ = '/') {
+        at = strchr(at + 1, '/');
+        if (!at)
+            break;
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            result = cli_error("%s: %s", path, strerror(errno));
+    }
+    if (result == EXIT_OK && mkdir(dir, 0777) != 0 && errno != EEXIST)
+        result = cli_error("%s: %s", dir, strerror(errno));
+    free(path);
+    return result;
+}
+
+void folder_remove(const char *dir)
+{
+    char path[4400];
+    DIR *listing = dir ? opendir(dir) : NULL;
+    if (!listing)
+        return;
+    for (struct dirent *entry; (entry = readdir(listing));) {
+        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        if (entry->d_name[0] != '.')
+            unlink(path);
+    }
+    closedir(listing);
+    rmdir(dir);
+}

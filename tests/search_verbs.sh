@@ -1,0 +1,111 @@
+#!/bin/sh
+# nash search, resume and candidate from the outside: search_verbs.sh PROGRAM
+set -eu
+nash=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+
+fail()
+{
+    echo "search_verbs.sh: $*" >&2
+    exit 1
+}
+
+# expect STATUS WORDS COMMAND...: it ends with that status and says the words
+expect()
+{
+    wanted=$1 words=$2 status=0
+    shift 2
+    "$@" >out 2>&1 || status=$?
+    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
+    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
+}
+
+same() { cmp "$1/best.onnx" "$2/best.onnx" || fail "$1 and $2 differ"; }
+
+# images N NAME: N grey images of 8 x 8 in three classes, as IDX
+images()
+{
+    count=$(printf '\\000\\000\\000\\%03o' "$1")
+    {
+        printf '\000\000\010\003%b\000\000\000\010\000\000\000\010' "$count"
+        i=0
+        while [ $i -lt "$1" ]; do
+            printf '%21s%22s%21s' '' '' '' |
+                tr ' ' "\\$(printf %03o $((40 + 70 * (i % 3) + i % 7)))"
+            i=$((i + 1))
+        done
+    } >"data/$2-images-idx3-ubyte"
+    {
+        printf '\000\000\010\001%b' "$count"
+        i=0
+        while [ $i -lt "$1" ]; do
+            printf "\\$(printf %03o $((i % 3)))"
+            i=$((i + 1))
+        done
+    } >"data/$2-labels-idx1-ubyte"
+}
+
+mkdir data
+images 90 train
+images 30 t10k
+small="--preset smoke --widths 4,4,6 --batch 16 --seed 5 --final-threads 1"
+
+# a whole search, twice, and once with its candidates one after another
+expect 0 'a/best.onnx' "$nash" search data -o a $small --jobs 2
+grep -q '^starting network ' out || fail "no summary: $(cat out)"
+[ -s a/report.html ] || fail "no report"
+[ -s a/candidates/0000-00/trained.onnx ] || fail "the start's weights are gone"
+[ "$(ls a/candidates/000[12]-*/trained.onnx | wc -l)" = 2 ] ||
+    fail "losers are kept"
+expect 0 '"test_images": 30' "$nash" search data -o b $small --jobs 1 --json \
+    --keep-all
+same a b
+[ "$(ls b/candidates/000[12]-*/trained.onnx | wc -l)" = 6 ] ||
+    fail "--keep-all keeps not all"
+expect 0 'test images' "$nash" eval a/best.onnx data
+grep -q '"test_error"' a/best.onnx || fail "the result does not say its error"
+grep -qF "$dir" a/best.onnx && fail "a path is in the result"
+
+# interrupted once by a signal and once by force, then resumed
+slow="$small --epochs 30"
+expect 0 'best.onnx' "$nash" search data -o whole $slow
+"$nash" search data -o torn $slow >/dev/null 2>stopped &
+pid=$!
+while ! ls torn/candidates/0001-* >/dev/null 2>&1; do sleep 0.05; done
+expect 1 'is in use by process' "$nash" resume torn
+kill -INT $pid
+wait $pid && fail "a stopped search ends with 0"
+grep -q "'nash resume torn' goes on" stopped || fail "no hint: $(cat stopped)"
+"$nash" resume torn >/dev/null 2>&1 &
+pid=$!
+while ! ls torn/candidates/0002-* >/dev/null 2>&1; do sleep 0.05; done
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+expect 0 'best.onnx' "$nash" resume torn
+same whole torn
+expect 0 'torn is finished' "$nash" resume torn
+
+# the ablations, snapshots, and a network to start from
+expect 0 'result' "$nash" search data -o random $small --strategy random
+expect 0 'ensemble of 2 snapshots' "$nash" search data -o snapshots $small \
+    --final-epochs 4 --snapshots 2
+expect 0 'result' "$nash" search data -o ablation $small --inherit no \
+    --schedule constant --init a/best.onnx --steps 1
+expect 0 'result' "$nash" search data -o baseline $small --steps 0
+
+# what goes wrong
+expect 1 "'nash resume a' goes on" "$nash" search data -o a $small
+expect 1 'is not empty' "$nash" search data -o data $small
+expect 1 'none' "$nash" search none -o x $small
+expect 2 '-o is missing' "$nash" search data
+expect 2 'one of fast, paper' "$nash" search data -o x --preset best
+expect 2 '--neighbours' "$nash" search data -o x $small --neighbours 1
+expect 2 '--snapshots is 9' "$nash" search data -o x $small --snapshots 9
+expect 1 'more than the 0.0 MiB it may have' "$nash" search data -o y $small --max-memory 1K
+expect 1 'not finite' "$nash" search data -o z $small --lr-start 1e3 \
+    --momentum 0.999 --start-epochs 100
+expect 1 'holds no run.db' "$nash" resume data
+expect 1 'holds no job.json' "$nash" candidate data
+[ ! -e x ] || fail "a search that was refused leaves a directory"
