@@ -173,7 +173,7 @@ static nash_status odd_moments(void *ctx, const nash_model *m, int32_t id,
 static void statistics_that_are_not_finite_change_nothing(void **state)
 {
     (void)state;
-    double bad[] = {NAN, INFINITY, -1, 1e60};
+    double bad[] = {nan(""), HUGE_VAL, -1, 1e60};
     nash_model *m = make_chain();
     uint64_t hash = nash_model_hash(m);
     nash_morph morph = {.kind = NASH_MORPH_DEEPEN, .at = 4, .kernel = 3};

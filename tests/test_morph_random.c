@@ -529,7 +529,7 @@ static void a_deviation_is_the_largest_difference_of_logits(void **state)
     assert_ok(nash_morph_deviation(&d, m, child, &probe));
     assert_true(fabs(d.infer - 0.5) < 1e-5 && fabs(d.train - 0.5) < 1e-5);
     assert_true(d.infer_relative > 0 && d.infer_relative < 0.5);
-    bias[2] = NAN;
+    bias[2] = (float)nan("");
     assert_ok(nash_morph_deviation(&d, m, child, &probe));
     assert_true(isinf(d.infer) && isinf(d.train_relative));
     nash_model *other = random_model(3, &small);

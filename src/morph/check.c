@@ -15,7 +15,7 @@ static void compare(double *absolute, double *relative, const float *parent,
     for (int64_t i = 0; i < n; i++) {
         double gap = fabs((double)child[i] - (double)parent[i]);
         double size = fabs((double)parent[i]);
-        worst = isfinite(gap) ? fmax(worst, gap) : (double)INFINITY;
+        worst = isfinite(gap) ? fmax(worst, gap) : HUGE_VAL;
         largest = isfinite(size) ? fmax(largest, size) : largest;
         if (isinf(worst))
             break;
