@@ -13,6 +13,7 @@ program=${NASH_PROGRAM:-$root/build/nash}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+mkdir -p "$root/data"
 for entry in "$root"/*; do
     case ${entry##*/} in
     build* | runs) ;;

@@ -39,6 +39,11 @@ typedef struct nash_train_opts {
     double weight_decay;
     bool decay_all;         /* also gamma and biases (lambda never) */
     double label_smoothing; /* 0: none */
+    double gate_rate; /* learning rate of lambda, as a share of the others':
+                         a gate scales a whole tensor, so its gradient is the
+                         sum of what a gamma gets per channel */
+    double clip_norm; /* gradients longer than this, all of them as one vector,
+                         are shortened to it; 0: never */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <math.h>
 
 typedef struct trained {
     int32_t id, slot;
@@ -16,11 +17,13 @@ typedef struct trained {
     float *weight;   /* borrowed from the model */
     float *velocity; /* within the block */
     float decay;
+    float rate; /* share of the learning rate */
 } trained;
 
 struct ni_sgd {
     float momentum;
     bool nesterov;
+    double clip_norm;
     int32_t n;
     trained *tensors; /* [n], owned */
     float *block;     /* owned */
@@ -66,6 +69,9 @@ static int32_t gather(trained *dst, int64_t *values, const nash_model *m,
                                .slot = slot,
                                .count = t->count,
                                .weight = t->data,
+                               .rate = t->role == NASH_ROLE_GATE
+                                           ? (float)opts->gate_rate
+                                           : 1.0F,
                                .decay = (float)decay_of(t->role, opts)};
         *values += t->count;
         n++;
@@ -82,6 +88,7 @@ nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
     NEW(sgd);
     sgd->momentum = (float)opts->momentum;
     sgd->nesterov = opts->nesterov;
+    sgd->clip_norm = opts->clip_norm;
     sgd->n = gather(NULL, &values, m, opts);
     NEW_ARRAY(sgd->tensors, sgd->n);
     NEW_ARRAY(sgd->block, values);
@@ -114,36 +121,54 @@ size_t ni_sgd_bytes(const nash_graph *g)
 
 static void step_plain(float *restrict w, float *restrict v,
                        const float *restrict gradient, int64_t n, float lr,
-                       float momentum, float decay)
+                       float momentum, float decay, float shorten)
 {
     for (int64_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + (gradient[i] + decay * w[i]);
+        v[i] = momentum * v[i] + (shorten * gradient[i] + decay * w[i]);
         w[i] -= lr * v[i];
     }
 }
 
 static void step_nesterov(float *restrict w, float *restrict v,
                           const float *restrict gradient, int64_t n, float lr,
-                          float momentum, float decay)
+                          float momentum, float decay, float shorten)
 {
     for (int64_t i = 0; i < n; i++) {
-        float g = gradient[i] + decay * w[i];
+        float g = shorten * gradient[i] + decay * w[i];
         v[i] = momentum * v[i] + g;
         w[i] -= lr * (g + momentum * v[i]);
     }
 }
 
+/* What all gradients are multiplied by, so that none is too long. */
+static float shortening(const ni_sgd *sgd, const nash_plan *plan)
+{
+    double squares = 0.0;
+    if (sgd->clip_norm <= 0.0)
+        return 1.0F;
+    for (int32_t i = 0; i < sgd->n; i++) {
+        const trained *t = &sgd->tensors[i];
+        const float *gradient = nash_plan_gradient(plan, t->id, t->slot);
+        for (int64_t k = 0; k < t->count; k++)
+            squares += (double)gradient[k] * (double)gradient[k];
+    }
+    double norm = sqrt(squares);
+    return norm > sgd->clip_norm ? (float)(sgd->clip_norm / norm) : 1.0F;
+}
+
 void ni_sgd_step(ni_sgd *sgd, const nash_plan *plan, double lr)
 {
+    float shorten = shortening(sgd, plan);
     for (int32_t i = 0; i < sgd->n; i++) {
         trained *t = &sgd->tensors[i];
         const float *gradient = nash_plan_gradient(plan, t->id, t->slot);
         assert(gradient);
         if (sgd->nesterov)
-            step_nesterov(t->weight, t->velocity, gradient, t->count, (float)lr,
-                          sgd->momentum, t->decay);
+            step_nesterov(t->weight, t->velocity, gradient, t->count,
+                          (float)lr * t->rate, sgd->momentum, t->decay,
+                          shorten);
         else
-            step_plain(t->weight, t->velocity, gradient, t->count, (float)lr,
-                       sgd->momentum, t->decay);
+            step_plain(t->weight, t->velocity, gradient, t->count,
+                       (float)lr * t->rate, sgd->momentum, t->decay, shorten);
     }
 }
