@@ -326,6 +326,47 @@ static void decay_spares_gates_always_and_the_rest_by_option(void **state)
     assert_decayed(true);
 }
 
+static void gates_move_at_their_own_rate(void **state)
+{
+    (void)state;
+    ni_sgd *sgd;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.gate_rate = 0.25;
+    nash_model *m = every_role();
+    nash_plan *plan = training_plan(m);
+    fill_all_trained(m, plan, 1.0F, 1.0F);
+    assert_int_equal(ni_sgd_create(&sgd, m, &opts), NASH_OK);
+    ni_sgd_step(sgd, plan, 0.5);
+    assert_true(nash_model_tensor(m, 2, NASH_SLOT_LAMBDA)->data[0] == 0.875F);
+    assert_true(nash_model_tensor(m, 1, NASH_SLOT_GAMMA)->data[0] == 0.5F);
+    ni_sgd_free(sgd);
+    nash_plan_free(plan);
+    nash_model_free(m);
+}
+
+/* All gradients are one vector: it keeps its direction. */
+static void long_gradients_are_shortened_to_the_clip_norm(void **state)
+{
+    (void)state;
+    ni_sgd *sgd;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.weight_decay = 0.0;
+    opts.clip_norm = 0.5;
+    nash_model *m = every_role();
+    nash_plan *plan = training_plan(m);
+    fill_all_trained(m, plan, 0.0F, 0.0F);
+    nash_plan_gradient(plan, 3, NASH_SLOT_WEIGHT)[0] = 3.0F;
+    nash_plan_gradient(plan, 1, NASH_SLOT_BETA)[0] = -4.0F;
+    assert_int_equal(ni_sgd_create(&sgd, m, &opts), NASH_OK);
+    ni_sgd_step(sgd, plan, 1.0);
+    assert_close(nash_model_tensor(m, 3, NASH_SLOT_WEIGHT)->data[0], -0.3F,
+                 1e-7);
+    assert_close(nash_model_tensor(m, 1, NASH_SLOT_BETA)->data[0], 0.4F, 1e-7);
+    ni_sgd_free(sgd);
+    nash_plan_free(plan);
+    nash_model_free(m);
+}
+
 /* ---- scores ------------------------------------------------------------ */
 
 static void scores_are_those_done_by_hand(void **state)
@@ -453,6 +494,8 @@ int main(void)
         cmocka_unit_test(the_loss_survives_large_logits_and_shows_nans),
         cmocka_unit_test(the_optimiser_is_pytorchs),
         cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
+        cmocka_unit_test(gates_move_at_their_own_rate),
+        cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
         cmocka_unit_test(scores_are_those_done_by_hand),
         cmocka_unit_test(absent_classes_and_nans_are_told),
         cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),
