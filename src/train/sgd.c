@@ -119,24 +119,29 @@ size_t ni_sgd_bytes(const nash_graph *g)
     return (size_t)nash_graph_params(g) * sizeof(float);
 }
 
+/* How one tensor moves in one step. */
+typedef struct pace {
+    float lr, momentum, decay;
+    float shorten; /* what its gradient is multiplied by */
+} pace;
+
 static void step_plain(float *restrict w, float *restrict v,
-                       const float *restrict gradient, int64_t n, float lr,
-                       float momentum, float decay, float shorten)
+                       const float *restrict gradient, int64_t n, pace by)
 {
     for (int64_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + (shorten * gradient[i] + decay * w[i]);
-        w[i] -= lr * v[i];
+        float g = by.shorten * gradient[i] + by.decay * w[i];
+        v[i] = by.momentum * v[i] + g;
+        w[i] -= by.lr * v[i];
     }
 }
 
 static void step_nesterov(float *restrict w, float *restrict v,
-                          const float *restrict gradient, int64_t n, float lr,
-                          float momentum, float decay, float shorten)
+                          const float *restrict gradient, int64_t n, pace by)
 {
     for (int64_t i = 0; i < n; i++) {
-        float g = shorten * gradient[i] + decay * w[i];
-        v[i] = momentum * v[i] + g;
-        w[i] -= lr * (g + momentum * v[i]);
+        float g = by.shorten * gradient[i] + by.decay * w[i];
+        v[i] = by.momentum * v[i] + g;
+        w[i] -= by.lr * (g + by.momentum * v[i]);
     }
 }
 
@@ -163,12 +168,13 @@ void ni_sgd_step(ni_sgd *sgd, const nash_plan *plan, double lr)
         trained *t = &sgd->tensors[i];
         const float *gradient = nash_plan_gradient(plan, t->id, t->slot);
         assert(gradient);
+        pace by = {.lr = (float)lr * t->rate,
+                   .momentum = sgd->momentum,
+                   .decay = t->decay,
+                   .shorten = shorten};
         if (sgd->nesterov)
-            step_nesterov(t->weight, t->velocity, gradient, t->count,
-                          (float)lr * t->rate, sgd->momentum, t->decay,
-                          shorten);
+            step_nesterov(t->weight, t->velocity, gradient, t->count, by);
         else
-            step_plain(t->weight, t->velocity, gradient, t->count,
-                       (float)lr * t->rate, sgd->momentum, t->decay, shorten);
+            step_plain(t->weight, t->velocity, gradient, t->count, by);
     }
 }
