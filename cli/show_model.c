@@ -53,7 +53,7 @@ static void print_layers(const nash_graph *g)
 /* Cut after LONGEST_VALUE bytes; terminals get no control characters. */
 static void print_value(const char *value)
 {
-    for (int i = 0; value[i] && i < LONGEST_VALUE; i++) {
+    for (int i = 0; i < LONGEST_VALUE && value[i]; i++) {
         unsigned char c = (unsigned char)value[i];
         putchar(c < 0x20 || c == 0x7f ? ' ' : c);
     }

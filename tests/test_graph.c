@@ -1,319 +1,11 @@
-/* Graphs: shapes, costs, validity, identity, surgery. */
+/* Graphs: costs, validity, identity, surgery, memory. */
+#include "made_graph.h"
+
+#include "base/error.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "graph/edit.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define assert_says(text) assert_non_null(strstr(nash_error_message(), text))
-
-static nash_graph *make_input(int32_t c, int32_t h, int32_t w)
-{
-    nash_graph *g;
-    nash_attrs attrs = {.out_channels = c, .size = {h, w}};
-    assert_int_equal(nash_graph_create(&g), NASH_OK);
-    assert_int_equal(nash_graph_append(NULL, g, NASH_OP_INPUT, &attrs, NULL, 0),
-                     NASH_OK);
-    return g;
-}
-
-static int32_t add(nash_graph *g, nash_op op, const nash_attrs *attrs,
-                   int32_t input)
-{
-    int32_t id = -1;
-    assert_int_equal(nash_graph_append(&id, g, op, attrs, &input, 1), NASH_OK);
-    return id;
-}
-
-static int32_t add_conv(nash_graph *g, int32_t channels, int32_t kernel,
-                        int32_t stride, int32_t input)
-{
-    nash_attrs attrs = nash_attrs_window(kernel, stride);
-    attrs.out_channels = channels;
-    return add(g, NASH_OP_CONV, &attrs, input);
-}
-
-static int32_t add_pair(nash_graph *g, nash_op op, int32_t a, int32_t b)
-{
-    int32_t id = -1, inputs[2] = {a, b};
-    assert_int_equal(nash_graph_append(&id, g, op, NULL, inputs, 2), NASH_OK);
-    return id;
-}
-
-static void assert_shape(const nash_graph *g, int32_t id, int32_t c, int32_t h,
-                         int32_t w)
-{
-    nash_shape shape = nash_graph_node(g, id)->shape;
-    assert_int_equal(shape.c, c);
-    assert_int_equal(shape.h, h);
-    assert_int_equal(shape.w, w);
-}
-
-/* input 3x8x8, conv_1, relu_2, conv_3, gate_4(conv_3, relu_2), global_pool_5,
- * fc_6, softmax_7 */
-static nash_graph *make_small(void)
-{
-    nash_graph *g = make_input(3, 8, 8);
-    int32_t relu = add(g, NASH_OP_RELU, NULL, add_conv(g, 4, 3, 1, 0));
-    int32_t gate = add_pair(g, NASH_OP_GATE, add_conv(g, 4, 3, 1, relu), relu);
-    nash_attrs fc = nash_attrs_default();
-    fc.out_channels = 10;
-    fc.bias = true;
-    int32_t pool = add(g, NASH_OP_GLOBAL_POOL, NULL, gate);
-    add(g, NASH_OP_SOFTMAX, NULL, add(g, NASH_OP_FC, &fc, pool));
-    assert_int_equal(nash_graph_check(g), NASH_OK);
-    return g;
-}
-
-/* ---- shapes ------------------------------------------------------------- */
-
-/* Output sizes that PyTorch 1.13 gives for max_pool2d. */
-static void pooled_sizes_are_those_of_pytorch(void **state)
-{
-    static const struct {
-        int32_t size, kernel, stride, pad, dilation;
-        bool ceil_mode;
-        int32_t expected;
-    } cases[] = {
-        {8, 3, 1, 1, 2, false, 6},
-        {3, 1, 1, 0, 3, true, 3},
-        {2, 2, 5, 1, 2, false, 1},
-        {9, 2, 2, 1, 2, true, 5},
-        {6, 2, 3, 1, 1, false, 3},
-        {11, 2, 2, 0, 2, false, 5},
-        {15, 3, 2, 1, 2, true, 7},
-        {7, 3, 1, 0, 3, false, 1},
-        {14, 4, 5, 1, 2, true, 3},
-        {9, 5, 5, 0, 1, true, 2},
-        {6, 3, 4, 0, 1, true, 2},
-        {3, 3, 3, 0, 2, true, 1},
-        {8, 5, 2, 0, 2, true, 1},
-        {11, 4, 5, 0, 3, true, 2},
-        {6, 4, 5, 1, 3, true, 1},
-        {6, 2, 2, 1, 2, true, 4},
-        /* the last window would start in the padding, and is dropped */
-        {6, 2, 4, 1, 1, true, 2},
-        {12, 1, 5, 0, 2, true, 3},
-        {3, 1, 5, 0, 3, true, 1},
-        {10, 1, 5, 0, 2, true, 2},
-        {17, 1, 5, 0, 2, true, 4},
-        {3, 1, 4, 0, 2, true, 1},
-        {16, 2, 3, 1, 1, true, 6},
-        {10, 4, 4, 2, 1, true, 3},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        for (int axis = 0; axis < 2; axis++) {
-            nash_attrs attrs = nash_attrs_default();
-            attrs.kernel[axis] = cases[i].kernel;
-            attrs.stride[axis] = cases[i].stride;
-            attrs.dilation[axis] = cases[i].dilation;
-            attrs.pads[axis] = attrs.pads[axis + 2] = cases[i].pad;
-            attrs.ceil_mode = cases[i].ceil_mode;
-            int32_t size = cases[i].size, expected = cases[i].expected;
-            nash_graph *g = make_input(2, axis ? 1 : size, axis ? size : 1);
-            int32_t id = add(g, NASH_OP_MAX_POOL, &attrs, 0);
-            assert_shape(g, id, 2, axis ? 1 : expected, axis ? expected : 1);
-            id = add(g, NASH_OP_AVG_POOL, &attrs, 0);
-            assert_shape(g, id, 2, axis ? 1 : expected, axis ? expected : 1);
-            nash_graph_free(g);
-        }
-    }
-}
-
-static void convolutions_take_four_pads_strides_and_dilations(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(6, 20, 31);
-    nash_attrs attrs = {.out_channels = 8,
-                        .kernel = {3, 5},
-                        .stride = {2, 3},
-                        .dilation = {2, 1},
-                        .pads = {1, 0, 2, 4},
-                        .groups = 2,
-                        .bias = true};
-    int32_t id = add(g, NASH_OP_CONV, &attrs, 0);
-    /* (20 + 3 - 5) / 2 + 1 and (31 + 4 - 5) / 3 + 1 */
-    assert_shape(g, id, 8, 10, 11);
-    assert_int_equal(nash_node_params(g, id), 8 * 3 * 15 + 8);
-    assert_int_equal(nash_node_macs(g, id), 8 * 3 * 15 * 110);
-    nash_graph_free(g);
-}
-
-static void same_windows_keep_the_size(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(3, 13, 9);
-    for (int32_t kernel = 1; kernel <= 7; kernel += 2)
-        assert_shape(g, add_conv(g, 5, kernel, 1, 0), 5, 13, 9);
-    assert_shape(g, add_conv(g, 5, 3, 2, 0), 5, 7, 5);
-    nash_graph_free(g);
-}
-
-static void every_operation_has_its_shape(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(3, 4, 6);
-    int32_t conv = add_conv(g, 5, 1, 1, 0);
-    assert_shape(g, add(g, NASH_OP_NORMALIZE, NULL, 0), 3, 4, 6);
-    assert_shape(g, add(g, NASH_OP_BATCH_NORM, NULL, conv), 5, 4, 6);
-    assert_shape(g, add(g, NASH_OP_RELU, NULL, conv), 5, 4, 6);
-    assert_shape(g, add(g, NASH_OP_GLOBAL_POOL, NULL, conv), 5, 1, 1);
-    assert_shape(g, add(g, NASH_OP_FLATTEN, NULL, conv), 120, 1, 1);
-    assert_shape(g, add_pair(g, NASH_OP_CONCAT, conv, 0), 8, 4, 6);
-    assert_shape(g, add_pair(g, NASH_OP_ADD, conv, conv), 5, 4, 6);
-    assert_shape(g, add_pair(g, NASH_OP_GATE, conv, conv), 5, 4, 6);
-    int32_t flat = add(g, NASH_OP_FLATTEN, NULL, 0);
-    nash_attrs fc = nash_attrs_default();
-    fc.out_channels = 7;
-    assert_shape(g, add(g, NASH_OP_FC, &fc, flat), 7, 1, 1);
-    assert_shape(g, add(g, NASH_OP_SOFTMAX, NULL, flat), 72, 1, 1);
-    assert_int_equal(nash_graph_input_shape(g).w, 6);
-    nash_graph_free(g);
-}
-
-static void assert_refused(nash_graph *g, nash_status expected, nash_op op,
-                           const nash_attrs *attrs, const int32_t *inputs,
-                           int32_t n)
-{
-    int32_t size = nash_graph_size(g), id = 77;
-    uint64_t hash = nash_graph_hash(g);
-    assert_int_equal(nash_graph_append(&id, g, op, attrs, inputs, n), expected);
-    assert_int_equal(id, 77);
-    assert_int_equal(nash_graph_size(g), size);
-    assert_true(nash_graph_hash(g) == hash);
-}
-
-static void shapes_that_do_not_fit_are_refused(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(6, 4, 4);
-    nash_attrs conv = nash_attrs_window(3, 1);
-    int32_t pair[2] = {0, add_conv(g, 6, 1, 2, 0)};
-    assert_refused(g, NASH_ESHAPE, NASH_OP_ADD, NULL, pair, 2);
-    assert_says("add_2 adds 6 x 4 x 4 and 6 x 2 x 2");
-    assert_refused(g, NASH_ESHAPE, NASH_OP_GATE, NULL, pair, 2);
-    assert_refused(g, NASH_ESHAPE, NASH_OP_CONCAT, NULL, pair, 2);
-    assert_refused(g, NASH_ESHAPE, NASH_OP_SOFTMAX, NULL, pair, 1);
-    conv.out_channels = 10;
-    assert_refused(g, NASH_ESHAPE, NASH_OP_FC, &conv, pair, 1);
-    conv.groups = 4;
-    assert_refused(g, NASH_ESHAPE, NASH_OP_CONV, &conv, pair, 1);
-    assert_says("4 groups");
-    conv = nash_attrs_window(7, 1);
-    conv.out_channels = 1;
-    conv.pads[0] = conv.pads[2] = 1;
-    assert_refused(g, NASH_ESHAPE, NASH_OP_CONV, &conv, pair, 1);
-    assert_says("window of 7 on an axis of 6");
-    nash_graph_free(g);
-}
-
-static void bad_attributes_are_refused(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(3, 4, 4);
-    int32_t zero = 0;
-    nash_attrs good = nash_attrs_window(3, 1), bad = good;
-    assert_refused(g, NASH_EINVAL, NASH_OP_CONV, &bad, &zero, 1);
-    assert_says("output channels 0");
-    good.out_channels = 4;
-    bad = good, bad.kernel[1] = 0;
-    assert_refused(g, NASH_EINVAL, NASH_OP_CONV, &bad, &zero, 1);
-    bad = good, bad.stride[0] = -1;
-    assert_refused(g, NASH_EINVAL, NASH_OP_CONV, &bad, &zero, 1);
-    bad = good, bad.dilation[0] = 0;
-    assert_refused(g, NASH_EINVAL, NASH_OP_MAX_POOL, &bad, &zero, 1);
-    bad = good, bad.pads[3] = -1;
-    assert_refused(g, NASH_EINVAL, NASH_OP_CONV, &bad, &zero, 1);
-    bad = good, bad.pads[3] = 3;
-    assert_refused(g, NASH_EINVAL, NASH_OP_AVG_POOL, &bad, &zero, 1);
-    assert_says("padding 3");
-    bad = good, bad.groups = 0;
-    assert_refused(g, NASH_EINVAL, NASH_OP_CONV, &bad, &zero, 1);
-    bad = good, bad.eps = NAN;
-    assert_refused(g, NASH_EINVAL, NASH_OP_BATCH_NORM, &bad, &zero, 1);
-    bad = good, bad.momentum = NAN;
-    assert_refused(g, NASH_EINVAL, NASH_OP_BATCH_NORM, &bad, &zero, 1);
-    nash_graph_free(g);
-}
-
-static void windows_that_could_see_only_padding_are_refused(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(1, 1, 1);
-    nash_attrs attrs = nash_attrs_default();
-    int32_t zero = 0;
-    attrs.kernel[0] = 2;
-    attrs.dilation[0] = 2;
-    attrs.pads[0] = attrs.pads[2] = 1;
-    assert_refused(g, NASH_ESHAPE, NASH_OP_MAX_POOL, &attrs, &zero, 1);
-    assert_says("dilation 2");
-    nash_graph_free(g);
-}
-
-static void bad_inputs_are_refused(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(3, 4, 4);
-    nash_attrs attrs = {.out_channels = 3, .size = {4, 4}};
-    const int32_t late[1] = {1}, negative[1] = {-1}, two[2] = {0, 0};
-    assert_refused(g, NASH_EINVAL, NASH_OP_RELU, NULL, late, 1);
-    assert_refused(g, NASH_EINVAL, NASH_OP_RELU, NULL, negative, 1);
-    assert_refused(g, NASH_EINVAL, NASH_OP_RELU, NULL, two, 2);
-    assert_refused(g, NASH_EINVAL, NASH_OP_GATE, NULL, two, 1);
-    assert_refused(g, NASH_EINVAL, NASH_OP_CONCAT, NULL, NULL, 0);
-    assert_refused(g, NASH_EINVAL, NASH_OP_INPUT, &attrs, NULL, 0);
-    assert_refused(g, NASH_EINVAL, NASH_OP_COUNT, NULL, two, 1);
-    nash_graph_free(g);
-}
-
-static void absurd_sizes_are_refused_before_they_overflow(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(NASH_MAX_DIM, 32, 64);
-    nash_attrs attrs = nash_attrs_window(1, 1);
-    int32_t zero = 0, twice[2] = {0, 0};
-    assert_refused(g, NASH_ELIMIT, NASH_OP_FLATTEN, NULL, &zero, 1);
-    assert_refused(g, NASH_ELIMIT, NASH_OP_CONCAT, NULL, twice, 2);
-    attrs.out_channels = NASH_MAX_DIM;
-    assert_refused(g, NASH_ELIMIT, NASH_OP_CONV, &attrs, &zero, 1);
-    assert_says("1048576 x 1048576 weights");
-    attrs.out_channels = 1;
-    for (int i = 0; i < 2; i++) {
-        attrs.kernel[i] = NASH_MAX_DIM;
-        attrs.pads[i] = attrs.pads[i + 2] = NASH_MAX_DIM;
-    }
-    assert_refused(g, NASH_ELIMIT, NASH_OP_CONV, &attrs, &zero, 1);
-    attrs.kernel[0] = INT32_MAX;
-    assert_refused(g, NASH_ELIMIT, NASH_OP_CONV, &attrs, &zero, 1);
-    attrs.kernel[0] = 1;
-    attrs.kernel[1] = 1;
-    assert_refused(g, NASH_ELIMIT, NASH_OP_CONV, &attrs, &zero, 1);
-    assert_says("output of 1 x");
-    nash_graph_free(g);
-}
-
-static void sums_of_costs_stop_at_the_largest_number(void **state)
-{
-    (void)state;
-    nash_graph *g = make_input(1, 32768, 65536);
-    for (int i = 0; i < 5; i++) {
-        nash_attrs attrs = nash_attrs_window(32767, 1);
-        attrs.out_channels = 1;
-        int32_t id = add(g, NASH_OP_CONV, &attrs, 0);
-        assert_true(nash_node_macs(g, id) > INT64_MAX / 5);
-    }
-    assert_true(nash_graph_macs(g) == INT64_MAX);
-    nash_graph_free(g);
-}
 
 /* ---- a graph as a whole ------------------------------------------------- */
 
@@ -321,7 +13,7 @@ static void nodes_have_tags_and_names(void **state)
 {
     (void)state;
     char name[32];
-    nash_graph *g = make_small();
+    nash_graph *g = made_small();
     assert_int_equal(nash_graph_size(g), 8);
     assert_int_equal(nash_graph_classes(g), 10);
     assert_int_equal(nash_graph_find(g, 4), 4);
@@ -336,7 +28,7 @@ static void nodes_have_tags_and_names(void **state)
 static void costs_add_up(void **state)
 {
     (void)state;
-    nash_graph *g = make_small();
+    nash_graph *g = made_small();
     assert_int_equal(nash_graph_params(g), 3 * 4 * 9 + 4 * 4 * 9 + 1 + 50);
     assert_int_equal(nash_graph_macs(g), (3 * 4 * 9 + 4 * 4 * 9) * 64 + 40);
     nash_graph_free(g);
@@ -352,18 +44,19 @@ static void an_incomplete_graph_is_told_from_a_complete_one(void **state)
     assert_int_equal(nash_graph_classes(g), 0);
     nash_graph_free(g);
 
-    g = make_input(3, 1, 1);
-    add(g, NASH_OP_RELU, NULL, 0);
+    g = made_input(3, 1, 1);
+    made_node(g, NASH_OP_RELU, NULL, 0);
     assert_int_equal(nash_graph_check(g), NASH_EINVAL);
     assert_says("relu_1 is the last node");
-    int32_t softmax = add(g, NASH_OP_SOFTMAX, NULL, 0);
+    int32_t softmax = made_node(g, NASH_OP_SOFTMAX, NULL, 0);
     assert_int_equal(nash_graph_check(g), NASH_EINVAL);
     assert_says("relu_1 is read by no other node");
-    add(g, NASH_OP_SOFTMAX, NULL, add(g, NASH_OP_RELU, NULL, softmax));
+    made_node(g, NASH_OP_SOFTMAX, NULL,
+              made_node(g, NASH_OP_RELU, NULL, softmax));
     assert_int_equal(nash_graph_check(g), NASH_EINVAL);
     nash_graph_free(g);
 
-    g = make_small();
+    g = made_small();
     ni_graph_set_tag(g, 3, 5);
     assert_int_equal(nash_graph_check(g), NASH_EINVAL);
     assert_says("tag 5");
@@ -377,11 +70,11 @@ static void an_incomplete_graph_is_told_from_a_complete_one(void **state)
 static void a_copy_is_equal_and_independent(void **state)
 {
     (void)state;
-    nash_graph *g = make_small(), *copy;
+    nash_graph *g = made_small(), *copy;
     assert_int_equal(nash_graph_dup(&copy, g), NASH_OK);
     assert_true(nash_graph_hash(copy) == nash_graph_hash(g));
     assert_int_equal(nash_graph_size(copy), 8);
-    int32_t relu = add(copy, NASH_OP_RELU, NULL, 2);
+    int32_t relu = made_node(copy, NASH_OP_RELU, NULL, 2);
     assert_int_equal(nash_graph_node(copy, relu)->tag, 8);
     assert_int_equal(nash_graph_size(g), 8);
     nash_graph_free(copy);
@@ -391,7 +84,7 @@ static void a_copy_is_equal_and_independent(void **state)
 static void the_hash_sees_the_architecture_only(void **state)
 {
     (void)state;
-    nash_graph *g = make_small(), *other = make_small();
+    nash_graph *g = made_small(), *other = made_small();
     uint64_t hash = nash_graph_hash(g);
     ni_graph_set_tag(other, 2, 99);
     assert_true(nash_graph_hash(other) == hash);
@@ -401,17 +94,17 @@ static void the_hash_sees_the_architecture_only(void **state)
     nash_graph_free(other);
 
     /* what an operation does not use is dropped, also from the hash */
-    nash_graph *plain = make_input(1, 4, 4), *noisy = make_input(1, 4, 4);
+    nash_graph *plain = made_input(1, 4, 4), *noisy = made_input(1, 4, 4);
     nash_attrs noise = nash_attrs_window(5, 3);
     noise.out_channels = 12;
     noise.ceil_mode = true;
-    add(plain, NASH_OP_RELU, NULL, 0);
-    add(noisy, NASH_OP_RELU, &noise, 0);
+    made_node(plain, NASH_OP_RELU, NULL, 0);
+    made_node(noisy, NASH_OP_RELU, &noise, 0);
     assert_true(nash_graph_hash(plain) == nash_graph_hash(noisy));
     noise = nash_attrs_window(3, 1);
-    add(plain, NASH_OP_AVG_POOL, &noise, 0);
+    made_node(plain, NASH_OP_AVG_POOL, &noise, 0);
     noise.count_include_pad = true;
-    add(noisy, NASH_OP_AVG_POOL, &noise, 0);
+    made_node(noisy, NASH_OP_AVG_POOL, &noise, 0);
     assert_true(nash_graph_hash(plain) != nash_graph_hash(noisy));
     nash_graph_free(plain);
     nash_graph_free(noisy);
@@ -421,9 +114,9 @@ static void the_hash_sees_the_architecture_only(void **state)
 static void long_graphs_grow_to_their_limit(void **state)
 {
     (void)state;
-    nash_graph *g = make_input(1, 1, 1);
+    nash_graph *g = made_input(1, 1, 1);
     for (int32_t i = 1; i < NASH_MAX_NODES; i++)
-        assert_int_equal(add(g, NASH_OP_RELU, NULL, i - 1), i);
+        assert_int_equal(made_node(g, NASH_OP_RELU, NULL, i - 1), i);
     int32_t last = NASH_MAX_NODES - 1;
     assert_refused(g, NASH_ELIMIT, NASH_OP_RELU, NULL, &last, 1);
     assert_int_equal(nash_graph_input(g, last, 0), last - 1);
@@ -435,7 +128,7 @@ static void long_graphs_grow_to_their_limit(void **state)
 static void an_inserted_node_moves_the_later_ones_up(void **state)
 {
     (void)state;
-    nash_graph *g = make_small();
+    nash_graph *g = made_small();
     int32_t two = 2;
     assert_int_equal(ni_graph_insert(g, 3, NASH_OP_BATCH_NORM, NULL, &two, 1),
                      NASH_OK);
@@ -461,7 +154,7 @@ static void an_inserted_node_moves_the_later_ones_up(void **state)
 static void a_refused_insertion_changes_nothing(void **state)
 {
     (void)state;
-    nash_graph *g = make_small();
+    nash_graph *g = made_small();
     uint64_t hash = nash_graph_hash(g);
     int32_t two = 2, three = 3;
     nash_attrs bad = nash_attrs_window(0, 1);
@@ -481,7 +174,7 @@ static void a_refused_insertion_changes_nothing(void **state)
 static void forward_edges_and_stale_sizes_are_found(void **state)
 {
     (void)state;
-    nash_graph *g = make_small();
+    nash_graph *g = made_small();
     ni_graph_set_input(g, 2, 0, 5);
     assert_int_equal(ni_graph_infer(g), NASH_EINVAL);
     assert_says("relu_2 is node 2 and reads node 5");
@@ -538,7 +231,7 @@ static void running_out_of_memory_leaks_nothing(void **state)
 static void a_failed_growth_leaves_the_graph_as_it_was(void **state)
 {
     (void)state;
-    nash_graph *g = make_small();
+    nash_graph *g = made_small();
     nash_status status = NASH_OK;
     uint64_t hash = 0;
     ni_memory_fail_after(0);
@@ -553,90 +246,9 @@ static void a_failed_growth_leaves_the_graph_as_it_was(void **state)
     nash_graph_free(g);
 }
 
-/* ---- anything ----------------------------------------------------------- */
-
-static nash_attrs random_attrs(ni_rng *rng)
-{
-    nash_attrs attrs = nash_attrs_default();
-    for (int i = 0; i < 2; i++) {
-        attrs.kernel[i] = 1 + (int32_t)ni_rng_below(rng, 4);
-        attrs.stride[i] = 1 + (int32_t)ni_rng_below(rng, 3);
-        attrs.dilation[i] = 1 + (int32_t)ni_rng_below(rng, 3);
-    }
-    for (int i = 0; i < 4; i++)
-        attrs.pads[i] = (int32_t)ni_rng_below(rng, 4);
-    attrs.out_channels = 1 + (int32_t)ni_rng_below(rng, 8);
-    attrs.groups = 1 + (int32_t)ni_rng_below(rng, 3);
-    attrs.ceil_mode = ni_rng_below(rng, 2) == 0;
-    return attrs;
-}
-
-/* Every pooling window that shape inference lets through sees the input. */
-static void assert_windows_see(const nash_graph *g, int32_t id, int axis)
-{
-    const nash_node *node = nash_graph_node(g, id);
-    const nash_attrs *a = &node->attrs;
-    nash_shape in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape;
-    int32_t size = axis ? in.w : in.h;
-    int32_t n = axis ? node->shape.w : node->shape.h;
-    for (int32_t i = 0; i < n; i++) {
-        int32_t seen = 0;
-        for (int32_t k = 0; k < a->kernel[axis]; k++) {
-            int32_t at =
-                i * a->stride[axis] - a->pads[axis] + k * a->dilation[axis];
-            seen += at >= 0 && at < size;
-        }
-        assert_true(seen > 0);
-    }
-}
-
-static void random_appends_never_break_a_graph(void **state)
-{
-    (void)state;
-    int32_t accepted = 0;
-    for (uint32_t trial = 0; trial < 200; trial++) {
-        ni_rng rng = ni_rng_make(1, NI_RNG_TEST, trial, 0);
-        nash_graph *g = make_input(1 + (int32_t)ni_rng_below(&rng, 4),
-                                   1 + (int32_t)ni_rng_below(&rng, 12),
-                                   1 + (int32_t)ni_rng_below(&rng, 12));
-        for (int i = 0; i < 60; i++) {
-            nash_op op = (nash_op)ni_rng_below(&rng, NASH_OP_COUNT);
-            nash_attrs attrs = random_attrs(&rng);
-            uint32_t size = (uint32_t)nash_graph_size(g);
-            int32_t id, inputs[2] = {(int32_t)ni_rng_below(&rng, size),
-                                     (int32_t)ni_rng_below(&rng, size)};
-            int32_t n =
-                op == NASH_OP_GATE || op == NASH_OP_ADD || op == NASH_OP_CONCAT
-                    ? 2
-                    : 1;
-            if (nash_graph_append(&id, g, op, &attrs, inputs, n) != NASH_OK)
-                continue;
-            accepted++;
-            for (int axis = 0; axis < 2; axis++)
-                if (op == NASH_OP_MAX_POOL || op == NASH_OP_AVG_POOL)
-                    assert_windows_see(g, id, axis);
-        }
-        uint64_t hash = nash_graph_hash(g);
-        assert_int_equal(ni_graph_infer(g), NASH_OK);
-        assert_true(nash_graph_hash(g) == hash);
-        nash_graph_free(g);
-    }
-    assert_true(accepted > 3000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pooled_sizes_are_those_of_pytorch),
-        cmocka_unit_test(convolutions_take_four_pads_strides_and_dilations),
-        cmocka_unit_test(same_windows_keep_the_size),
-        cmocka_unit_test(every_operation_has_its_shape),
-        cmocka_unit_test(shapes_that_do_not_fit_are_refused),
-        cmocka_unit_test(bad_attributes_are_refused),
-        cmocka_unit_test(windows_that_could_see_only_padding_are_refused),
-        cmocka_unit_test(bad_inputs_are_refused),
-        cmocka_unit_test(absurd_sizes_are_refused_before_they_overflow),
-        cmocka_unit_test(sums_of_costs_stop_at_the_largest_number),
         cmocka_unit_test(nodes_have_tags_and_names),
         cmocka_unit_test(costs_add_up),
         cmocka_unit_test(an_incomplete_graph_is_told_from_a_complete_one),
@@ -648,7 +260,6 @@ int main(void)
         cmocka_unit_test(forward_edges_and_stale_sizes_are_found),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
         cmocka_unit_test(a_failed_growth_leaves_the_graph_as_it_was),
-        cmocka_unit_test(random_appends_never_break_a_graph),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

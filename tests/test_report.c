@@ -1,15 +1,12 @@
-/*
- * Reports: drawings in which nothing covers anything else, pages that are well
- * formed whatever is in them.
- */
+/* Reports: pages that are well formed whatever is in them, plain words. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "markup.h"
 #include "random_graph.h"
 #include "report/text.h"
 
 #include <nash/report.h>
 
-#include <ctype.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,92 +116,8 @@ static made_run *make_run(void)
     return &run;
 }
 
-/* ---- markup ------------------------------------------------------------- */
-
-/* A reader of tags: checks that they nest, that attributes are quoted and that
- * no character stands bare which would have to be escaped. */
-typedef struct reader {
-    const char *at;
-    char open[64][16]; /* names of open elements */
-    int depth;
-} reader;
-
-static bool is_void(const char *name)
-{
-    return strcmp(name, "meta") == 0 || strcmp(name, "!DOCTYPE") == 0;
-}
-
-static void read_name(reader *r, char *name, size_t size)
-{
-    size_t n = 0;
-    while (isalnum((unsigned char)*r->at) || *r->at == '!') {
-        assert_true(n + 1 < size);
-        name[n++] = *r->at++;
-    }
-    name[n] = '\0';
-    assert_true(n > 0);
-}
-
-static void read_attributes(reader *r)
-{
-    while (*r->at && *r->at != '>' && *r->at != '/') {
-        if (*r->at == '"') {
-            r->at = strchr(r->at + 1, '"');
-            assert_non_null(r->at);
-        }
-        assert_true(*r->at != '<' && *r->at != '&');
-        r->at++;
-    }
-}
-
-static void read_tag(reader *r)
-{
-    char name[16];
-    r->at++;
-    if (*r->at == '/') {
-        r->at++;
-        read_name(r, name, sizeof name);
-        assert_true(r->depth > 0);
-        assert_string_equal(name, r->open[--r->depth]);
-        assert_int_equal(*r->at++, '>');
-        return;
-    }
-    read_name(r, name, sizeof name);
-    read_attributes(r);
-    bool closed = *r->at == '/';
-    r->at += closed;
-    assert_int_equal(*r->at++, '>');
-    if (closed || is_void(name))
-        return;
-    assert_true(r->depth < 64);
-    strcpy(r->open[r->depth++], name);
-    if (strcmp(name, "style") == 0)
-        r->at = strstr(r->at, "</style>");
-}
-
-static void read_reference(reader *r)
-{
-    const char *end = strchr(r->at, ';');
-    assert_non_null(end);
-    assert_true(end - r->at < 10);
-    r->at = end;
-}
-
-static void assert_well_formed(const char *text)
-{
-    reader r = {.at = text};
-    while (*r.at) {
-        if (*r.at == '<') {
-            read_tag(&r);
-            continue;
-        }
-        if (*r.at == '&')
-            read_reference(&r);
-        assert_true((unsigned char)*r.at >= 0x20 || *r.at == '\n');
-        r.at++;
-    }
-    assert_int_equal(r.depth, 0);
-}
+/* ---- pages ----------------------------------------------------------------
+ */
 
 static char *read_page(const nash_history *history, const nash_model *best)
 {
@@ -362,190 +275,6 @@ static void many_classes_get_a_list_instead_of_a_matrix(void **state)
     ni_free(page);
 }
 
-/* ---- drawings ----------------------------------------------------------- */
-
-typedef struct box {
-    double left, top, right, bottom;
-} box;
-
-static double read_attribute(const char *at, const char *name)
-{
-    char key[16];
-    snprintf(key, sizeof key, " %s=\"", name);
-    const char *value = strstr(at, key);
-    assert_non_null(value);
-    return strtod(value + strlen(key), NULL);
-}
-
-/* The boxes of a drawing. @return how many */
-static int read_boxes(box *boxes, int most, const char *svg)
-{
-    int n = 0;
-    for (const char *at = svg; (at = strstr(at, "<rect x=")); at++) {
-        double x = read_attribute(at, "x"), y = read_attribute(at, "y");
-        assert_true(n < most);
-        boxes[n++] = (box){x, y, x + read_attribute(at, "width"),
-                           y + read_attribute(at, "height")};
-    }
-    return n;
-}
-
-static bool overlap(const box *a, const box *b)
-{
-    const double touch = 0.2; /* rounding; lines end on borders */
-    return a->left < b->right - touch && b->left < a->right - touch &&
-           a->top < b->bottom - touch && b->top < a->bottom - touch;
-}
-
-static void assert_misses(const box *line, const box *boxes, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (overlap(line, &boxes[i]))
-            fail_msg("the line from %g,%g to %g,%g crosses the box at %g,%g",
-                     line->left, line->top, line->right, line->bottom,
-                     boxes[i].left, boxes[i].top);
-}
-
-/* Follow "M1,2L3,4Q5,6 7,8...": the stretch between any two points. */
-static void check_path(const char *path, const box *boxes, int n)
-{
-    double x = 0, y = 0;
-    bool first = true;
-    while (*path && *path != '"') {
-        char *end;
-        double next_x = strtod(path + 1, &end), next_y = strtod(end + 1, &end);
-        box line = {fmin(x, next_x) - 0.1, fmin(y, next_y) - 0.1,
-                    fmax(x, next_x) + 0.1, fmax(y, next_y) + 0.1};
-        if (!first)
-            assert_misses(&line, boxes, n);
-        first = false;
-        x = next_x;
-        y = next_y;
-        path = end;
-    }
-}
-
-static void check_drawing(const nash_graph *g)
-{
-    enum { MOST = 1024 };
-    static box boxes[MOST];
-    char *svg;
-    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
-    assert_well_formed(svg);
-    int n = read_boxes(boxes, MOST, svg);
-    box page = {0, 0, read_attribute(svg, "width"),
-                read_attribute(svg, "height")};
-    assert_true(n > 0);
-    for (int i = 0; i < n; i++) {
-        for (int k = 0; k < i; k++)
-            assert_false(overlap(&boxes[i], &boxes[k]));
-        assert_true(boxes[i].left >= 0 && boxes[i].right <= page.right);
-        assert_true(boxes[i].top >= 0 && boxes[i].bottom <= page.bottom);
-    }
-    for (const char *at = svg; (at = strstr(at, "<path class=\"n-link")); at++)
-        check_path(strstr(at, " d=\"") + 4, boxes, n);
-    nash_text_free(svg);
-}
-
-static void links_of_drawings_never_cross_boxes(void **state)
-{
-    (void)state;
-    random_graph_opts opts = random_graph_opts_default();
-    for (uint64_t seed = 0; seed < 200; seed++) {
-        opts.nodes = 4 + (int32_t)(seed % 60);
-        opts.exotic = seed % 2 == 0;
-        nash_model *m = random_model(seed, &opts);
-        check_drawing(nash_model_graph(m));
-        nash_model_free(m);
-    }
-}
-
-static void every_node_is_in_the_drawing(void **state)
-{
-    (void)state;
-    nash_net_opts opts = nash_net_opts_default();
-    nash_model *m;
-    char *svg, name[34] = " ";
-    assert_int_equal(nash_net_resnet9(&m, &opts), NASH_OK);
-    const nash_graph *g = nash_model_graph(m);
-    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
-    for (int32_t id = 1; id < nash_graph_size(g); id++) {
-        nash_node_name(name, sizeof name, g, id);
-        assert_non_null(strstr(svg, name));
-    }
-    assert_non_null(strstr(svg, "512 \xc3\x97 4 \xc3\x97 4"));
-    nash_text_free(svg);
-    nash_model_free(m);
-}
-
-static nash_graph *make_chain(int32_t nodes, nash_op op, int32_t inputs)
-{
-    nash_graph *g;
-    nash_attrs input = {.out_channels = 1, .size = {1, 1}};
-    int32_t sources[64] = {0};
-    assert_int_equal(nash_graph_create(&g), NASH_OK);
-    assert_int_equal(nash_graph_append(NULL, g, NASH_OP_INPUT, &input, NULL, 0),
-                     NASH_OK);
-    for (int32_t id = 1; id < nodes; id++) {
-        for (int32_t k = 0; k < inputs; k++)
-            sources[k] = id > k ? id - 1 - k : 0;
-        assert_int_equal(nash_graph_append(NULL, g, op, NULL, sources, inputs),
-                         NASH_OK);
-    }
-    return g;
-}
-
-static void the_densest_graphs_are_drawn_or_refused_in_time(void **state)
-{
-    (void)state;
-    char *svg;
-    nash_graph *g = make_chain(4096, NASH_OP_RELU, 1);
-    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
-    nash_text_free(svg);
-    nash_graph_free(g);
-    g = make_chain(128, NASH_OP_ADD, 64);
-    assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
-    nash_text_free(svg);
-    nash_graph_free(g);
-    g = make_chain(4097, NASH_OP_RELU, 1);
-    assert_int_equal(nash_graph_svg(&svg, g), NASH_ELIMIT);
-    assert_null(svg);
-    nash_graph_free(g);
-    g = make_chain(200, NASH_OP_ADD, 64);
-    assert_int_equal(nash_graph_svg(&svg, g), NASH_ELIMIT);
-    nash_graph_free(g);
-}
-
-static void lineages_of_any_width_are_drawn(void **state)
-{
-    (void)state;
-    static nash_record records[100];
-    enum { MOST = 200 };
-    static box boxes[MOST];
-    nash_history history = {.records = records};
-    for (int32_t step = 0; step < 4; step++)
-        for (int32_t child = 0; child < 1 + 9 * step; child++)
-            records[history.n_records++] = (nash_record){
-                .step = step,
-                .child = child,
-                .parent_step = step - 1,
-                .parent_child = step ? step % 2 : -1,
-                .kind = step ? NASH_CANDIDATE_CHILD : NASH_CANDIDATE_START,
-                .message = no_message,
-                .done = true,
-                .chosen = child == 0,
-                .val = {1, 0.5, 0.5, 10}};
-    char *svg;
-    assert_int_equal(nash_lineage_svg(&svg, &history), NASH_OK);
-    assert_well_formed(svg);
-    int n = read_boxes(boxes, MOST, svg);
-    assert_int_equal(n, history.n_records);
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < i; k++)
-            assert_false(overlap(&boxes[i], &boxes[k]));
-    nash_text_free(svg);
-}
-
 /* ---- words -------------------------------------------------------------- */
 
 static void morphisms_are_put_in_plain_words(void **state)
@@ -623,15 +352,6 @@ static void running_out_of_memory_leaks_nothing(void **state)
     }
     unlink(path);
     assert_true(allowed > 15);
-    for (allowed = 0, status = NASH_ENOMEM; status != NASH_OK; allowed++) {
-        char *svg;
-        ni_memory_fail_after(allowed);
-        status = nash_graph_svg(&svg, nash_model_graph(best));
-        ni_memory_fail_after(-1);
-        assert_int_equal(!svg, status != NASH_OK);
-        nash_text_free(svg);
-        assert_int_equal(ni_memory_live_blocks(), blocks);
-    }
     nash_model_free(best);
 }
 
@@ -654,10 +374,6 @@ int main(void)
         cmocka_unit_test(a_run_that_has_just_begun_has_a_page),
         cmocka_unit_test(results_that_are_not_sound_are_left_out),
         cmocka_unit_test(many_classes_get_a_list_instead_of_a_matrix),
-        cmocka_unit_test(links_of_drawings_never_cross_boxes),
-        cmocka_unit_test(every_node_is_in_the_drawing),
-        cmocka_unit_test(the_densest_graphs_are_drawn_or_refused_in_time),
-        cmocka_unit_test(lineages_of_any_width_are_drawn),
         cmocka_unit_test(morphisms_are_put_in_plain_words),
         cmocka_unit_test(operations_are_described),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),

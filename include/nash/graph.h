@@ -37,20 +37,20 @@ typedef struct nash_shape {
 /* Attributes of a node; those that its operation does not use are 0. Pairs are
  * (vertical, horizontal). */
 typedef struct nash_attrs {
-    int32_t out_channels;  /* conv, fc; input: channels */
-    int32_t size[2];       /* input: height, width */
-    int32_t kernel[2];     /* conv, max_pool, avg_pool */
-    int32_t stride[2];     /* conv, pools */
-    int32_t dilation[2];   /* conv, pools */
-    int32_t pads[4];       /* conv, pools: top, left, bottom, right */
-    int32_t groups;        /* conv */
-    bool bias;             /* conv, fc */
+    int32_t out_channels; /* conv, fc; input: channels */
+    int32_t size[2];      /* input: height, width */
+    int32_t kernel[2];    /* conv, max_pool, avg_pool */
+    int32_t stride[2];    /* conv, pools */
+    int32_t dilation[2];  /* conv, pools */
+    int32_t pads[4];      /* conv, pools: top, left, bottom, right */
+    int32_t groups;       /* conv */
+    bool bias;            /* conv, fc */
     bool ceil_mode; /* pools: round the output size up; windows may hang over
                        the end, but none starts beyond the input */
     bool count_include_pad; /* avg_pool: padding counts in the divisor */
-    float eps;             /* batch_norm */
-    float momentum;        /* batch_norm: share of the old running statistics
-                              that a training step keeps, e.g. 0.9 (as ONNX) */
+    float eps;              /* batch_norm */
+    float momentum;         /* batch_norm: share of the old running statistics
+                               that a training step keeps, e.g. 0.9 (as ONNX) */
 } nash_attrs;
 
 typedef struct nash_node {
@@ -117,8 +117,7 @@ NASH_API nash_attrs nash_attrs_window(int32_t kernel, int32_t stride);
  */
 NASH_API nash_status nash_graph_append(int32_t *id, nash_graph *g, nash_op op,
                                        const nash_attrs *attrs,
-                                       const int32_t *inputs,
-                                       int32_t n_inputs);
+                                       const int32_t *inputs, int32_t n_inputs);
 
 /**
  * Whether the graph is complete: one input, one softmax at the end, every
@@ -145,7 +144,7 @@ NASH_API uint64_t nash_graph_hash(const nash_graph *g);
  *
  * @param size_bytes  of @p name; 32 is always enough
  */
-NASH_API void nash_node_name(char *name, size_t size_bytes,
-                             const nash_graph *g, int32_t id);
+NASH_API void nash_node_name(char *name, size_t size_bytes, const nash_graph *g,
+                             int32_t id);
 
 #endif

@@ -11,7 +11,8 @@
 static void draw(nash_tensor *t, double gain, uint64_t seed, int32_t tag)
 {
     ni_rng rng = ni_rng_make(seed, NI_RNG_WEIGHTS, (uint32_t)tag, 0);
-    double std = sqrt(gain / (double)(t->count / t->dims[0]));
+    int64_t fan_in = t->count / t->dims[0];
+    double std = sqrt(gain / (double)fan_in);
     for (int64_t i = 0; i < t->count; i++)
         t->data[i] = (float)(std * ni_rng_normal(&rng));
 }

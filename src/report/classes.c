@@ -26,9 +26,16 @@ static cJSON *read_array(const nash_history *h, const char *key)
     return NULL;
 }
 
+/* The first item of an array that may be NULL; then item->next. */
+static const cJSON *first_of(const cJSON *array)
+{
+    return array ? array->child : NULL;
+}
+
 static double number_of(const cJSON *item)
 {
-    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+    bool finite = cJSON_IsNumber(item) && isfinite(item->valuedouble);
+    return finite ? item->valuedouble : (double)NAN;
 }
 
 static void put_class(ni_text *t, const cJSON *names, int k)
@@ -46,10 +53,10 @@ static void put_errors(ni_text *t, const cJSON *names, const cJSON *errors)
     char word[NI_WORD];
     double largest = 1e-9;
     int k = 0;
-    cJSON_ArrayForEach(item, errors) largest = fmax(largest, number_of(item));
+    for (item = first_of(errors); item; item = item->next)
+        largest = fmax(largest, number_of(item));
     ni_text_put(t, "<h3>Error by class</h3>\n<table class=\"bars\"><tbody>\n");
-    cJSON_ArrayForEach(item, errors)
-    {
+    for (item = first_of(errors); item; item = item->next) {
         double share = number_of(item);
         double width = isfinite(share) ? fmax(100 * share / largest, 0) : 0;
         ni_text_put(t, "<tr><th>");
@@ -66,7 +73,8 @@ static double row_sum(const cJSON *row)
 {
     const cJSON *item;
     double sum = 0;
-    cJSON_ArrayForEach(item, row) sum += fmax(number_of(item), 0);
+    for (item = first_of(row); item; item = item->next)
+        sum += fmax(number_of(item), 0);
     return sum;
 }
 
@@ -79,8 +87,7 @@ static void put_matrix_row(ni_text *t, const cJSON *names, const cJSON *row,
     ni_text_put(t, "<tr><th>");
     put_class(t, names, k);
     ni_text_put(t, "</th>");
-    cJSON_ArrayForEach(item, row)
-    {
+    for (item = first_of(row); item; item = item->next) {
         double count = fmax(number_of(item), 0);
         double share = sum > 0 ? count / sum : 0;
         /* the square root lets rare confusions show */
@@ -110,7 +117,8 @@ static void put_matrix(ni_text *t, const cJSON *names, const cJSON *rows, int n)
         ni_text_put(t, "</span></th>");
     }
     ni_text_put(t, "</tr></thead><tbody>\n");
-    cJSON_ArrayForEach(row, rows) put_matrix_row(t, names, row, k++);
+    for (row = first_of(rows); row; row = row->next)
+        put_matrix_row(t, names, row, k++);
     ni_text_put(t, "</tbody></table></div>\n");
 }
 
@@ -137,11 +145,9 @@ static void put_commonest(ni_text *t, const cJSON *names, const cJSON *rows)
     confusion top[LISTED] = {{0}};
     const cJSON *row, *item;
     int n = 0, truth = 0;
-    cJSON_ArrayForEach(row, rows)
-    {
+    for (row = first_of(rows); row; row = row->next) {
         int predicted = 0;
-        cJSON_ArrayForEach(item, row)
-        {
+        for (item = first_of(row); item; item = item->next) {
             double count = number_of(item);
             if (count > 0 && predicted != truth)
                 rank(top, &n, (confusion){truth, predicted, count});

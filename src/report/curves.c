@@ -150,10 +150,12 @@ static void put_tick(const chart *c, double value, const char *text)
 static void put_log_ticks(const chart *c, bool percent)
 {
     char text[NI_WORD];
-    for (double v = c->least; v < c->most * 1.001; v = next_tick(v)) {
+    double v = c->least;
+    while (v < c->most * 1.001) {
         snprintf(text, sizeof text, percent ? "%g %%" : "%g",
                  percent ? 100 * v : v);
         put_tick(c, v, text);
+        v = next_tick(v);
     }
 }
 
@@ -175,9 +177,9 @@ static void put_steps(const chart *c)
             snprintf(text, sizeof text, "step %d", r->step);
         put_label(c, "", x + 4, TOP - 6, text);
     }
-    double step = c->epochs > 10 ? round_down(c->epochs / 5.0) : 1;
-    for (double e = step; e <= c->epochs; e += step) {
-        snprintf(text, sizeof text, "%.0f", e);
+    int32_t step = c->epochs > 10 ? (int32_t)round_down(c->epochs / 5.0) : 1;
+    for (int32_t e = step; e <= c->epochs; e += step) {
+        snprintf(text, sizeof text, "%d", e);
         put_label(c, "n-mid", place_x(c, e), bottom + 15, text);
     }
     put_label(c, "n-end", LEFT - 6, bottom + 15, "epoch");

@@ -59,21 +59,6 @@ static bool collide(const ni_drawing *d, const ni_link *a, const ni_link *b)
            d->blocks[b->from].layer < d->blocks[a->to].layer;
 }
 
-/* The first lane that none of the n earlier links has which collide.
- * @param taken  [n + 1], cleared before and after */
-static void assign_lane(ni_drawing *d, ni_link *const *earlier, int32_t n,
-                        ni_link *link, bool *taken)
-{
-    for (int32_t i = 0; i < n; i++)
-        if (collide(d, earlier[i], link))
-            taken[earlier[i]->lane] = true;
-    while (taken[link->lane])
-        link->lane++;
-    memset(taken, 0, (size_t)n * sizeof *taken);
-    if (link->lane >= d->lanes[link->gutter])
-        d->lanes[link->gutter] = link->lane + 1;
-}
-
 /* A link's place in the order, with its length. */
 typedef struct ranked {
     int32_t length, index;
@@ -87,15 +72,30 @@ static int compare(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
+/* The first lane that none of the n links before has which collide.
+ * @param taken  [n + 1], cleared before and after */
+static void assign_lane(ni_drawing *d, const ranked *before, int32_t n,
+                        ni_link *link, bool *taken)
+{
+    for (int32_t i = 0; i < n; i++) {
+        const ni_link *other = &d->links[before[i].index];
+        if (collide(d, other, link))
+            taken[other->lane] = true;
+    }
+    while (taken[link->lane])
+        link->lane++;
+    memset(taken, 0, (size_t)n * sizeof *taken);
+    if (link->lane >= d->lanes[link->gutter])
+        d->lanes[link->gutter] = link->lane + 1;
+}
+
 static nash_status assign_lanes(ni_drawing *d)
 {
     nash_status status = NASH_OK;
     ranked *order = NULL;
-    ni_link **skips = NULL;
     bool *taken = NULL;
     int32_t n = 0;
     NEW_ARRAY(order, d->n_links);
-    NEW_ARRAY(skips, d->n_links);
     NEW_ARRAY(taken, (int64_t)d->n_links + 1);
     for (int32_t i = 0; i < d->n_links; i++) {
         const ni_link *link = &d->links[i];
@@ -105,13 +105,10 @@ static nash_status assign_lanes(ni_drawing *d)
                                   .index = i};
     }
     qsort(order, (size_t)n, sizeof *order, compare);
-    for (int32_t i = 0; i < n; i++) {
-        skips[i] = &d->links[order[i].index];
-        assign_lane(d, skips, i, skips[i], taken);
-    }
+    for (int32_t i = 0; i < n; i++)
+        assign_lane(d, order, i, &d->links[order[i].index], taken);
 done:
     ni_free(order);
-    ni_free(skips);
     ni_free(taken);
     return status;
 }
