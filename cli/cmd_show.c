@@ -21,6 +21,8 @@ static int write_svg(const char *path, char *svg)
         bool written = fputs(svg, file) >= 0;
         if (fclose(file) != 0 || !written)
             result = cli_error("%s: %s", path, strerror(errno));
+        else
+            printf("%s\n", path);
     }
     nash_text_free(svg);
     return result;

@@ -1,0 +1,72 @@
+#!/bin/sh
+# nash show and report from the outside: show_verbs.sh PROGRAM
+set -eu
+nash=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+
+fail()
+{
+    echo "show_verbs.sh: $*" >&2
+    exit 1
+}
+
+# expect STATUS WORDS COMMAND...: it ends with that status and says the words
+expect()
+{
+    wanted=$1 words=$2 status=0
+    shift 2
+    "$@" >out 2>&1 || status=$?
+    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
+    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
+}
+
+# CIFAR-10's format: 20 images a file, class k painted in one grey
+mkdir data
+for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 \
+    test_batch; do
+    for i in 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9; do
+        printf "\\$(printf %03o "$i")"
+        printf '%3072s' '' | tr ' ' "\\$(printf %03o $((20 + 23 * i)))"
+    done >"data/$file.bin"
+done
+expect 0 'report' "$nash" search data -o run --preset smoke --steps 1 \
+    --neighbours 3 --widths 4,6,8 --batch 16 --seed 3 --jobs 1 \
+    --threads 1 --final-threads 1 --max-memory 1G
+
+# a model
+expect 0 'global_pool_13' "$nash" show run/start.onnx
+expect 0 '16 layers, 10 classes' "$nash" show run/start.onnx
+expect 0 '"graph_hash"' "$nash" show --json run/best.onnx
+expect 0 'graph.svg' "$nash" show run/best.onnx --svg graph.svg
+grep -q '^<svg .*http://www.w3.org/2000/svg' graph.svg || fail "no drawing"
+
+# a run
+expect 0 'Every attempt' "$nash" show run
+expect 0 'unmorphed' "$nash" show run
+expect 0 'Test error of the result' "$nash" show run
+expect 0 '"kind": "final"' "$nash" show run --json
+expect 0 'lineage.svg' "$nash" show run --svg lineage.svg
+grep -q 'n-won' lineage.svg || fail "no winner in the lineage"
+
+# its page, also without a result
+rm run/report.html
+expect 0 'run/report.html' "$nash" report run
+grep -q 'The resulting network' run/report.html || fail "no network in the page"
+mkdir begun
+cp run/run.db begun
+expect 0 'page.html' "$nash" report begun -o page.html
+grep -q 'There is no result yet' page.html || fail "a result from nowhere"
+
+# mistakes
+expect 1 'nothing' "$nash" show nothing
+expect 1 'run.db' "$nash" show data
+expect 1 'run.db' "$nash" report data
+expect 1 'data_batch_1.bin' "$nash" show data/data_batch_1.bin
+expect 2 'exclude' "$nash" show run --json --svg x.svg
+expect 1 '/nowhere/x.svg' "$nash" show run --svg /nowhere/x.svg
+expect 1 '/nowhere/x.html' "$nash" report run -o /nowhere/x.html
+echo rubbish >begun/best.onnx
+expect 1 'begun/best.onnx' "$nash" report begun
+expect 2 'MODEL' "$nash" show
