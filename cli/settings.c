@@ -4,7 +4,6 @@
 #include "cli.h"
 #include "memory.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,17 +25,25 @@ static const struct preset_row {
     /*                 fast         paper         smoke     demo */
     {"steps", {"3", "5", "2", "2"}},
     {"neighbours", {"5", "8", "3", "4"}},
-    {"morphs", {"3", "5", "2", "3"}},
-    {"start-epochs", {"8", "20", "1", "4"}},
-    {"epochs", {"5", "17", "1", "2"}},
-    {"final-epochs", {"25", "100", "1", "10"}},
-    {"lr-start", {"0.05", "0.05", "0.05", "0.05"}},
+    {"morphs", {"4", "5", "2", "4"}},
+    {"start-epochs", {"6", "20", "1", "4"}},
+    {"epochs", {"3", "17", "1", "1"}},
+    {"final-epochs", {"30", "100", "1", "10"}},
+    {"max-macs", {"0", "0", "0", "50M"}},
+    {"lr-start", {"0.1", "0.05", "0.05", "0.1"}},
+    {"final-lr-start", {"0.4", "0", "0", "0.4"}},
     {"lr-end", {"0", "0", "0", "0"}},
+    {"warmup", {"0.2", "0", "0", "0.2"}},
     {"batch", {"128", "128", "32", "128"}},
     {"nesterov", {"yes", "no", "no", "yes"}},
     {"weight-decay", {"0.0005", "0.0005", "0.0005", "0.0005"}},
-    {"pad", {"4", "4", "2", "4"}},
-    {"widths", {"32,64,128", "64,128,256", "8,8,16", "32,64,128"}},
+    {"label-smoothing", {"0.1", "0", "0", "0.1"}},
+    {"gate-rate", {"0.1", "1", "1", "0.1"}},
+    {"clip-norm", {"5", "0", "0", "5"}},
+    {"pad", {"4", "4", "2", "3"}},
+    {"alternate-flip", {"yes", "no", "no", "yes"}},
+    {"widths",
+     {"32,64,128,256,512", "64,128,256", "8,8,16", "32,64,128,256,512"}},
 };
 /* clang-format on */
 
@@ -70,6 +77,16 @@ void settings_apply_preset(settings *s, int preset)
                    preset_rows[i].values[preset]);
 }
 
+/* Characters that a preset's column needs. */
+static int column_width(int preset)
+{
+    size_t width = strlen(settings_presets[preset]);
+    for (int i = 0; i < N_ROWS; i++)
+        if (strlen(preset_rows[i].values[preset]) > width)
+            width = strlen(preset_rows[i].values[preset]);
+    return (int)width;
+}
+
 char *settings_preset_notes(void)
 {
     char *text = NULL;
@@ -77,13 +94,13 @@ char *settings_preset_notes(void)
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return NULL;
-    fprintf(out, "%-14s", "presets:");
+    fprintf(out, "%-17s", "presets:");
     for (int p = 0; p < N_PRESETS; p++)
-        fprintf(out, " %12s", settings_presets[p]);
+        fprintf(out, "  %*s", column_width(p), settings_presets[p]);
     for (int i = 0; i < N_ROWS; i++) {
-        fprintf(out, "\n  %-12s", preset_rows[i].option);
+        fprintf(out, "\n  %-15s", preset_rows[i].option);
         for (int p = 0; p < N_PRESETS; p++)
-            fprintf(out, " %12s", preset_rows[i].values[p]);
+            fprintf(out, "  %*s", column_width(p), preset_rows[i].values[p]);
     }
     fprintf(out, "\nOptions beside --preset override it.");
     return fclose(out) == 0 ? text : NULL;
@@ -146,7 +163,7 @@ static int put_training(arg_option *to, int at, settings *s)
          "learning rate at the start of every training", 0, 1e3},
         {"lr-end", ARG_REAL, &t->lr_end, "and at its end", 0, 1e3},
         {"final-lr-start", ARG_REAL, &s->final_lr_start,
-         "learning rate at the start of the final training", 0, 1e3,
+         "the same for the starting network and the final training", 0, 1e3,
          .fallback = "as --lr-start"},
         {"schedule", ARG_CHOICE, &t->schedule,
          "how the rate falls: a half cosine, or not at all (an ablation)",
@@ -285,20 +302,32 @@ int settings_complete(settings *s, const char *verb)
     o->final_train.max_bytes = 0; /* what was trained will be trained */
     o->final_train.snapshots = s->snapshots;
     if (s->final_lr_start > 0.0)
-        o->final_train.lr_start = s->final_lr_start;
+        o->start_train.lr_start = o->final_train.lr_start = s->final_lr_start;
     if (s->snapshots > 0 && o->train.cycle == 0)
         o->final_train.cycle = o->final_epochs / s->snapshots;
     return EXIT_OK;
 }
 
+/* "64x48" */
+static bool parse_size(int32_t *height, int32_t *width, const char *text)
+{
+    char *end;
+    long h = strtol(text, &end, 10);
+    if (end == text || *end != 'x')
+        return false;
+    text = end + 1;
+    long w = strtol(text, &end, 10);
+    *height = (int32_t)h;
+    *width = (int32_t)w;
+    return end != text && !*end && h >= 1 && h <= NASH_MAX_DIM && w >= 1 &&
+           w <= NASH_MAX_DIM;
+}
+
 int settings_size(int32_t *height, int32_t *width, const settings *s,
                   const char *verb)
 {
-    int end = 0;
     *height = *width = 0;
-    if (!s->size || (sscanf(s->size, "%" SCNd32 "x%" SCNd32 "%n", height, width,
-                            &end) == 2 &&
-                     s->size[end] == '\0' && *height >= 1 && *width >= 1))
+    if (!s->size || parse_size(height, width, s->size))
         return EXIT_OK;
     return cli_usage(
         verb, "--size is '%s', expected HEIGHTxWIDTH such as 64x48", s->size);
