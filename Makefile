@@ -1,14 +1,15 @@
 # Two commands for people: `make demo` and `make test`. Both install what they
 # need, build, and can be run again at once.
 
-NASH := build/nash
-
 .PHONY: all demo test bench lint install clean setup
 
+# What a command says is shown only if it fails.
+quiet = log=$$(mktemp); $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm -f $$log
+
 all: setup
-	@cmake --preset release >build.log 2>&1 || { cat build.log; exit 1; }
-	@cmake --build --preset release
-	@rm -f build.log
+	@echo "building nash"
+	@$(call quiet, cmake --preset release)
+	@$(call quiet, cmake --build build --target nash_program nash)
 
 setup:
 	@tools/setup.sh build
@@ -21,10 +22,12 @@ demo: all
 test: all
 	@tools/setup.sh test
 	@tools/peers.sh
+	@echo "building the tests"
+	@$(call quiet, cmake --build build)
 	ctest --test-dir build --output-on-failure
 
 bench: all
-	@bench/run.sh
+	@for net in start vgg resnet9; do build/nash bench --net $$net; done
 
 lint:
 	@tools/setup.sh build lint
