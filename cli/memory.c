@@ -5,6 +5,7 @@
 #include "memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,14 +14,15 @@ enum { PATH_BYTES = 4096 };
 /* The limit in a file, or @p most if there is none. */
 static size_t limit_in(const char *path, size_t most)
 {
-    unsigned long long value;
+    char text[32] = "";
     FILE *file = fopen(path, "r");
     if (!file)
         return most;
-    if (fscanf(file, "%llu", &value) != 1 || value == 0 || value > most)
-        value = most; /* "max" is no number */
+    if (!fgets(text, sizeof text, file))
+        text[0] = '\0';
     fclose(file);
-    return (size_t)value;
+    unsigned long long value = strtoull(text, NULL, 10); /* 0 for "max" */
+    return value == 0 || value > most ? most : (size_t)value;
 }
 
 /* @param group  as /proc/self/cgroup has it; cut to pieces */

@@ -457,6 +457,18 @@ static int check_data(const run *r, const nash_history *history)
                      r->data_dir, r->dir);
 }
 
+/* So must the engine be, or the bits would depend on the interruption. */
+static int check_engine(const run *r, const nash_history *history)
+{
+    const char *ours = nash_engine_describe(NASH_ENGINE_ONEDNN);
+    const char *before = nash_history_get(history, "engine");
+    if (r->s->allow_mixed || (before && strcmp(before, ours) == 0))
+        return EXIT_OK;
+    return cli_error("%s began with '%s', but here is '%s'; --allow-mixed goes "
+                     "on nevertheless",
+                     r->dir, before ? before : "an unknown engine", ours);
+}
+
 static int reopen(run *r, const nash_history *history)
 {
     char *start = run_path(r, "start.onnx");
@@ -485,6 +497,8 @@ static int go_on(run *r, const nash_history *history)
     int result = settings_recall(r->s, history);
     if (result == EXIT_OK)
         result = settings_complete(r->s, "resume");
+    if (result == EXIT_OK)
+        result = check_engine(r, history);
     if (result == EXIT_OK)
         result = reopen(r, history);
     return result == EXIT_OK ? go(r) : result;

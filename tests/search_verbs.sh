@@ -24,6 +24,9 @@ expect()
 
 same() { cmp "$1/best.onnx" "$2/best.onnx" || fail "$1 and $2 differ"; }
 
+# how many candidates of its two steps a run keeps
+kept() { find "$1"/candidates/000[12]-* -name trained.onnx | wc -l; }
+
 # images N NAME: N grey images of 8 x 8 in three classes, as IDX
 images()
 {
@@ -41,7 +44,8 @@ images()
         printf '\000\000\010\001%b' "$count"
         i=0
         while [ $i -lt "$1" ]; do
-            printf "\\$(printf %03o $((i % 3)))"
+            octal=$(printf %03o $((i % 3)))
+            printf '%b' "\\0$octal"
             i=$((i + 1))
         done
     } >"data/$2-labels-idx1-ubyte"
@@ -50,28 +54,37 @@ images()
 mkdir data
 images 90 train
 images 30 t10k
-small="--preset smoke --widths 4,4,6 --batch 16 --seed 5 --final-threads 1"
+
+# small COMMAND...: with the options of a small search
+small()
+{
+    "$@" --preset smoke --widths 4,4,6 --batch 16 --seed 5 --final-threads 1
+}
+
+# search RUN OPTIONS...
+search()
+{
+    run=$1
+    shift
+    small "$nash" search data -o "$run" "$@"
+}
 
 # a whole search, twice, and once with its candidates one after another
-expect 0 'a/best.onnx' "$nash" search data -o a $small --jobs 2
+expect 0 'a/best.onnx' search a --jobs 2
 grep -q '^starting network ' out || fail "no summary: $(cat out)"
 [ -s a/report.html ] || fail "no report"
 [ -s a/candidates/0000-00/trained.onnx ] || fail "the start's weights are gone"
-[ "$(ls a/candidates/000[12]-*/trained.onnx | wc -l)" = 2 ] ||
-    fail "losers are kept"
-expect 0 '"test_images": 30' "$nash" search data -o b $small --jobs 1 --json \
-    --keep-all
+[ "$(kept a)" = 2 ] || fail "losers are kept"
+expect 0 '"test_images": 30' search b --jobs 1 --json --keep-all
 same a b
-[ "$(ls b/candidates/000[12]-*/trained.onnx | wc -l)" = 6 ] ||
-    fail "--keep-all keeps not all"
+[ "$(kept b)" = 6 ] || fail "--keep-all keeps not all"
 expect 0 'test images' "$nash" eval a/best.onnx data
 grep -q '"test_error"' a/best.onnx || fail "the result does not say its error"
 grep -qF "$dir" a/best.onnx && fail "a path is in the result"
 
 # interrupted once by a signal and once by force, then resumed
-slow="$small --epochs 30"
-expect 0 'best.onnx' "$nash" search data -o whole $slow
-"$nash" search data -o torn $slow >/dev/null 2>stopped &
+expect 0 'best.onnx' search whole --epochs 30
+small exec "$nash" search data -o torn --epochs 30 >/dev/null 2>stopped &
 pid=$!
 while ! ls torn/candidates/0001-* >/dev/null 2>&1; do sleep 0.05; done
 expect 1 'is in use by process' "$nash" resume torn
@@ -88,23 +101,23 @@ same whole torn
 expect 0 'torn is finished' "$nash" resume torn
 
 # the ablations, snapshots, and a network to start from
-expect 0 'result' "$nash" search data -o random $small --strategy random
-expect 0 'ensemble of 2 snapshots' "$nash" search data -o snapshots $small \
-    --final-epochs 4 --snapshots 2
-expect 0 'result' "$nash" search data -o ablation $small --inherit no \
-    --schedule constant --init a/best.onnx --steps 1
-expect 0 'result' "$nash" search data -o baseline $small --steps 0
+expect 0 'result' search random --strategy random
+expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
+    --snapshots 2
+expect 0 'result' search ablation --inherit no --schedule constant \
+    --init a/best.onnx --steps 1
+expect 0 'result' search baseline --steps 0
 
 # what goes wrong
-expect 1 "'nash resume a' goes on" "$nash" search data -o a $small
-expect 1 'is not empty' "$nash" search data -o data $small
-expect 1 'none' "$nash" search none -o x $small
+expect 1 "'nash resume a' goes on" search a
+expect 1 'is not empty' search data
+expect 1 'none' "$nash" search none -o x
 expect 2 '-o is missing' "$nash" search data
 expect 2 'one of fast, paper' "$nash" search data -o x --preset best
-expect 2 '--neighbours' "$nash" search data -o x $small --neighbours 1
-expect 2 '--snapshots is 9' "$nash" search data -o x $small --snapshots 9
-expect 1 'more than the 0.0 MiB it may have' "$nash" search data -o y $small --max-memory 1K
-expect 1 'not finite' "$nash" search data -o z $small --lr-start 1e3 \
+expect 2 '--neighbours' search x --neighbours 1
+expect 2 '--snapshots is 9' search x --snapshots 9
+expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
+expect 1 'not finite' search z --lr-start 1e3 \
     --momentum 0.999 --start-epochs 100
 expect 1 'holds no run.db' "$nash" resume data
 expect 1 'holds no job.json' "$nash" candidate data

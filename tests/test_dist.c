@@ -1,15 +1,12 @@
 /*
- * Candidates as processes. This program is also the candidate: started as
- * "test_dist candidate DIR" it does what the nash program does, or misbehaves
- * as the environment says.
+ * Candidates as processes: what they leave, and what becomes of those that
+ * crash, are killed, stopped or orphaned.
  */
+#include "process_fixture.h"
+
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/memory.h"
-#include "dist/task.h"
-
-#include <nash/dist.h>
-#include <nash/onnx.h>
 
 #include <math.h>
 #include <setjmp.h>
@@ -26,178 +23,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-enum { SIDE = 8, N_TRAIN = 60, N_TEST = 12, N_CLASSES = 3 };
-
-static char self[256], work[64], data[96], run_dir[96];
-
-/* ---- a tiny data set, and jobs on it ---------------------------------- */
-
-static void big_endian(FILE *file, uint32_t value)
-{
-    for (int shift = 24; shift >= 0; shift -= 8)
-        fputc((int)(value >> shift & 0xff), file);
-}
-
-static void write_images(const char *name, uint32_t n)
-{
-    char path[160];
-    snprintf(path, sizeof path, "%s/%s-images-idx3-ubyte", data, name);
-    FILE *file = fopen(path, "wb");
-    big_endian(file, 0x803);
-    big_endian(file, n);
-    big_endian(file, SIDE);
-    big_endian(file, SIDE);
-    for (uint32_t i = 0; i < n * SIDE * SIDE; i++)
-        fputc((int)((i * 2654435761u >> 24) / 2 +
-                    60 * (i / (SIDE * SIDE) % N_CLASSES)) &
-                  0xff,
-              file);
-    fclose(file);
-    snprintf(path, sizeof path, "%s/%s-labels-idx1-ubyte", data, name);
-    file = fopen(path, "wb");
-    big_endian(file, 0x801);
-    big_endian(file, n);
-    for (uint32_t i = 0; i < n; i++)
-        fputc((int)(i % N_CLASSES), file);
-    fclose(file);
-}
-
-static int make_work(void **state)
-{
-    (void)state;
-    strcpy(work, "/tmp/nash-dist-XXXXXX");
-    if (!mkdtemp(work))
-        return -1;
-    snprintf(data, sizeof data, "%s/data", work);
-    snprintf(run_dir, sizeof run_dir, "%s/a run's", work);
-    mkdir(data, 0777);
-    mkdir(run_dir, 0777);
-    write_images("train", N_TRAIN);
-    write_images("t10k", N_TEST);
-    return 0;
-}
-
-static int remove_work(void **state)
-{
-    (void)state;
-    char command[96];
-    unsetenv("NASH_TEST_MISDEED");
-    snprintf(command, sizeof command, "rm -rf '%s'", work);
-    return system(command);
-}
-
-static nash_model *small_model(void)
-{
-    nash_net_opts net = nash_net_opts_default();
-    nash_model *m = NULL;
-    net.input = (nash_shape){1, SIDE, SIDE};
-    net.classes = N_CLASSES;
-    net.mean[0] = 100;
-    net.std[0] = 50;
-    net.widths[0] = net.widths[1] = net.widths[2] = 4;
-    assert_int_equal(nash_net_start(&m, &net), NASH_OK);
-    nash_model_init(m, 5);
-    return m;
-}
-
-static nash_job a_job(const nash_model *m, int32_t child)
-{
-    nash_job job = {.step = 1,
-                    .child = child,
-                    .kind = NASH_CANDIDATE_CHILD,
-                    .model = m,
-                    .train = nash_train_opts_default()};
-    job.train.epochs = 2;
-    job.train.batch = 16;
-    job.train.precision = NASH_PRECISION_F32;
-    job.train.seed = UINT64_MAX;
-    job.train.lr_start = 0.01 * (child + 1);
-    return job;
-}
-
-static nash_process_opts some_opts(void)
-{
-    nash_process_opts opts = {.program = self,
-                              .run_dir = run_dir,
-                              .data_dir = data,
-                              .dataset = nash_dataset_opts_default(),
-                              .val_share = 0.2,
-                              .jobs = 2};
-    return opts;
-}
-
-/* Evaluate jobs on a fresh evaluator. */
-static nash_status evaluate(const nash_process_opts *opts, const nash_job *jobs,
-                            int32_t n, nash_outcome *outcomes)
-{
-    nash_evaluator e;
-    assert_int_equal(nash_process_evaluator_open(&e, opts), NASH_OK);
-    nash_status status = e.evaluate(e.ctx, jobs, n, outcomes);
-    nash_process_evaluator_close(&e);
-    return status;
-}
-
-static void deinit_all(nash_outcome *outcomes, int32_t n)
-{
-    for (int32_t i = 0; i < n; i++)
-        nash_outcome_deinit(&outcomes[i]);
-}
-
-static uint64_t trained_hash(int32_t child, int32_t snapshot)
-{
-    nash_model *m = NULL;
-    assert_int_equal(nash_candidate_model(&m, run_dir, 1, child, snapshot),
-                     NASH_OK);
-    uint64_t hash = nash_model_hash(m);
-    nash_model_free(m);
-    return hash;
-}
-
-static void path_of(char path[200], int32_t child, const char *file)
-{
-    snprintf(path, 200, "%s/candidates/0001-%02d/%s", run_dir, child, file);
-}
-
-/* Misdeed "WHAT:CHILD", done by that child instead of training. */
-static void misbehave(const char *directory)
-{
-    const char *misdeed = getenv("NASH_TEST_MISDEED");
-    const char *child = misdeed ? strchr(misdeed, ':') : NULL;
-    size_t length = strlen(directory);
-    if (!child || atoi(directory + length - 2) != atoi(child + 1))
-        return;
-    if (strncmp(misdeed, "die", 3) == 0)
-        raise(SIGKILL);
-    if (strncmp(misdeed, "exit", 4) == 0) {
-        fputs("first line\nnash: it is too hot\n", stderr);
-        exit(3);
-    }
-    if (strncmp(misdeed, "garbage", 7) == 0) {
-        char path[300];
-        snprintf(path, sizeof path, "%s/result.json", directory);
-        ni_file_write_atomic(path, "{]", 2);
-        exit(0);
-    }
-    if (strncmp(misdeed, "hang", 4) == 0) {
-        printf("progress 0.25 100\n");
-        fflush(stdout);
-        for (;;)
-            pause();
-    }
-}
-
-static int be_candidate(int argc, char **argv)
-{
-    char *directory = argv[argc - 1];
-    if (argc == 4 && nash_candidate_decode(directory) != NASH_OK)
-        return 1;
-    misbehave(directory);
-    nash_status status = nash_candidate_run(directory, 1, 0);
-    if (status != NASH_OK)
-        fprintf(stderr, "nash: %s\n", nash_error_message());
-    return status != NASH_OK;
-}
 
 /* ---- what is heard ---------------------------------------------------- */
 
@@ -233,8 +58,6 @@ static nash_status on_finished(void *ctx, const nash_job *job,
     ((heard *)ctx)->finished++;
     return NASH_OK;
 }
-
-/* ---- tests ------------------------------------------------------------ */
 
 static void candidates_are_trained_and_judged_in_processes(void **state)
 {
@@ -580,167 +403,9 @@ static void pruning_keeps_the_winner_and_all_results(void **state)
     nash_model_free(m);
 }
 
-static void a_directory_without_a_job_is_refused(void **state)
-{
-    (void)state;
-    char path[160];
-    assert_int_equal(nash_candidate_run(run_dir, -1, -1), NASH_ENOTFOUND);
-    assert_non_null(strstr(nash_error_message(), "job.json"));
-    snprintf(path, sizeof path, "%s/lock", run_dir);
-    assert_int_not_equal(access(path, F_OK), 0);
-    snprintf(path, sizeof path, "%s/job.json", run_dir);
-    ni_file_write_atomic(path, "{\"format\": 1}", 13);
-    assert_int_equal(nash_candidate_run(run_dir, -1, -1), NASH_EFORMAT);
-    assert_non_null(strstr(nash_error_message(), path));
-}
-
-static ni_task a_task(void)
-{
-    ni_task task = {.step = 12,
-                    .child = 3,
-                    .on_all = true,
-                    .model_hash = UINT64_MAX - 1,
-                    .val_share = 1.0 / 3.0,
-                    .data_dir = data,
-                    .dataset = nash_dataset_opts_default(),
-                    .train = nash_train_opts_default()};
-    task.dataset.max_bytes = INT64_MAX;
-    task.train.seed = 1234567890123456789u;
-    task.train.schedule = NASH_SCHEDULE_CONSTANT;
-    task.train.precision = NASH_PRECISION_BF16;
-    task.train.lr_start = 0.1;
-    task.train.max_bytes = SIZE_MAX;
-    task.train.augment.flip = false;
-    task.train.step = UINT32_MAX;
-    return task;
-}
-
-static void a_job_comes_back_without_loss(void **state)
-{
-    (void)state;
-    char path[160], *text = NULL;
-    uint64_t hash, read_hash;
-    ni_task task = a_task(), back;
-    assert_int_equal(ni_task_write(&text, &hash, &task), NASH_OK);
-    snprintf(path, sizeof path, "%s/job.json", run_dir);
-    ni_file_write_atomic(path, text, strlen(text));
-    assert_int_equal(ni_task_read(&back, &read_hash, run_dir), NASH_OK);
-    assert_int_equal(hash, read_hash);
-    assert_string_equal(back.data_dir, data);
-    assert_int_equal(back.model_hash, task.model_hash);
-    assert_true(back.val_share == task.val_share);
-    assert_int_equal(back.dataset.max_bytes, INT64_MAX);
-    assert_int_equal(back.train.seed, task.train.seed);
-    assert_int_equal(back.train.step, UINT32_MAX);
-    assert_int_equal(back.train.schedule, NASH_SCHEDULE_CONSTANT);
-    assert_int_equal(back.train.precision, NASH_PRECISION_BF16);
-    assert_true(back.train.lr_start == 0.1);
-    assert_true(back.train.max_bytes == SIZE_MAX);
-    assert_false(back.train.augment.flip);
-    ni_free(text);
-    ni_task_deinit(&back);
-}
-
-static void paths_survive_percent_encoding(void **state)
-{
-    (void)state;
-    char text[] = "/a%20run%27s/%C3%A9/plain";
-    char bad[] = "/a%2", worse[] = "/a%zz", zero[] = "/a%00";
-    assert_int_equal(nash_candidate_decode(text), NASH_OK);
-    assert_string_equal(text, "/a run's/\xc3\xa9/plain");
-    assert_int_equal(nash_candidate_decode(bad), NASH_EINVAL);
-    assert_int_equal(nash_candidate_decode(worse), NASH_EINVAL);
-    assert_int_equal(nash_candidate_decode(zero), NASH_EINVAL);
-}
-
-static void a_split_is_stratified_and_complete(void **state)
-{
-    (void)state;
-    nash_dataset *ds = NULL;
-    const nash_images *images;
-    int32_t *train, *val, n_train, n_val, seen[N_TRAIN] = {0};
-    int32_t per_class[N_CLASSES] = {0};
-    assert_int_equal(nash_dataset_open(&ds, data, NULL), NASH_OK);
-    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
-                     NASH_OK);
-    assert_int_equal(
-        nash_run_split(&train, &n_train, &val, &n_val, images, 0.2, 1),
-        NASH_OK);
-    assert_int_equal(n_train, 48);
-    assert_int_equal(n_val, 12);
-    for (int32_t i = 0; i < n_train; i++)
-        seen[train[i]]++;
-    for (int32_t i = 0; i < n_val; i++) {
-        seen[val[i]]++;
-        per_class[images->labels[val[i]]]++;
-    }
-    for (int32_t i = 0; i < N_TRAIN; i++)
-        assert_int_equal(seen[i], 1);
-    for (int32_t k = 0; k < N_CLASSES; k++)
-        assert_int_equal(per_class[k], 4);
-    nash_split_free(train);
-    nash_split_free(val);
-    assert_int_equal(
-        nash_run_split(&train, &n_train, &val, &n_val, images, 0.001, 1),
-        NASH_EINVAL);
-    nash_dataset_close(ds);
-}
-
-/* In this process; what has been done in the directory is done again. */
-static nash_status candidate_within(int64_t allocations)
-{
-    char directory[200], path[220];
-    path_of(directory, 0, "");
-    snprintf(path, sizeof path, "%sresult.json", directory);
-    unlink(path);
-    ni_memory_fail_after(allocations);
-    nash_status status = nash_candidate_run(directory, -1, -1);
-    ni_memory_fail_after(-1);
-    return status;
-}
-
-static void running_out_of_memory_leaks_nothing(void **state)
-{
-    (void)state;
-    nash_model *m = small_model();
-    nash_job job = a_job(m, 0);
-    nash_outcome outcome = {0};
-    nash_process_opts opts = some_opts();
-    job.train.epochs = 1;
-    assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_OK);
-    nash_outcome_deinit(&outcome);
-    int64_t live = ni_memory_live_blocks();
-    nash_status status = NASH_ENOMEM;
-    for (int64_t n = 0; status != NASH_OK; n++) {
-        nash_evaluator e = {0};
-        ni_memory_fail_after(n);
-        status = nash_process_evaluator_open(&e, &opts);
-        if (status == NASH_OK)
-            status = e.evaluate(e.ctx, &job, 1, &outcome);
-        ni_memory_fail_after(-1);
-        nash_outcome_deinit(&outcome);
-        nash_process_evaluator_close(&e);
-        assert_int_equal(ni_memory_live_blocks(), live);
-        assert_true(status == NASH_OK || status == NASH_ENOMEM);
-    }
-    for (int64_t n = 0; n < 40; n++) {
-        status = candidate_within(n);
-        assert_int_equal(ni_memory_live_blocks(), live);
-        assert_int_equal(status, NASH_ENOMEM);
-    }
-    nash_model_free(m);
-}
-
-#define DIST_TEST(test)                                                        \
-    cmocka_unit_test_setup_teardown(test, make_work, remove_work)
-
 int main(int argc, char **argv)
 {
-    if (argc > 2 && strcmp(argv[1], "candidate") == 0)
-        return be_candidate(argc, argv);
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        return 1;
+    be_candidate_if_asked(argc, argv);
     const struct CMUnitTest tests[] = {
         DIST_TEST(candidates_are_trained_and_judged_in_processes),
         DIST_TEST(one_job_or_two_give_the_same_bits),
@@ -757,11 +422,6 @@ int main(int argc, char **argv)
         DIST_TEST(training_on_all_images_leaves_snapshots_and_no_score),
         DIST_TEST(an_untrained_candidate_is_judged_too),
         DIST_TEST(pruning_keeps_the_winner_and_all_results),
-        DIST_TEST(a_directory_without_a_job_is_refused),
-        DIST_TEST(a_job_comes_back_without_loss),
-        DIST_TEST(paths_survive_percent_encoding),
-        DIST_TEST(a_split_is_stratified_and_complete),
-        DIST_TEST(running_out_of_memory_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,9 +31,9 @@ typedef enum nash_criterion {
 
 typedef struct nash_search_opts {
     nash_strategy strategy;
-    int32_t steps;      /* n_steps; 0: train the start, then finally */
-    int32_t neighbours; /* n_neigh, the unmorphed parent among them; >= 2 */
-    int32_t morphs;     /* n_NM, morphisms in a row per child; >= 1 */
+    int32_t steps;        /* n_steps; 0: train the start, then finally */
+    int32_t neighbours;   /* n_neigh, the unmorphed parent among them; >= 2 */
+    int32_t morphs;       /* n_NM, morphisms in a row per child; >= 1 */
     int32_t start_epochs; /* pretraining of model0 */
     int32_t epochs;       /* epoch_neigh */
     int32_t final_epochs; /* epoch_final; 0: no final training */

@@ -53,26 +53,26 @@ NASH_API nash_status nash_store_state(nash_search_state *out,
 typedef struct nash_record {
     int32_t step, child, parent_step, parent_child;
     nash_candidate_kind kind;
-    bool done;           /* has an outcome */
-    bool chosen;         /* won its step */
-    nash_status status;  /* of the outcome */
-    char *message;       /* owned; "" unless it failed */
+    bool done;          /* has an outcome */
+    bool chosen;        /* won its step */
+    nash_status status; /* of the outcome */
+    char *message;      /* owned; "" unless it failed */
     int64_t params, macs;
     uint64_t graph_hash;
-    nash_score val;      /* NaN: not measured */
+    nash_score val; /* NaN: not measured */
     double seconds;
-    double pflop;        /* training cost, 6 x MACs x images, 1e15 */
+    double pflop; /* training cost, 6 x MACs x images, 1e15 */
     int32_t n_epochs;
-    nash_epoch *epochs;  /* owned, [n_epochs] */
+    nash_epoch *epochs; /* owned, [n_epochs] */
     int32_t n_morphs;
-    char **morphs;       /* owned, [n_morphs] text forms */
+    char **morphs; /* owned, [n_morphs] text forms */
 } nash_record;
 
 typedef struct nash_history {
     int32_t n_records;
     nash_record *records; /* by step, then child */
     int32_t n_settings;
-    char **keys, **values; /* [n_settings], sorted by key */
+    char **keys, **values;             /* [n_settings], sorted by key */
     int64_t refused[NASH_MORPH_COUNT]; /* draws, over all steps */
 } nash_history;
 
@@ -83,8 +83,7 @@ typedef struct nash_history {
  * @return NASH_OK, NASH_ENOTFOUND (no run.db there), NASH_EFORMAT (not a run's,
  *         or a newer nash's), NASH_EBUSY, NASH_EIO or NASH_ENOMEM
  */
-NASH_API nash_status nash_history_load(nash_history **out,
-                                       const char *run_dir);
+NASH_API nash_status nash_history_load(nash_history **out, const char *run_dir);
 NASH_API void nash_history_free(nash_history *history);
 
 /** A setting's or result's value; NULL if there is none. Borrowed. */

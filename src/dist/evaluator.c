@@ -204,21 +204,37 @@ done:
     return status;
 }
 
+/* Whether a line is a word and n numbers. */
+static bool read_numbers(double *numbers, int n, const char *line,
+                         const char *word)
+{
+    size_t length = strlen(word);
+    if (strncmp(line, word, length) != 0)
+        return false;
+    line += length;
+    for (int i = 0; i < n; i++) {
+        char *end;
+        numbers[i] = strtod(line, &end);
+        if (end == line)
+            return false;
+        line = end;
+    }
+    return *line == '\0';
+}
+
 static void take_line(void *ctx, char *line)
 {
     slot *s = ctx;
     const nash_process_opts *opts = &s->owner->opts;
-    nash_epoch epoch;
-    double share, rate;
-    if (sscanf(line, "progress %lf %lf", &share, &rate) == 2) {
-        if (opts->progress)
-            opts->progress(opts->ctx, s->job, share, rate);
-    } else if (sscanf(line, "epoch %d %lf %lf %lf %lf %lf %lf %lf",
-                      &epoch.epoch, &epoch.lr, &epoch.train_loss,
-                      &epoch.train_error, &epoch.val_loss, &epoch.val_error,
-                      &epoch.val_balanced_error, &epoch.seconds) == 8) {
-        if (opts->epoch && s->told == NASH_OK)
-            s->told = opts->epoch(opts->ctx, s->job, &epoch);
+    double v[8];
+    if (read_numbers(v, 2, line, "progress ") && opts->progress) {
+        opts->progress(opts->ctx, s->job, v[0], v[1]);
+    } else if (read_numbers(v, 8, line, "epoch ") && opts->epoch &&
+               s->told == NASH_OK && v[0] >= 0.0 &&
+               v[0] < s->job->train.epochs) {
+        const nash_epoch epoch = {(int32_t)v[0], v[1], v[2], v[3],
+                                  v[4],          v[5], v[6], v[7]};
+        s->told = opts->epoch(opts->ctx, s->job, &epoch);
     }
 }
 

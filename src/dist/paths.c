@@ -9,7 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,12 +73,13 @@ nash_status nash_candidates_prune(const char *run_dir, int32_t step,
         goto done;
     }
     for (struct dirent *entry; (entry = readdir(listing));) {
-        int32_t its_step, child;
-        if (sscanf(entry->d_name, "%d-%d", &its_step, &child) != 2 ||
-            its_step != step || child == winner)
+        char *end;
+        long its_step = strtol(entry->d_name, &end, 10);
+        if (end == entry->d_name || *end != '-' || its_step != step ||
+            strtol(end + 1, NULL, 10) == winner)
             continue;
         ni_free(dir);
-        NEW_FROM(dir, ni_candidate_path(run_dir, step, child, NULL));
+        NEW_FROM(dir, ni_path_join(all, entry->d_name));
         TRY(remove_models(dir));
     }
 done:

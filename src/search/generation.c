@@ -140,7 +140,7 @@ nash_status ni_generation_init(ni_generation *g, const ni_search *s)
     int32_t n = crowd ? s->opts->neighbours : 1;
     NEW_ARRAY(g->jobs, n);
     NEW_ARRAY(g->outcomes, n);
-    NEW_ARRAY(g->models, n);
+    NEW_FROM(g->models, ni_alloc(n, sizeof(nash_model *)));
     NEW_ARRAY(g->lineages, n);
     g->n = n;
     if (g->step == 0)

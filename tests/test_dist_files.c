@@ -1,0 +1,185 @@
+/*
+ * What candidates read and write: jobs, results, splits, paths; and running out
+ * of memory while doing so.
+ */
+#include "process_fixture.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "dist/task.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void a_directory_without_a_job_is_refused(void **state)
+{
+    (void)state;
+    char path[160];
+    assert_int_equal(nash_candidate_run(run_dir, -1, -1), NASH_ENOTFOUND);
+    assert_non_null(strstr(nash_error_message(), "job.json"));
+    snprintf(path, sizeof path, "%s/lock", run_dir);
+    assert_int_not_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof path, "%s/job.json", run_dir);
+    ni_file_write_atomic(path, "{\"format\": 1}", 13);
+    assert_int_equal(nash_candidate_run(run_dir, -1, -1), NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), path));
+}
+
+static ni_task a_task(void)
+{
+    ni_task task = {.step = 12,
+                    .child = 3,
+                    .on_all = true,
+                    .model_hash = UINT64_MAX - 1,
+                    .val_share = 1.0 / 3.0,
+                    .data_dir = data,
+                    .dataset = nash_dataset_opts_default(),
+                    .train = nash_train_opts_default()};
+    task.dataset.max_bytes = INT64_MAX;
+    task.train.seed = 1234567890123456789u;
+    task.train.schedule = NASH_SCHEDULE_CONSTANT;
+    task.train.precision = NASH_PRECISION_BF16;
+    task.train.lr_start = 0.1;
+    task.train.max_bytes = SIZE_MAX;
+    task.train.augment.flip = false;
+    task.train.step = UINT32_MAX;
+    return task;
+}
+
+static void a_job_comes_back_without_loss(void **state)
+{
+    (void)state;
+    char path[160], *text = NULL;
+    uint64_t hash, read_hash;
+    ni_task task = a_task(), back;
+    assert_int_equal(ni_task_write(&text, &hash, &task), NASH_OK);
+    snprintf(path, sizeof path, "%s/job.json", run_dir);
+    ni_file_write_atomic(path, text, strlen(text));
+    assert_int_equal(ni_task_read(&back, &read_hash, run_dir), NASH_OK);
+    assert_int_equal(hash, read_hash);
+    assert_string_equal(back.data_dir, data);
+    assert_int_equal(back.model_hash, task.model_hash);
+    assert_true(back.val_share == task.val_share);
+    assert_int_equal(back.dataset.max_bytes, INT64_MAX);
+    assert_int_equal(back.train.seed, task.train.seed);
+    assert_int_equal(back.train.step, UINT32_MAX);
+    assert_int_equal(back.train.schedule, NASH_SCHEDULE_CONSTANT);
+    assert_int_equal(back.train.precision, NASH_PRECISION_BF16);
+    assert_true(back.train.lr_start == 0.1);
+    assert_true(back.train.max_bytes == SIZE_MAX);
+    assert_false(back.train.augment.flip);
+    ni_free(text);
+    ni_task_deinit(&back);
+}
+
+static void paths_survive_percent_encoding(void **state)
+{
+    (void)state;
+    char text[] = "/a%20run%27s/%C3%A9/plain";
+    char bad[] = "/a%2", worse[] = "/a%zz", zero[] = "/a%00";
+    assert_int_equal(nash_candidate_decode(text), NASH_OK);
+    assert_string_equal(text, "/a run's/\xc3\xa9/plain");
+    assert_int_equal(nash_candidate_decode(bad), NASH_EINVAL);
+    assert_int_equal(nash_candidate_decode(worse), NASH_EINVAL);
+    assert_int_equal(nash_candidate_decode(zero), NASH_EINVAL);
+}
+
+static void a_split_is_stratified_and_complete(void **state)
+{
+    (void)state;
+    nash_dataset *ds = NULL;
+    const nash_images *images;
+    int32_t *train, *val, n_train, n_val, seen[N_TRAIN] = {0};
+    int32_t per_class[N_CLASSES] = {0};
+    assert_int_equal(nash_dataset_open(&ds, data, NULL), NASH_OK);
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
+                     NASH_OK);
+    assert_int_equal(
+        nash_run_split(&train, &n_train, &val, &n_val, images, 0.2, 1),
+        NASH_OK);
+    assert_int_equal(n_train, 48);
+    assert_int_equal(n_val, 12);
+    for (int32_t i = 0; i < n_train; i++)
+        seen[train[i]]++;
+    for (int32_t i = 0; i < n_val; i++) {
+        seen[val[i]]++;
+        per_class[images->labels[val[i]]]++;
+    }
+    for (int32_t i = 0; i < N_TRAIN; i++)
+        assert_int_equal(seen[i], 1);
+    for (int32_t k = 0; k < N_CLASSES; k++)
+        assert_int_equal(per_class[k], 4);
+    nash_split_free(train);
+    nash_split_free(val);
+    assert_int_equal(
+        nash_run_split(&train, &n_train, &val, &n_val, images, 0.001, 1),
+        NASH_EINVAL);
+    nash_dataset_close(ds);
+}
+
+/* In this process; what has been done in the directory is done again. */
+static nash_status candidate_within(int64_t allocations)
+{
+    char directory[200], path[220];
+    path_of(directory, 0, "");
+    snprintf(path, sizeof path, "%sresult.json", directory);
+    unlink(path);
+    ni_memory_fail_after(allocations);
+    nash_status status = nash_candidate_run(directory, -1, -1);
+    ni_memory_fail_after(-1);
+    return status;
+}
+
+static void running_out_of_memory_leaks_nothing(void **state)
+{
+    (void)state;
+    nash_model *m = small_model();
+    nash_job job = a_job(m, 0);
+    nash_outcome outcome = {0};
+    nash_process_opts opts = some_opts();
+    job.train.epochs = 1;
+    assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_OK);
+    nash_outcome_deinit(&outcome);
+    int64_t live = ni_memory_live_blocks();
+    nash_status status = NASH_ENOMEM;
+    for (int64_t n = 0; status != NASH_OK; n++) {
+        nash_evaluator e = {0};
+        ni_memory_fail_after(n);
+        status = nash_process_evaluator_open(&e, &opts);
+        if (status == NASH_OK)
+            status = e.evaluate(e.ctx, &job, 1, &outcome);
+        ni_memory_fail_after(-1);
+        nash_outcome_deinit(&outcome);
+        nash_process_evaluator_close(&e);
+        assert_int_equal(ni_memory_live_blocks(), live);
+        assert_true(status == NASH_OK || status == NASH_ENOMEM);
+    }
+    for (int64_t n = 0; n < 40; n++) {
+        status = candidate_within(n);
+        assert_int_equal(ni_memory_live_blocks(), live);
+        assert_int_equal(status, NASH_ENOMEM);
+    }
+    nash_model_free(m);
+}
+
+int main(int argc, char **argv)
+{
+    be_candidate_if_asked(argc, argv);
+    const struct CMUnitTest tests[] = {
+        DIST_TEST(a_directory_without_a_job_is_refused),
+        DIST_TEST(a_job_comes_back_without_loss),
+        DIST_TEST(paths_survive_percent_encoding),
+        DIST_TEST(a_split_is_stratified_and_complete),
+        DIST_TEST(running_out_of_memory_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
