@@ -284,6 +284,34 @@ static void training_steps_allocate_nothing(void **state)
     nash_model_free(m);
 }
 
+/* A plan that ran before its model's tensors changed gives what a new one does.
+ * Inference must be told of it. */
+static void forwards_take_up_new_weights(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        nash_model *m = random_model(4, NULL);
+        nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 2);
+        int64_t logits = 2 * nash_graph_classes(nash_model_graph(m));
+        nash_plan *plan, *fresh;
+        OK(nash_plan_create(&plan, m, &opts));
+        random_pixels(nash_plan_input(plan), node_values(m, 0, 2), 4);
+        OK(nash_plan_forward(plan));
+        random_tensors(m, 5);
+        OK(nash_plan_create(&fresh, m, &opts));
+        random_pixels(nash_plan_input(fresh), node_values(m, 0, 2), 4);
+        if (opts.mode == NASH_MODE_INFER)
+            OK(nash_plan_refresh(plan));
+        OK(nash_plan_forward(plan));
+        OK(nash_plan_forward(fresh));
+        assert_memory_equal(nash_plan_logits(plan), nash_plan_logits(fresh),
+                            (size_t)logits * sizeof(float));
+        nash_plan_free(plan);
+        nash_plan_free(fresh);
+        nash_model_free(m);
+    }
+}
+
 /* ---- profile ---------------------------------------------------------- */
 
 static double total_seconds(const nash_plan *plan, const nash_model *m,
@@ -540,6 +568,7 @@ int main(void)
         cmocka_unit_test(creating_plans_survives_any_failed_allocation),
         cmocka_unit_test(estimating_survives_any_failed_allocation),
         cmocka_unit_test(training_steps_allocate_nothing),
+        cmocka_unit_test(forwards_take_up_new_weights),
         cmocka_unit_test(time_is_kept_only_while_profiling),
         cmocka_unit_test(softmax_is_stable_and_works_in_place),
         cmocka_unit_test(softmax_of_a_nan_is_nan),

@@ -1,7 +1,6 @@
 /* The oracle: every gradient by central differences, statistics, ties. */
 #include "random_graph.h"
 
-#include "base/memory.h"
 #include "base/rng.h"
 #include "engine/ref/ref.h"
 
@@ -220,46 +219,36 @@ static void check_small(small_net *net, uint64_t seed)
     nash_model_free(m);
 }
 
+static nash_attrs window_of(const int32_t w[10])
+{
+    nash_attrs a = nash_attrs_default();
+    for (int i = 0; i < 2; i++) {
+        a.kernel[i] = w[i];
+        a.stride[i] = w[2 + i];
+        a.dilation[i] = w[4 + i];
+    }
+    memcpy(a.pads, w + 6, sizeof a.pads);
+    return a;
+}
+
 static void convolution_gradients_are_slopes_for_all_attributes(void **state)
 {
     (void)state;
-    static const nash_attrs cases[] = {
-        {.out_channels = 4,
-         .kernel = {3, 3},
-         .stride = {1, 1},
-         .dilation = {1, 1},
-         .pads = {1, 1, 1, 1},
-         .groups = 1},
-        {.out_channels = 4,
-         .kernel = {2, 3},
-         .stride = {2, 1},
-         .dilation = {1, 2},
-         .pads = {0, 2, 1, 0},
-         .groups = 2,
-         .bias = true},
-        {.out_channels = 8,
-         .kernel = {3, 1},
-         .stride = {1, 3},
-         .dilation = {2, 1},
-         .pads = {3, 0, 0, 1},
-         .groups = 4,
-         .bias = true},
-        {.out_channels = 2,
-         .kernel = {1, 1},
-         .stride = {1, 1},
-         .dilation = {1, 1},
-         .groups = 1,
-         .bias = true},
-        {.out_channels = 2,
-         .kernel = {5, 5},
-         .stride = {3, 2},
-         .dilation = {1, 1},
-         .pads = {4, 1, 2, 3},
-         .groups = 1},
+    /* kernel, stride, dilation, pads; output channels, groups, bias */
+    static const int32_t cases[][13] = {
+        {3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4, 1, 0},
+        {2, 3, 2, 1, 1, 2, 0, 2, 1, 0, 4, 2, 1},
+        {3, 1, 1, 3, 2, 1, 3, 0, 0, 1, 8, 4, 1},
+        {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 1, 1},
+        {5, 5, 3, 2, 1, 1, 4, 1, 2, 3, 2, 1, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         small_net net = net_start(4, 7, 6);
-        put_after(&net, NASH_OP_CONV, &cases[i]);
+        nash_attrs a = window_of(cases[i]);
+        a.out_channels = cases[i][10];
+        a.groups = cases[i][11];
+        a.bias = cases[i][12];
+        put_after(&net, NASH_OP_CONV, &a);
         check_small(&net, 100 + i);
     }
 }
@@ -268,32 +257,20 @@ static void pooling_gradients_are_slopes_for_all_attributes(void **state)
 {
     (void)state;
     static const nash_op ops[] = {NASH_OP_MAX_POOL, NASH_OP_AVG_POOL};
-    static const nash_attrs cases[] = {
-        {.kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}},
-        {.kernel = {3, 3},
-         .stride = {2, 2},
-         .dilation = {1, 1},
-         .pads = {1, 1, 1, 1}},
-        {.kernel = {3, 2},
-         .stride = {2, 3},
-         .dilation = {1, 1},
-         .pads = {2, 0, 1, 1},
-         .ceil_mode = true},
-        {.kernel = {2, 3},
-         .stride = {1, 2},
-         .dilation = {2, 1},
-         .pads = {1, 2, 0, 1},
-         .ceil_mode = true,
-         .count_include_pad = true},
-        {.kernel = {3, 3},
-         .stride = {3, 3},
-         .dilation = {1, 1},
-         .pads = {0, 1, 2, 0},
-         .count_include_pad = true},
+    /* kernel, stride, dilation, pads; ceil_mode, count_include_pad */
+    static const int32_t cases[][12] = {
+        {2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 0, 0},
+        {3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0},
+        {3, 2, 2, 3, 1, 1, 2, 0, 1, 1, 1, 0},
+        {2, 3, 1, 2, 2, 1, 1, 2, 0, 1, 1, 1},
+        {3, 3, 3, 3, 1, 1, 0, 1, 2, 0, 0, 1},
     };
     for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
         small_net net = net_start(2, 7, 8);
-        put_after(&net, ops[i % 2], &cases[i / 2]);
+        nash_attrs a = window_of(cases[i / 2]);
+        a.ceil_mode = cases[i / 2][10];
+        a.count_include_pad = cases[i / 2][11];
+        put_after(&net, ops[i % 2], &a);
         check_small(&net, 200 + i);
     }
 }
@@ -474,6 +451,15 @@ static void training_moves_the_running_statistics(void **state)
     nash_model_free(m);
 }
 
+/* gamma (x - mean) / sqrt(var + eps) + beta of channel c */
+static double normalised(const nash_model *m, int32_t c, double x, double mean,
+                         double var)
+{
+    double gamma = (double)nash_model_tensor(m, BN, NASH_SLOT_GAMMA)->data[c];
+    double beta = (double)nash_model_tensor(m, BN, NASH_SLOT_BETA)->data[c];
+    return gamma * (x - mean) / sqrt(var + (double)1e-5F) + beta;
+}
+
 static void training_mode_normalises_by_the_batch(void **state)
 {
     (void)state;
@@ -487,10 +473,7 @@ static void training_mode_normalises_by_the_batch(void **state)
         channel_moments(plan, 1, &mean, &var);
         double x = ni_ref_output(plan, BN - 1)[PLANE];
         double y = ni_ref_output(plan, BN)[PLANE];
-        double gamma = (double)nash_model_tensor(m, BN, 0)->data[1];
-        double beta = (double)nash_model_tensor(m, BN, 1)->data[1];
-        double want = gamma * (x - mean) / sqrt(var + (double)1e-5F) + beta;
-        assert_true(fabs(y - want) < 1e-12);
+        assert_true(fabs(y - normalised(m, 1, x, mean, var)) < 1e-12);
         nash_plan_free(plan);
         nash_model_free(m);
     }
@@ -521,14 +504,10 @@ static void inference_normalises_by_the_running_statistics(void **state)
     nash_plan *plan = plan_of(m, NASH_MODE_INFER, BATCH);
     random_pixels(nash_plan_input(plan), BATCH * CHANNELS * PLANE, 3);
     OK(nash_plan_forward(plan));
-    double w[4];
-    for (int slot = 0; slot < 4; slot++)
-        w[slot] = (double)nash_model_tensor(m, BN, slot)->data[0];
-    double x = ni_ref_output(plan, BN - 1)[0];
-    double want = w[NASH_SLOT_GAMMA] * (x - w[NASH_SLOT_MEAN]) /
-                      sqrt(w[NASH_SLOT_VAR] + (double)1e-5F) +
-                  w[NASH_SLOT_BETA];
-    assert_true(fabs(ni_ref_output(plan, BN)[0] - want) < 1e-12);
+    double mean = (double)nash_model_tensor(m, BN, NASH_SLOT_MEAN)->data[0];
+    double var = (double)nash_model_tensor(m, BN, NASH_SLOT_VAR)->data[0];
+    double x = ni_ref_output(plan, BN - 1)[0], y = ni_ref_output(plan, BN)[0];
+    assert_true(fabs(y - normalised(m, 0, x, mean, var)) < 1e-12);
     nash_plan_free(plan);
     nash_model_free(m);
 }
