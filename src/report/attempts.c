@@ -103,9 +103,10 @@ static void put_refusals(ni_text *t, const nash_history *h)
     ni_text_add(t, "%s</p>\n", total ? "So many were:" : "None was refused.");
     if (total == 0)
         return;
-    ni_text_put(t, "<table class=\"refused\"><thead><tr><th>Morphism</th>"
-                   "<th>Type</th><th>What it does</th><th>Refused</th></tr>"
-                   "</thead><tbody>\n");
+    ni_text_put(
+        t, "<table class=\"refused\"><thead><tr><th>Morphism</th>"
+           "<th>Type</th><th>What it does (equation)</th><th>Refused</th></tr>"
+           "</thead><tbody>\n");
     for (int k = 0; k < NASH_MORPH_COUNT; k++) {
         nash_morph_kind kind = (nash_morph_kind)k;
         if (h->refused[k] == 0)

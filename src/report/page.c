@@ -90,7 +90,7 @@ static const char page_style[] =
     "tr,.tile{break-inside:avoid}.wide,.graph{overflow:"
     "visible}svg.n{min-width:0!important}"
     "table{font-size:10px}.attempts td,.attempts th{padding:3px 5px}"
-    "*{print-color-adjust:exact}}";
+    ".badge{font-size:8px}*{print-color-adjust:exact}}";
 
 /* ---- headline numbers --------------------------------------------------- */
 
@@ -196,7 +196,7 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
              "10\xc2\xb9\xe2\x81\xb5 operations, all candidates");
     const char *seed = nash_history_get(h, NASH_RUN_SEED);
     if (seed)
-        put_tile(t, "Seed", seed, "same seed, same run");
+        put_tile(t, "Seed", seed, "same seed and settings, same run");
 }
 
 static void put_head(ni_text *t, const nash_history *h)

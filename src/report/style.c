@@ -77,9 +77,8 @@ const char ni_drawing_style[] =
 void ni_svg_open(ni_text *t, double width, double height, const char *title,
                  bool alone)
 {
-    ni_text_put(t, "<svg class=\"n\" xmlns=\"http://www.w3.org/2000/svg\" "
-                   "role=\"img\" ");
-    ni_text_add(t, "width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\"",
+    ni_text_put(t, "<svg class=\"n\" xmlns=\"http://www.w3.org/2000/svg\"");
+    ni_text_add(t, " width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\"",
                 width, height, width, height);
     if (!alone) /* shrinks to its page, but stays readable */
         ni_text_add(t, " style=\"min-width:%.0fpx\"", 0.7 * width);
