@@ -30,12 +30,16 @@ static void ask_to_stop(int signal_number)
         _exit(EXIT_FAILED); /* candidates end when our pipes close */
 }
 
+/* Those that are ignored, as nohup does with SIGHUP, stay so. */
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = ask_to_stop};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = ask_to_stop};
+    struct sigaction before;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (sigaction(signals[i], NULL, &before) == 0 &&
+            before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
 }
 
 static double now_seconds(void)

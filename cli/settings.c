@@ -17,33 +17,33 @@ const char *const settings_presets[] = {"fast", "paper", "smoke", "demo", NULL};
 
 enum { N_PRESETS = 4 };
 
-/* clang-format off: one column per preset, in the order of settings_presets */
+/* One column per preset, in the order of settings_presets. */
+/* clang-format off */
 static const struct preset_row {
     const char *option;
     const char *values[N_PRESETS];
 } preset_rows[] = {
-    /*                 fast         paper         smoke     demo */
-    {"steps", {"3", "5", "2", "2"}},
-    {"neighbours", {"5", "8", "3", "4"}},
-    {"morphs", {"4", "5", "2", "4"}},
-    {"start-epochs", {"6", "20", "1", "4"}},
-    {"epochs", {"3", "17", "1", "1"}},
-    {"final-epochs", {"30", "100", "1", "11"}},
-    {"max-macs", {"0", "0", "0", "55M"}},
-    {"lr-start", {"0.1", "0.05", "0.05", "0.1"}},
-    {"final-lr-start", {"0.4", "0", "0", "0.4"}},
-    {"lr-end", {"0", "0", "0", "0"}},
-    {"warmup", {"0.2", "0", "0", "0.2"}},
-    {"batch", {"128", "128", "32", "128"}},
-    {"nesterov", {"yes", "no", "no", "yes"}},
-    {"weight-decay", {"0.0005", "0.0005", "0.0005", "0.0005"}},
-    {"label-smoothing", {"0.1", "0", "0", "0.1"}},
-    {"gate-rate", {"0.1", "1", "1", "0.1"}},
-    {"clip-norm", {"5", "0", "0", "5"}},
-    {"pad", {"4", "4", "2", "3"}},
-    {"alternate-flip", {"yes", "no", "no", "yes"}},
-    {"widths",
-     {"32,64,128,256,512", "64,128,256", "8,8,16", "32,64,128,256,512"}},
+    /*                  fast                 paper         smoke     demo */
+    {"steps",           {"3",                 "5",          "2",      "2"}},
+    {"neighbours",      {"5",                 "8",          "3",      "4"}},
+    {"morphs",          {"4",                 "5",          "2",      "4"}},
+    {"start-epochs",    {"6",                 "20",         "1",      "4"}},
+    {"epochs",          {"3",                 "17",         "1",      "1"}},
+    {"final-epochs",    {"30",                "100",        "1",      "11"}},
+    {"max-macs",        {"0",                 "0",          "0",      "55M"}},
+    {"lr-start",        {"0.1",               "0.05",       "0.05",   "0.1"}},
+    {"final-lr-start",  {"0.4",               "0",          "0",      "0.4"}},
+    {"lr-end",          {"0",                 "0",          "0",      "0"}},
+    {"warmup",          {"0.2",               "0",          "0",      "0.2"}},
+    {"batch",           {"128",               "128",        "32",     "128"}},
+    {"nesterov",        {"yes",               "no",         "no",     "yes"}},
+    {"weight-decay",    {"0.0005",            "0.0005",     "0.0005", "0.0005"}},
+    {"label-smoothing", {"0.1",               "0",          "0",      "0.1"}},
+    {"gate-rate",       {"0.1",               "1",          "1",      "0.1"}},
+    {"clip-norm",       {"5",                 "0",          "0",      "5"}},
+    {"pad",             {"4",                 "4",          "2",      "3"}},
+    {"alternate-flip",  {"yes",               "no",         "no",     "yes"}},
+    {"widths",          {"32,64,128,256,512", "64,128,256", "8,8,16", "32,64,128,256,512"}},
 };
 /* clang-format on */
 

@@ -88,7 +88,7 @@ small exec "$nash" search data -o torn --epochs 30 >/dev/null 2>stopped &
 pid=$!
 while ! ls torn/candidates/0001-* >/dev/null 2>&1; do sleep 0.05; done
 expect 1 'is in use by process' "$nash" resume torn
-kill -INT $pid
+kill -TERM $pid
 wait $pid && fail "a stopped search ends with 0"
 grep -q "'nash resume torn' goes on" stopped || fail "no hint: $(cat stopped)"
 "$nash" resume torn >/dev/null 2>&1 &
