@@ -125,7 +125,7 @@ static void every_node_is_in_the_drawing(void **state)
         nash_node_name(name, sizeof name, g, id);
         assert_non_null(strstr(svg, name));
     }
-    assert_non_null(strstr(svg, "512 \xc3\x97 4 \xc3\x97 4"));
+    assert_non_null(strstr(svg, "512 \u00d7 4 \u00d7 4"));
     nash_text_free(svg);
     nash_model_free(m);
 }

@@ -108,10 +108,10 @@ static made_run *make_run(void)
     nash_record *failed = &run.records[1];
     failed->status = NASH_EDIVERGED;
     failed->message = failure;
-    failed->val = (nash_score){NAN, NAN, NAN, 0};
+    failed->val = (nash_score){nan(""), nan(""), nan(""), 0};
     nash_record *last =
         add_record(&run, STEPS + 1, 0, NASH_CANDIDATE_FINAL, true);
-    last->val = (nash_score){NAN, NAN, NAN, 0};
+    last->val = (nash_score){nan(""), nan(""), nan(""), 0};
     run.history.refused[NASH_MORPH_WIDEN] = 3;
     return &run;
 }
@@ -137,8 +137,8 @@ static void foreign_text_is_escaped(void **state)
     static const struct {
         const char *text, *escaped;
     } cases[] = {
-        {"plain \xc3\x97 \xe2\x82\xac \xf0\x9f\x90\x88",
-         "plain \xc3\x97 \xe2\x82\xac \xf0\x9f\x90\x88"},
+        {"plain \u00d7 \xe2\x82\xac \xf0\x9f\x90\x88",
+         "plain \u00d7 \xe2\x82\xac \xf0\x9f\x90\x88"},
         {"<a href=\"x\" b='c'>&amp;",
          "&lt;a href=&quot;x&quot; b=&#39;c&#39;&gt;&amp;amp;"},
         {"\x01\x1f\t\n", "\xef\xbf\xbd\xef\xbf\xbd\t\n"},
@@ -194,8 +194,7 @@ static void the_page_says_what_happened(void **state)
     static const char *const said[] = {
         "6.25 %",
         "start: 25.00 %",
-        "deepen after relu_4: 5\xc3\x97"
-        "5 Conv-BN-ReLU",
+        "deepen after relu_4: 5\u00d75 Conv-BN-ReLU",
         "add relu_4 to relu_8 through a gate",
         "&lt;b&gt;&quot;&amp;&#39; \xef\xbf\xbd\xef\xbf\xbd",
         "failed: loss of epoch 2 is not finite &lt;/td&gt;&lt;script&gt;",
@@ -283,19 +282,18 @@ static void morphisms_are_put_in_plain_words(void **state)
     static const struct {
         const char *text, *words;
     } cases[] = {
-        {"widen:at=conv_2,factor=4,mode=pair", "widen conv_2 \xc3\x97"
-                                               "4 (fresh twins)"},
+        {"widen:at=conv_2,factor=4,mode=pair",
+         "widen conv_2 \u00d74 (fresh twins)"},
         {"concat_skip:at=relu_9,from=relu_4", "concatenate relu_4 to relu_9"},
-        {"conv:at=relu_4,kernel=3", "insert an identity 3\xc3\x97"
-                                    "3 convolution after relu_4"},
+        {"conv:at=relu_4,kernel=3",
+         "insert an identity 3\u00d73 convolution after relu_4"},
         {"fc:at=fc_9", "insert an identity fully connected layer after fc_9"},
         {"batch_norm:at=conv_1", "insert a batch normalisation after conv_1"},
         {"relu:at=relu_4", "insert a ReLU after relu_4"},
-        {"gate:at=conv_6,kernel=5,seed=1", "gate a fresh 5\xc3\x97"
-                                           "5 branch in beside conv_6"},
+        {"gate:at=conv_6,kernel=5,seed=1",
+         "gate a fresh 5\u00d75 branch in beside conv_6"},
         {"something:else=1", "something:else=1"},
-        {"widen", "widen ? \xc3\x97"
-                  "2 (copies)"},
+        {"widen", "widen ? \u00d72 (copies)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char words[256];
@@ -321,8 +319,7 @@ static void operations_are_described(void **state)
         nash_graph_append(NULL, g, NASH_OP_CONV, &attrs, &(int32_t){0}, 1),
         NASH_OK);
     nash_node_describe(text, sizeof text, g, 1);
-    assert_string_equal(text, "Conv 3\xc3\x97"
-                              "5/2 dil 2,1 grp 4");
+    assert_string_equal(text, "Conv 3\u00d75/2 dil 2,1 grp 4");
     nash_node_describe(text, sizeof text, g, 0);
     assert_string_equal(text, "Image");
     nash_graph_free(g);

@@ -95,8 +95,8 @@ static void describe_block(char *title, size_t size, const ni_drawing *d,
     for (int32_t id = block->head; id >= 0; id = d->next[id]) {
         char text[96];
         nash_node_describe(text, sizeof text, d->graph, id);
-        n += (size_t)snprintf(title + n, size - n, "%s%s",
-                              n ? " \xc2\xb7 " : "", text);
+        n += (size_t)snprintf(title + n, size - n, "%s%s", n ? " \u00b7 " : "",
+                              text);
     }
 }
 

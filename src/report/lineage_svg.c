@@ -98,7 +98,7 @@ static void put_loss_and_size(ni_text *t, const nash_record *r)
 {
     char word[NI_WORD];
     if (isfinite(r->val.loss))
-        ni_text_add(t, "loss %s \xc2\xb7 ", ni_decimal(word, r->val.loss));
+        ni_text_add(t, "loss %s \u00b7 ", ni_decimal(word, r->val.loss));
     ni_text_add(t, "%s%s", ni_count(word, (double)r->params),
                 isfinite(r->val.loss) ? "" : " params");
 }

@@ -193,7 +193,7 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
     put_tile(t, "Wall clock", ni_duration(value, result(h, NASH_RUN_SECONDS)),
              from);
     put_tile(t, "Training cost, PFLOP", ni_short(value, pflop),
-             "10\xc2\xb9\xe2\x81\xb5 operations, all candidates");
+             "10\u00b9\u2075 operations, all candidates");
     const char *seed = nash_history_get(h, NASH_RUN_SEED);
     if (seed)
         put_tile(t, "Seed", seed, "same seed and settings, same run");

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DASH "\xe2\x80\x93"
-#define TIMES "\xc3\x97"
+#define DASH "\u2013"
+#define TIMES "\u00d7"
 
 /* ---- numbers ------------------------------------------------------------ */
 
