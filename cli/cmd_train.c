@@ -8,6 +8,7 @@
 #include "json.h"
 #include "open.h"
 #include "progress.h"
+#include "recipe.h"
 
 #include <inttypes.h>
 #include <libgen.h>
@@ -17,14 +18,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const schedules[] = {"sgdr", "constant", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+
+enum { OWN_OPTIONS = 16 };
 
 /* What the command line asks for. */
 typedef struct request {
     const char *model, *data, *output, *size;
-    bool reinit, json, widths_given, cycle_given;
+    bool reinit, json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
+    bool identity_init;
     double val_share;
     nash_train_opts train;
 } request;
@@ -64,67 +67,46 @@ static void catch_signals(void)
 
 /* ---- the command line -------------------------------------------------- */
 
-static int parse(request *ask, int argc, char **argv)
+/* On which images, which network, and how to compute. */
+static void own_options(arg_option *to, request *ask)
 {
     nash_train_opts *t = &ask->train;
-    int operands;
-    const arg_option options[] = {
-        {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
-        {"reinit", ARG_FLAG, &ask->reinit,
-         "draw the weights of MODEL anew instead of going on with them"},
+    const arg_option own[] = {
         {"epochs", ARG_INT, &t->epochs, "times every image is seen", 0, 1e6},
-        {"batch", ARG_INT, &t->batch, "images per step", 1, 65536},
-        {"lr-start", ARG_REAL, &t->lr_start, "learning rate at the start", 0,
-         1e3},
-        {"lr-end", ARG_REAL, &t->lr_end, "learning rate at the end", 0, 1e3},
-        {"schedule", ARG_CHOICE, &t->schedule,
-         "how the learning rate falls: half cosines, or not at all",
-         .choices = schedules},
-        {"cycle", ARG_INT, &t->cycle, "epochs of the first cosine", 0, 1e6,
-         .fallback = "all of them", .given = &ask->cycle_given},
-        {"cycle-growth", ARG_INT, &t->cycle_growth,
-         "each cosine is so many times longer than the one before", 1, 1000},
-        {"warmup", ARG_REAL, &t->warmup,
-         "share of the first cosine in which the rate rises first", 0, 0.99},
-        {"momentum", ARG_REAL, &t->momentum, "of the gradient", 0, 0.9999},
-        {"nesterov", ARG_YESNO, &t->nesterov, "Nesterov's momentum"},
-        {"weight-decay", ARG_REAL, &t->weight_decay, "pull towards zero", 0,
-         10},
-        {"decay-all", ARG_YESNO, &t->decay_all,
-         "decay biases and batch normalisation too"},
-        {"label-smoothing", ARG_REAL, &t->label_smoothing,
-         "share of the target spread over all classes", 0, 0.99},
-        {"gate-rate", ARG_REAL, &t->gate_rate,
-         "learning rate of the gates of skips, as a share of the others'", 0,
-         1e3},
-        {"clip-norm", ARG_REAL, &t->clip_norm,
-         "shorten gradients that are longer than this; 0: never", 0, 1e9},
-        {"pad", ARG_INT, &t->augment.pad,
-         "pixels by which an image may be shifted", 0, 1024},
-        {"flip", ARG_YESNO, &t->augment.flip, "mirror half of the images"},
-        {"cutout", ARG_INT, &t->augment.cutout,
-         "side of the square that is hidden", 0, 1024},
-        {"precision", ARG_CHOICE, &t->precision,
-         "auto is bf16 where the chip computes it fast", .choices = precisions},
-        {"threads", ARG_INT, &t->threads, "a part of what fixes the result", 1,
-         1024, .fallback = "all processors"},
-        {"max-memory", ARG_BYTES, &t->max_bytes,
-         "refuse to train if it would take more", .fallback = "no limit"},
-        {"seed", ARG_SEED, &ask->train.seed,
+        {"seed", ARG_SEED, &t->seed,
          "of weights, split, order and augmentation"},
         {"val-share", ARG_REAL, &ask->val_share,
          "of the training images, to judge by; 0: train on all", 0, 0.9},
         {"size", ARG_TEXT, &ask->size,
          "HxW, input size of a new network; images are resized to it",
          .fallback = "the images' own"},
+        {"identity-init", ARG_YESNO, &ask->identity_init,
+         "the first filters of a new network pass their channel on"},
         {"widths", ARG_INTS, ask->widths, "channels of 'start'",
          .most = NASH_MAX_STAGES, .given = &ask->widths_given},
+        {"precision", ARG_CHOICE, &t->precision,
+         "auto is bf16 where the chip computes it fast", .choices = precisions},
+        {"threads", ARG_INT, &t->threads, "a part of what fixes the result", 1,
+         1024, .fallback = "all processors"},
+        {"max-memory", ARG_BYTES, &t->max_bytes,
+         "refuse to train if it would take more", .fallback = "no limit"},
         {"snapshots", ARG_INT, &t->snapshots,
          "also write the model at the ends of the last N cosines; without "
          "--cycle, of N equal ones",
          0, 1000},
         {"json", ARG_FLAG, &ask->json, "print the result as JSON"},
         {NULL}};
+    memcpy(to, own, sizeof own);
+}
+
+static int parse(request *ask, int argc, char **argv)
+{
+    int operands;
+    arg_option options[3 + RECIPE_OPTIONS + OWN_OPTIONS] = {
+        {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
+        {"reinit", ARG_FLAG, &ask->reinit,
+         "draw the weights of MODEL anew instead of going on with them"}};
+    own_options(options + recipe_options(options, 2, &ask->train), ask);
     const arg_spec spec = {
         "train",
         "MODEL DATA -o FILE",
@@ -136,9 +118,11 @@ static int parse(request *ask, int argc, char **argv)
         2,
         2};
     int go = args_parse(&operands, &spec, argc, argv);
+    if (go != ARGS_GO)
+        return go;
     ask->model = argv[1];
     ask->data = argv[2];
-    return go;
+    return ARGS_GO;
 }
 
 /* The folder that the output goes to must be there before hours pass. */
@@ -210,6 +194,7 @@ static int make_model(training *t)
             return result;
     }
     net.seed = ask->train.seed;
+    net.identity = ask->identity_init;
     memcpy(net.widths, ask->widths, sizeof net.widths);
     if (nash_dataset_open(&t->data, ask->data, &data) != NASH_OK ||
         nash_net_for_data(&t->model, ask->model, t->data, &net) != NASH_OK)
@@ -465,7 +450,7 @@ int cmd_train(int argc, char **argv)
     result = check_request(&ask);
     if (result != EXIT_OK)
         return result;
-    if (ask.train.snapshots > 0 && !ask.cycle_given)
+    if (ask.train.snapshots > 0 && ask.train.cycle == 0)
         ask.train.cycle = ask.train.epochs / ask.train.snapshots;
     result = train(&t);
     free(t.epochs);

@@ -102,6 +102,7 @@ static int make_start(run *r)
     nash_net_opts net = nash_net_opts_default();
     net.seed = s->search.seed;
     net.bn_momentum = (float)s->bn_momentum;
+    net.identity = s->identity_init;
     memcpy(net.widths, s->widths, sizeof net.widths);
     int result = settings_size(&data.height, &data.width, s, "search");
     if (result != EXIT_OK)

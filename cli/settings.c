@@ -3,13 +3,13 @@
 
 #include "cli.h"
 #include "memory.h"
+#include "recipe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const strategies[] = {"hillclimb", "random", NULL};
 static const char *const criteria[] = {"loss", "error", "balanced-error", NULL};
-static const char *const schedules[] = {"sgdr", "constant", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 static const char *const widen_modes[] = {"copy", "fresh", "pair", NULL};
 
@@ -23,27 +23,29 @@ static const struct preset_row {
     const char *option;
     const char *values[N_PRESETS];
 } preset_rows[] = {
-    /*                  fast                 paper         smoke     demo */
-    {"steps",           {"3",                 "5",          "2",      "2"}},
-    {"neighbours",      {"5",                 "8",          "3",      "4"}},
-    {"morphs",          {"4",                 "5",          "2",      "4"}},
-    {"start-epochs",    {"6",                 "20",         "1",      "4"}},
-    {"epochs",          {"3",                 "17",         "1",      "1"}},
-    {"final-epochs",    {"30",                "100",        "1",      "11"}},
-    {"max-macs",        {"0",                 "0",          "0",      "55M"}},
-    {"lr-start",        {"0.1",               "0.05",       "0.05",   "0.1"}},
-    {"final-lr-start",  {"0.4",               "0",          "0",      "0.4"}},
-    {"lr-end",          {"0",                 "0",          "0",      "0"}},
-    {"warmup",          {"0.2",               "0",          "0",      "0.2"}},
-    {"batch",           {"128",               "128",        "32",     "128"}},
-    {"nesterov",        {"yes",               "no",         "no",     "yes"}},
-    {"weight-decay",    {"0.0005",            "0.0005",     "0.0005", "0.0005"}},
-    {"label-smoothing", {"0.1",               "0",          "0",      "0.1"}},
-    {"gate-rate",       {"0.1",               "1",          "1",      "0.1"}},
-    {"clip-norm",       {"5",                 "0",          "0",      "5"}},
-    {"pad",             {"4",                 "4",          "2",      "3"}},
-    {"alternate-flip",  {"yes",               "no",         "no",     "yes"}},
-    {"widths",          {"32,64,128,256,512", "64,128,256", "8,8,16", "32,64,128,256,512"}},
+    /*                   fast              paper            smoke        demo */
+    {"steps",            {"3",              "5",             "2",         "2"}},
+    {"neighbours",       {"5",              "8",             "3",         "4"}},
+    {"morphs",           {"4",              "5",             "2",         "4"}},
+    {"start-epochs",     {"6",              "20",            "1",         "4"}},
+    {"epochs",           {"4",              "17",            "1",         "2"}},
+    {"final-epochs",     {"30",             "100",           "1",         "9"}},
+    {"max-macs",         {"0",              "0",             "0",         "55M"}},
+    {"lr-start",         {"0.3",            "0.05",          "0.05",      "0.3"}},
+    {"final-lr-start",   {"0.4",            "0",             "0",         "0.4"}},
+    {"lr-end",           {"0",              "0",             "0",         "0"}},
+    {"warmup",           {"0.2",            "0",             "0",         "0.2"}},
+    {"batch",            {"128",            "128",           "32",        "128"}},
+    {"nesterov",         {"yes",            "no",            "no",        "yes"}},
+    {"weight-decay",     {"0.0005",         "0.0005",        "0.0005",    "0.0005"}},
+    {"label-smoothing",  {"0.1",            "0",             "0",         "0.1"}},
+    {"bias-rate",        {"16",             "1",             "1",         "16"}},
+    {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
+    {"clip-norm",        {"5",              "0",             "0",         "5"}},
+    {"pad",              {"4",              "4",             "2",         "2"}},
+    {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
+    {"identity-init",    {"yes",            "no",            "no",        "yes"}},
+    {"widths",           {"32,64,128,256",  "64,128,256",    "8,8,16",    "32,64,128,256"}},
 };
 /* clang-format on */
 
@@ -157,50 +159,16 @@ static int put_search(arg_option *to, int at, settings *s)
 
 static int put_training(arg_option *to, int at, settings *s)
 {
-    nash_train_opts *t = &s->search.train;
     const arg_option part[] = {
-        {"lr-start", ARG_REAL, &t->lr_start,
-         "learning rate at the start of every training", 0, 1e3},
-        {"lr-end", ARG_REAL, &t->lr_end, "and at its end", 0, 1e3},
         {"final-lr-start", ARG_REAL, &s->final_lr_start,
-         "the same for the starting network and the final training", 0, 1e3,
-         .fallback = "as --lr-start"},
-        {"schedule", ARG_CHOICE, &t->schedule,
-         "how the rate falls: a half cosine, or not at all (an ablation)",
-         .choices = schedules},
-        {"warmup", ARG_REAL, &t->warmup,
-         "share of a training in which the rate rises first", 0, 0.99},
-        {"cycle", ARG_INT, &t->cycle, "epochs of the first cosine", 0, 100000,
-         .fallback = "all of them"},
-        {"cycle-growth", ARG_INT, &t->cycle_growth,
-         "each cosine is so many times longer than the one before", 1, 1000},
-        {"batch", ARG_INT, &t->batch, "images per step", 1, 65536},
-        {"momentum", ARG_REAL, &t->momentum, "of the gradient", 0, 0.9999},
-        {"nesterov", ARG_YESNO, &t->nesterov, "Nesterov's momentum"},
-        {"weight-decay", ARG_REAL, &t->weight_decay, "pull towards zero", 0,
-         10},
-        {"decay-all", ARG_YESNO, &t->decay_all,
-         "decay biases and batch normalisation too"},
-        {"label-smoothing", ARG_REAL, &t->label_smoothing,
-         "share of the target spread over all classes", 0, 0.99},
-        {"gate-rate", ARG_REAL, &t->gate_rate,
-         "learning rate of the gates of skips, as a share of the others'", 0,
-         1e3},
-        {"clip-norm", ARG_REAL, &t->clip_norm,
-         "shorten gradients that are longer than this; 0: never", 0, 1e9},
-        {"pad", ARG_INT, &t->augment.pad,
-         "pixels by which an image may be shifted", 0, 1024},
-        {"flip", ARG_YESNO, &t->augment.flip, "mirror half of the images"},
-        {"alternate-flip", ARG_YESNO, &t->augment.alternate,
-         "mirror an image in every other epoch"},
-        {"cutout", ARG_INT, &t->augment.cutout,
-         "side of the square that is hidden", 0, 1024},
+         "as --lr-start, for the starting network and the final training", 0,
+         1e3, .fallback = "as --lr-start"},
         {"snapshots", ARG_INT, &s->snapshots,
          "judge the ensemble of the last N cosines of the final training; "
          "without --cycle, of N equal ones",
          0, 1000},
         {NULL}};
-    return put(to, at, part);
+    return put(to, recipe_options(to, at, &s->search.train), part);
 }
 
 static int put_start(arg_option *to, int at, settings *s)
@@ -213,6 +181,8 @@ static int put_start(arg_option *to, int at, settings *s)
          "channels of the starting network's convolutions; a pool between each "
          "two",
          .most = NASH_MAX_STAGES},
+        {"identity-init", ARG_YESNO, &s->identity_init,
+         "its first filters pass their channel on"},
         {"bn-momentum", ARG_REAL, &s->bn_momentum,
          "share that running statistics keep per step", 0, 0.9999},
         {"size", ARG_TEXT, &s->size,

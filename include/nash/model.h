@@ -71,6 +71,14 @@ NASH_API nash_tensor *nash_model_tensor(const nash_model *m, int32_t id,
  */
 NASH_API void nash_model_init(nash_model *m, uint64_t seed);
 
+/**
+ * As nash_model_init(), but the first filters of each convolution, as many as
+ * it has input channels, pass their channel on (Dirac initialisation, arXiv
+ * 1706.00388); the others get a sixth of He's variance, which makes the two
+ * kinds alike in size. Learns faster in short trainings.
+ */
+NASH_API void nash_model_init_identity(nash_model *m, uint64_t seed);
+
 /** Values in all tensors, statistics and constants included. */
 NASH_API int64_t nash_model_values(const nash_model *m);
 
@@ -124,6 +132,7 @@ typedef struct nash_net_opts {
                                         first 0 ends them */
     float bn_momentum;               /* share kept per step, e.g. 0.9 */
     uint64_t seed;                   /* of the weights */
+    bool identity;                   /* weights by nash_model_init_identity() */
 } nash_net_opts;
 
 /** 3x32x32 and ten classes, widths 64, 128, 256, mean 0 and std 1. */

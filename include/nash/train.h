@@ -39,6 +39,8 @@ typedef struct nash_train_opts {
     double weight_decay;
     bool decay_all;         /* also gamma and biases (lambda never) */
     double label_smoothing; /* 0: none */
+    double bias_rate; /* learning rate of biases and beta, as a share of the
+                         others' */
     double gate_rate; /* learning rate of lambda, as a share of the others':
                          a gate scales a whole tensor, so its gradient is the
                          sum of what a gamma gets per channel */

@@ -59,6 +59,7 @@ static const ni_field train_fields[] = {
     ROW(nash_train_opts, weight_decay, REAL),
     ROW(nash_train_opts, decay_all, BOOL),
     ROW(nash_train_opts, label_smoothing, REAL),
+    ROW(nash_train_opts, bias_rate, REAL),
     ROW(nash_train_opts, gate_rate, REAL),
     ROW(nash_train_opts, clip_norm, REAL),
     ROW(nash_train_opts, augment.pad, INT32),

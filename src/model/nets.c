@@ -148,7 +148,10 @@ static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
     size_t bytes = (size_t)opts->input.c * sizeof(float);
     memcpy(nash_model_tensor(m, 1, NASH_SLOT_CENTER)->data, opts->mean, bytes);
     memcpy(nash_model_tensor(m, 1, NASH_SLOT_SCALE)->data, opts->std, bytes);
-    nash_model_init(m, opts->seed);
+    if (opts->identity)
+        nash_model_init_identity(m, opts->seed);
+    else
+        nash_model_init(m, opts->seed);
     *out = m;
 done:
     return status;

@@ -120,6 +120,7 @@ static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
            cJSON_AddBoolToObject(o, "decay_all", opts->decay_all) &&
            cJSON_AddNumberToObject(o, "label_smoothing",
                                    opts->label_smoothing) &&
+           cJSON_AddNumberToObject(o, "bias_rate", opts->bias_rate) &&
            cJSON_AddNumberToObject(o, "gate_rate", opts->gate_rate) &&
            cJSON_AddNumberToObject(o, "clip_norm", opts->clip_norm) &&
            cJSON_AddNumberToObject(o, "pad", opts->augment.pad) &&

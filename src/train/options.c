@@ -23,6 +23,7 @@ nash_train_opts nash_train_opts_default(void)
         .cycle_growth = 1,
         .momentum = 0.9,
         .weight_decay = 5e-4,
+        .bias_rate = 1.0,
         .gate_rate = 1.0,
         .augment = {.pad = 4, .flip = true},
         .engine = NASH_ENGINE_ONEDNN,
@@ -70,6 +71,7 @@ nash_status ni_train_opts_check(const nash_train_opts *opts)
     TRY(check_share("momentum", opts->momentum));
     TRY(check_real("weight_decay", opts->weight_decay));
     TRY(check_share("label_smoothing", opts->label_smoothing));
+    TRY(check_real("bias_rate", opts->bias_rate));
     TRY(check_real("gate_rate", opts->gate_rate));
     TRY(check_real("clip_norm", opts->clip_norm));
     TRY(check_whole("augment.pad", opts->augment.pad, 0));

@@ -53,6 +53,13 @@ static double decay_of(nash_role role, const nash_train_opts *opts)
     return opts->decay_all && role != NASH_ROLE_GATE ? opts->weight_decay : 0.0;
 }
 
+static double rate_of(nash_role role, const nash_train_opts *opts)
+{
+    return role == NASH_ROLE_GATE   ? opts->gate_rate
+           : role == NASH_ROLE_BIAS ? opts->bias_rate
+                                    : 1.0;
+}
+
 /* Gather the trained tensors; only count them where `dst` is NULL. */
 static int32_t gather(trained *dst, int64_t *values, const nash_model *m,
                       const nash_train_opts *opts)
@@ -69,9 +76,7 @@ static int32_t gather(trained *dst, int64_t *values, const nash_model *m,
                                .slot = slot,
                                .count = t->count,
                                .weight = t->data,
-                               .rate = t->role == NASH_ROLE_GATE
-                                           ? (float)opts->gate_rate
-                                           : 1.0F,
+                               .rate = (float)rate_of(t->role, opts),
                                .decay = (float)decay_of(t->role, opts)};
         *values += t->count;
         n++;

@@ -1,0 +1,18 @@
+#ifndef CLI_RECIPE_H
+#define CLI_RECIPE_H
+
+#include "args.h"
+
+#include <nash/nash.h>
+
+/** Append the options of a training's recipe (rates, optimiser, augmentation)
+ * to a table, its end included.
+ *
+ * @param to  has room for RECIPE_OPTIONS more
+ * @param t   receives what is given; holds the defaults
+ * @return the number of options so far */
+int recipe_options(arg_option *to, int at, nash_train_opts *t);
+
+enum { RECIPE_OPTIONS = 20 }; /* the end included */
+
+#endif
