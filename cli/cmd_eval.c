@@ -8,6 +8,7 @@
 #include "open.h"
 #include "table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ static int judge(evaluation *e)
         for (int64_t i = 0; i < (int64_t)images->n * images->classes; i++)
             e->mean[i] += e->single[i] / (float)n_models;
     }
+    assert(e->images); /* the first model opened them */
     nash_score_of(&e->score, e->class_error, e->mean, e->images->labels,
                   e->images->n, e->images->classes);
     return EXIT_OK;

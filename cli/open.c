@@ -78,12 +78,12 @@ static int refuse_shape(const char *name, nash_shape want, const char *dir,
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
                    const char *name)
 {
-    nash_dataset *ds;
-    const nash_images *images;
+    nash_dataset *ds = NULL;
+    const nash_images *images = NULL;
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
     int result = open_sized(&ds, &images, dir, NULL);
     *out = NULL;
-    if (result != EXIT_OK)
+    if (result != EXIT_OK || !images)
         return result;
     result = check_classes(m, name, ds, dir, images->classes);
     if (result == EXIT_OK && !same_shape(images->shape, want)) {

@@ -103,7 +103,7 @@ static nash_status backward_weights(ni_onednn *p, int32_t id, int32_t d_dst,
     static const char what[] = "product's weight gradient";
     nash_status status = NASH_OK;
     dnnl_inner_product_desc_t init;
-    dnnl_primitive_desc_t desc;
+    dnnl_primitive_desc_t desc = NULL;
     int32_t d_bias = f->has_bias ? ni_gradient(p, id, NASH_SLOT_BIAS) : -1;
     TRY(ni_dnnl_check(p, id, what,
                       dnnl_inner_product_backward_weights_desc_init(
