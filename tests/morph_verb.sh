@@ -1,0 +1,77 @@
+#!/bin/sh
+# nash morph from the outside: morph_verb.sh PROGRAM
+set -eu
+nash=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+
+fail()
+{
+    echo "morph_verb.sh: $*" >&2
+    exit 1
+}
+
+# expect STATUS WORDS COMMAND...: it ends with that status and says the words
+expect()
+{
+    wanted=$1 words=$2 status=0
+    shift 2
+    "$@" >out 2>&1 || status=$?
+    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
+    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
+}
+
+# CIFAR-10's format: 12 images a file, class k painted in one grey
+mkdir data
+for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 \
+    test_batch; do
+    for i in 0 1 2 3 4 5 6 7 8 9 0 1; do
+        printf "\\$(printf %03o "$i")"
+        printf '%3072s' '' | tr ' ' "\\$(printf %03o $((20 + 23 * i)))"
+    done >"data/$file.bin"
+done
+"$nash" train start data --widths 4,6,8 --batch 16 --threads 1 --epochs 1 \
+    -o m.onnx >out
+few="--images 24 --batch 8 --threads 1"
+
+expect 0 'inference  0 (0 of' "$nash" morph m.onnx widen:at=conv_2,factor=4 \
+    relu:at=relu_4 add_skip:at=relu_8,from=normalize_1 -o a.onnx $few
+grep -qF 'noise images (no --data was given)' out || fail "noise is not told"
+grep -qF 'training   0 (0 of' out || fail "exact morphisms deviate: $(cat out)"
+expect 0 '24 augmented training images' "$nash" morph m.onnx \
+    deepen:at=relu_4,kernel=5 --data data -o b.onnx $few
+
+# nodes that a morphism has made can be named by the next one, or the next run
+expect 0 'concat_skip:at=conv_' "$nash" morph a.onnx conv:at=relu_4 \
+    concat_skip:at=conv_20,from=relu_4 -o c.onnx $few
+
+# equal seeds give equal files, others do not
+for seed in 1 1 2; do
+    expect 0 'inference' "$nash" morph m.onnx --random 6 --seed $seed \
+        --kinds all --mode pair --max-macs 40M -o "r$seed.onnx" $few
+    if [ -f kept ]; then
+        [ $seed = 2 ] || cmp kept r1.onnx || fail "equal seeds, unequal files"
+        [ $seed = 1 ] || ! cmp -s kept r2.onnx || fail "the seed does nothing"
+    fi
+    cp "r$seed.onnx" kept
+done
+expect 0 '"inference": ' "$nash" morph m.onnx --random 3 --json -o j.onnx $few
+for key in morphisms params_before macs_before refused training n_images; do
+    grep -q "\"$key\":" out || fail "morph --json has no $key"
+done
+expect 0 'error' "$nash" eval r2.onnx data
+
+expect 1 'relu:at=conv_2 is refused: conv_2 may be negative' \
+    "$nash" morph m.onnx widen:at=conv_2 relu:at=conv_2 -o x.onnx $few
+expect 1 'none of 1000 draws' "$nash" morph m.onnx --random 1 --max-params 5 \
+    -o x.onnx $few
+expect 1 'none.onnx' "$nash" morph none.onnx relu:at=relu_4 -o x.onnx
+expect 2 'names no node' "$nash" morph m.onnx relu:at=relu_99 -o x.onnx $few
+expect 2 '"twist" is no morphism' "$nash" morph m.onnx twist:at=4 -o x.onnx $few
+expect 2 'nothing to apply' "$nash" morph m.onnx -o x.onnx
+expect 2 '-o is missing' "$nash" morph m.onnx relu:at=relu_4
+expect 2 "--kinds has 'twist'" "$nash" morph m.onnx --random 1 \
+    --kinds widen,twist -o x.onnx
+[ ! -e x.onnx ] || fail "a failure left a file"
+echo "morph_verb.sh: all as expected"
