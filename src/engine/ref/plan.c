@@ -128,8 +128,9 @@ static void lay_out(ref_plan *p, arena *a, const nash_graph *g,
         float *unused[NASH_SLOT_COUNT];
         bool there = a->block != NULL;
         lay_out_node(there ? &p->nodes[id] : &scratch,
-                     there && train ? p->base.gradient + id * NASH_SLOT_COUNT
-                                    : unused,
+                     there && train
+                         ? p->base.gradient + (int64_t)id * NASH_SLOT_COUNT
+                         : unused,
                      a, g, id, opts);
     }
 }
@@ -287,7 +288,7 @@ static nash_status forward(nash_plan *plan)
         load_tensors(p, id);
         forward_node(p, id);
         if (plan->profiling)
-            plan->seconds[2 * id] += ni_clock_seconds() - start;
+            plan->seconds[2 * (int64_t)id] += ni_clock_seconds() - start;
     }
     EVERY (p->logits, e)
         plan->logits[e] = (float)p->logits->x[e];
@@ -314,7 +315,8 @@ static void round_gradients(const ref_plan *p, int32_t id)
     for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++) {
         const nash_tensor *t = nash_model_tensor(p->base.model, id, slot);
         const double *dw = p->nodes[id].dw[slot];
-        float *gradient = p->base.gradient[id * NASH_SLOT_COUNT + slot];
+        float *gradient =
+            p->base.gradient[(int64_t)id * NASH_SLOT_COUNT + slot];
         for (int64_t i = 0; dw && i < t->count; i++)
             gradient[i] = (float)dw[i];
     }
@@ -377,7 +379,7 @@ static nash_status backward(nash_plan *plan)
         backward_node(&p->nodes[id]);
         round_gradients(p, id);
         if (plan->profiling)
-            plan->seconds[2 * id + 1] += ni_clock_seconds() - start;
+            plan->seconds[2 * (int64_t)id + 1] += ni_clock_seconds() - start;
     }
     return NASH_OK;
 }
