@@ -9,8 +9,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-#include <string.h>
-
 enum { MAX_BATCH = 1 << 20, MAX_THREADS = 1024 };
 
 static const ni_engine *engine_of(nash_engine engine)
@@ -37,10 +35,13 @@ nash_plan_opts nash_plan_opts_default(void)
     return opts;
 }
 
-static nash_status check_opts(const nash_graph *g, const nash_plan_opts *opts)
+/* @param engine  receives the one that the options name */
+static nash_status check_opts(const ni_engine **engine, const nash_graph *g,
+                              const nash_plan_opts *opts)
 {
     int32_t size = nash_graph_size(g);
-    if (!engine_of(opts->engine))
+    *engine = engine_of(opts->engine);
+    if (!*engine)
         return ni_fail(NASH_EINVAL, "engine %d is none of nash_engine",
                        (int)opts->engine);
     if ((unsigned)opts->mode > NASH_MODE_STATS)
@@ -91,11 +92,12 @@ nash_status nash_plan_create(nash_plan **out, nash_model *m,
 {
     nash_status status = NASH_OK;
     nash_plan *plan = NULL;
+    const ni_engine *engine;
     const nash_graph *g = nash_model_graph(m);
     *out = NULL;
-    TRY(check_opts(g, opts));
-    TRY(engine_of(opts->engine)->create(&plan, m, opts));
-    plan->engine = engine_of(opts->engine);
+    TRY(check_opts(&engine, g, opts));
+    TRY(engine->create(&plan, m, opts));
+    plan->engine = engine;
     plan->forwarded = false;
     plan->profiling = false;
     NEW_ARRAY(plan->seconds, 2 * (int64_t)nash_graph_size(g));
@@ -122,10 +124,11 @@ size_t nash_plan_bytes(const nash_plan *plan)
 nash_status nash_plan_estimate(size_t *bytes, const nash_graph *g,
                                const nash_plan_opts *opts)
 {
-    nash_status status = check_opts(g, opts);
+    const ni_engine *engine;
+    nash_status status = check_opts(&engine, g, opts);
     if (status != NASH_OK)
         return status;
-    return engine_of(opts->engine)->estimate(bytes, g, opts);
+    return engine->estimate(bytes, g, opts);
 }
 
 nash_precision nash_plan_precision(const nash_plan *plan)
