@@ -36,9 +36,16 @@ epochs=$($nash show "$run" --json | awk -F'[:,]' '
     END { n = int(sum * 1e15 / (6 * macs * 50000) + 0.5); print n < 1 ? 1 : n }')
 echo
 echo "baseline: the starting network, trained for the same PFLOP: $epochs epochs"
-setting() { $nash show "$run" --json | sed -n "s/^ *\"$1\": \"\(.*\)\",*$/\1/p" | head -n 1; }
+setting() {
+    $nash show "$run" --json | sed -n "s/^ *\"$1\": \"\(.*\)\",*$/\1/p" |
+        head -n 1
+}
+recipe=
+for key in alternate_flip batch bias_rate clip_norm identity_init \
+    label_smoothing momentum nesterov pad warmup weight_decay widths; do
+    recipe="$recipe --$(echo $key | tr _ -) $(setting $key)"
+done
+# shellcheck disable=SC2086
 $nash train start $data -o "$run/baseline.onnx" --epochs "$epochs" \
-    --widths "$(setting widths)" --val-share 0 --seed "$seed" \
-    --lr-start "$(setting final_lr_start)" --nesterov "$(setting nesterov)" \
-    --label-smoothing "$(setting label_smoothing)" --warmup "$(setting warmup)"
+    --val-share 0 --seed "$seed" --lr-start "$(setting final_lr_start)" $recipe
 $nash eval "$run/baseline.onnx" $data
