@@ -149,7 +149,9 @@ static nash_status record_classes(const verdict *v)
         write_confusion(second, counts, classes);
         status = NASH_OK;
     }
-    if ((first && fclose(first) != 0) | (second && fclose(second) != 0))
+    if (first && fclose(first) != 0)
+        status = NASH_ENOMEM;
+    if (second && fclose(second) != 0)
         status = NASH_ENOMEM;
     if (status == NASH_OK)
         status = nash_store_set(v->r->store, NASH_RUN_CLASS_ERRORS, errors);
