@@ -389,6 +389,9 @@ static void options_out_of_range_are_named(void **state)
     REFUSED(momentum, 1.0);
     REFUSED(weight_decay, -1e-4);
     REFUSED(label_smoothing, 1.0);
+    REFUSED(bias_rate, -1.0);
+    REFUSED(gate_rate, (double)NAN);
+    REFUSED(clip_norm, -1.0);
     REFUSED(augment.pad, -1);
     REFUSED(augment.cutout, NASH_MAX_DIM + 1);
     REFUSED(threads, 0);

@@ -326,12 +326,13 @@ static void decay_spares_gates_always_and_the_rest_by_option(void **state)
     assert_decayed(true);
 }
 
-static void gates_move_at_their_own_rate(void **state)
+static void gates_and_biases_move_at_their_own_rates(void **state)
 {
     (void)state;
     ni_sgd *sgd;
     nash_train_opts opts = nash_train_opts_default();
     opts.gate_rate = 0.25;
+    opts.bias_rate = 4.0;
     nash_model *m = every_role();
     nash_plan *plan = training_plan(m);
     fill_all_trained(m, plan, 1.0F, 1.0F);
@@ -339,6 +340,8 @@ static void gates_move_at_their_own_rate(void **state)
     ni_sgd_step(sgd, plan, 0.5);
     assert_true(nash_model_tensor(m, 2, NASH_SLOT_LAMBDA)->data[0] == 0.875F);
     assert_true(nash_model_tensor(m, 1, NASH_SLOT_GAMMA)->data[0] == 0.5F);
+    assert_true(nash_model_tensor(m, 1, NASH_SLOT_BETA)->data[0] == -1.0F);
+    assert_true(nash_model_tensor(m, 3, NASH_SLOT_BIAS)->data[0] == -1.0F);
     ni_sgd_free(sgd);
     nash_plan_free(plan);
     nash_model_free(m);
@@ -494,7 +497,7 @@ int main(void)
         cmocka_unit_test(the_loss_survives_large_logits_and_shows_nans),
         cmocka_unit_test(the_optimiser_is_pytorchs),
         cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
-        cmocka_unit_test(gates_move_at_their_own_rate),
+        cmocka_unit_test(gates_and_biases_move_at_their_own_rates),
         cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
         cmocka_unit_test(scores_are_those_done_by_hand),
         cmocka_unit_test(absent_classes_and_nans_are_told),

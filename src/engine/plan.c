@@ -39,28 +39,26 @@ nash_plan_opts nash_plan_opts_default(void)
 static nash_status check_opts(const ni_engine **engine, const nash_graph *g,
                               const nash_plan_opts *opts)
 {
+    nash_status status = NASH_OK;
     int32_t size = nash_graph_size(g);
     *engine = engine_of(opts->engine);
-    if (!*engine)
-        return ni_fail(NASH_EINVAL, "engine %d is none of nash_engine",
-                       (int)opts->engine);
-    if ((unsigned)opts->mode > NASH_MODE_STATS)
-        return ni_fail(NASH_EINVAL, "mode %d is none of nash_mode",
-                       (int)opts->mode);
-    if ((unsigned)opts->precision > NASH_PRECISION_BF16)
-        return ni_fail(NASH_EINVAL, "precision %d is none of nash_precision",
-                       (int)opts->precision);
-    if (opts->batch < 1 || opts->batch > MAX_BATCH)
-        return ni_fail(NASH_EINVAL, "batch is %d, expected 1 .. %d",
-                       (int)opts->batch, (int)MAX_BATCH);
-    if (opts->threads < 1 || opts->threads > MAX_THREADS)
-        return ni_fail(NASH_EINVAL, "threads is %d, expected 1 .. %d",
-                       (int)opts->threads, (int)MAX_THREADS);
-    if (opts->watch < -1 || opts->watch >= size)
-        return ni_fail(NASH_EINVAL,
-                       "watch is %d, expected a node 0 .. %d or -1",
-                       (int)opts->watch, (int)size - 1);
-    return nash_graph_check(g);
+    REQUIRE(*engine, NASH_EINVAL, "engine %d is none of nash_engine",
+            (int)opts->engine);
+    REQUIRE((unsigned)opts->mode <= NASH_MODE_STATS, NASH_EINVAL,
+            "mode %d is none of nash_mode", (int)opts->mode);
+    REQUIRE((unsigned)opts->precision <= NASH_PRECISION_BF16, NASH_EINVAL,
+            "precision %d is none of nash_precision", (int)opts->precision);
+    REQUIRE(opts->batch >= 1 && opts->batch <= MAX_BATCH, NASH_EINVAL,
+            "batch is %d, expected 1 to %d", (int)opts->batch, (int)MAX_BATCH);
+    REQUIRE(opts->threads >= 1 && opts->threads <= MAX_THREADS, NASH_EINVAL,
+            "threads is %d, expected 1 to %d", (int)opts->threads,
+            (int)MAX_THREADS);
+    REQUIRE(opts->watch >= -1 && opts->watch < size, NASH_EINVAL,
+            "watch is %d, expected a node 0 to %d or -1", (int)opts->watch,
+            (int)size - 1);
+    TRY(nash_graph_check(g));
+done:
+    return status;
 }
 
 nash_status ni_plan_check_bytes(size_t bytes, const nash_plan_opts *opts)
