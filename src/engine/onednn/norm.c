@@ -129,7 +129,7 @@ nash_status ni_norm_backward(ni_onednn *p, int32_t id)
     TRY(ni_tensor_buffer(&beta, p, id, NASH_SLOT_BETA));
     TRY(ni_new_buffer(&partial, p, ni_norm_partial_bytes(&s->layout)));
     if (ni_grad_wanted(p, id, 0))
-        TRY(ni_grad_target(&d_src, p, id, 0, true));
+        TRY(ni_grad_over_input(&d_src, p, id, 0, s->pool < 0));
     task.accumulate = d_src.accumulate;
     TRY(ni_emit_kernel(p, NI_BACKWARD, id, "batch normalisation's gradient",
                        s->pool < 0 ? p->kernels->norm_backward
