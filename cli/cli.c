@@ -7,6 +7,7 @@
 #include <math.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 int cli_fail(const char *hint)
@@ -40,6 +41,25 @@ int cli_usage(const char *verb, const char *format, ...)
     fprintf(stderr, "\nhint: 'nash %s%s--help' lists what it takes\n", verb,
             *verb ? " " : "");
     return EXIT_USAGE;
+}
+
+int cli_size(int32_t *height, int32_t *width, const char *verb,
+             const char *text)
+{
+    const char *given = text;
+    char *end;
+    long h = strtol(text, &end, 10), w = 0;
+    if (end != text && *end == 'x') {
+        text = end + 1;
+        w = strtol(text, &end, 10);
+    }
+    if (end == text || *end || h < 1 || h > NASH_MAX_DIM || w < 1 ||
+        w > NASH_MAX_DIM)
+        return cli_usage(
+            verb, "--size is '%s', expected HEIGHTxWIDTH such as 64x48", given);
+    *height = (int32_t)h;
+    *width = (int32_t)w;
+    return EXIT_OK;
 }
 
 int cli_cpus(void)

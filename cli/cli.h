@@ -37,6 +37,11 @@ int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *verb, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Read the value of --size, "64x48": height, then width.
+ * @return EXIT_OK, or EXIT_USAGE after a sentence */
+int cli_size(int32_t *height, int32_t *width, const char *verb,
+             const char *text);
+
 /** Threads this process may use: the scheduler's affinity mask, 1 .. 1024. */
 int cli_cpus(void);
 

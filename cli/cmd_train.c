@@ -10,7 +10,6 @@
 #include "progress.h"
 #include "recipe.h"
 
-#include <inttypes.h>
 #include <libgen.h>
 #include <math.h>
 #include <signal.h>
@@ -171,25 +170,13 @@ static int check_request(const request *ask)
 
 /* ---- model and data ---------------------------------------------------- */
 
-static int parse_size(int32_t *height, int32_t *width, const char *text)
-{
-    int end = 0;
-    if (sscanf(text, "%" SCNd32 "x%" SCNd32 "%n", height, width, &end) == 2 &&
-        text[end] == '\0' && *height >= 1 && *width >= 1)
-        return EXIT_OK;
-    return cli_usage("train",
-                     "--size is '%s', expected HEIGHTxWIDTH such as "
-                     "64x48",
-                     text);
-}
-
 static int make_model(training *t)
 {
     const request *ask = t->ask;
     nash_dataset_opts data = nash_dataset_opts_default();
     nash_net_opts net = nash_net_opts_default();
     if (ask->size) {
-        int result = parse_size(&data.height, &data.width, ask->size);
+        int result = cli_size(&data.height, &data.width, "train", ask->size);
         if (result != EXIT_OK)
             return result;
     }

@@ -278,29 +278,11 @@ int settings_complete(settings *s, const char *verb)
     return EXIT_OK;
 }
 
-/* "64x48" */
-static bool parse_size(int32_t *height, int32_t *width, const char *text)
-{
-    char *end;
-    long h = strtol(text, &end, 10);
-    if (end == text || *end != 'x')
-        return false;
-    text = end + 1;
-    long w = strtol(text, &end, 10);
-    *height = (int32_t)h;
-    *width = (int32_t)w;
-    return end != text && !*end && h >= 1 && h <= NASH_MAX_DIM && w >= 1 &&
-           w <= NASH_MAX_DIM;
-}
-
 int settings_size(int32_t *height, int32_t *width, const settings *s,
                   const char *verb)
 {
     *height = *width = 0;
-    if (!s->size || parse_size(height, width, s->size))
-        return EXIT_OK;
-    return cli_usage(
-        verb, "--size is '%s', expected HEIGHTxWIDTH such as 64x48", s->size);
+    return s->size ? cli_size(height, width, verb, s->size) : EXIT_OK;
 }
 
 /* ---- the record --------------------------------------------------------- */

@@ -1,26 +1,7 @@
 #!/bin/sh
 # nash search, resume and candidate from the outside: search_verbs.sh PROGRAM
-set -eu
-nash=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-
-fail()
-{
-    echo "search_verbs.sh: $*" >&2
-    exit 1
-}
-
-# expect STATUS WORDS COMMAND...: it ends with that status and says the words
-expect()
-{
-    wanted=$1 words=$2 status=0
-    shift 2
-    "$@" >out 2>&1 || status=$?
-    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
-    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
-}
+# shellcheck source=tests/verbs.sh
+. "${0%/*}/verbs.sh"
 
 same() { cmp "$1/best.onnx" "$2/best.onnx" || fail "$1 and $2 differ"; }
 

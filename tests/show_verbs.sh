@@ -1,36 +1,9 @@
 #!/bin/sh
 # nash show and report from the outside: show_verbs.sh PROGRAM
-set -eu
-nash=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
+# shellcheck source=tests/verbs.sh
+. "${0%/*}/verbs.sh"
 
-fail()
-{
-    echo "show_verbs.sh: $*" >&2
-    exit 1
-}
-
-# expect STATUS WORDS COMMAND...: it ends with that status and says the words
-expect()
-{
-    wanted=$1 words=$2 status=0
-    shift 2
-    "$@" >out 2>&1 || status=$?
-    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
-    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
-}
-
-# CIFAR-10's format: 20 images a file, class k painted in one grey
-mkdir data
-for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 \
-    test_batch; do
-    for i in 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9; do
-        printf "\\$(printf %03o "$i")"
-        printf '%3072s' '' | tr ' ' "\\$(printf %03o $((20 + 23 * i)))"
-    done >"data/$file.bin"
-done
+cifar "0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9"
 expect 0 'report' "$nash" search data -o run --preset smoke --steps 1 \
     --neighbours 3 --widths 4,6,8 --batch 16 --seed 3 --jobs 1 \
     --threads 1 --final-threads 1 --max-memory 1G

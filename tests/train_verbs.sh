@@ -1,36 +1,9 @@
 #!/bin/sh
 # nash train, eval and predict from the outside: train_verbs.sh PROGRAM
-set -eu
-nash=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
+# shellcheck source=tests/verbs.sh
+. "${0%/*}/verbs.sh"
 
-fail()
-{
-    echo "train_verbs.sh: $*" >&2
-    exit 1
-}
-
-# expect STATUS WORDS COMMAND...: it ends with that status and says the words
-expect()
-{
-    wanted=$1 words=$2 status=0
-    shift 2
-    "$@" >out 2>&1 || status=$?
-    [ "$status" = "$wanted" ] || fail "$* ended with $status: $(cat out)"
-    grep -qF -- "$words" out || fail "$* does not say '$words': $(cat out)"
-}
-
-# CIFAR-10's format: 12 images a file, class k painted in one grey
-mkdir data
-for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 \
-    test_batch; do
-    for i in 0 1 2 3 4 5 6 7 8 9 0 1; do
-        printf "\\$(printf %03o "$i")"
-        printf '%3072s' '' | tr ' ' "\\$(printf %03o $((20 + 23 * i)))"
-    done >"data/$file.bin"
-done
+cifar "0 1 2 3 4 5 6 7 8 9 0 1"
 start="start data --widths 4,6,8 --batch 16 --threads 1 --pad 0 --seed 3"
 
 expect 0 'val error' "$nash" train $start --epochs 12 -o a.onnx

@@ -13,7 +13,7 @@ echo "lint: layers"
 tools/check-layers.sh
 
 echo "lint: shellcheck"
-git ls-files '*.sh' '.ci/run' | xargs shellcheck -S warning
+git ls-files '*.sh' '.ci/run' | xargs shellcheck -x -S warning
 
 cmake --preset dev >/dev/null
 cmake --build --preset dev

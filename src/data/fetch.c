@@ -108,3 +108,15 @@ done:
     ni_free(f.work);
     return status;
 }
+
+nash_status ni_fetch_names(const char *dir, const char *name, const char *text)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL;
+    NEW_FROM(path, ni_path_join(dir, name));
+    if (!ni_is_file(path))
+        TRY(ni_file_write_atomic(path, text, strlen(text)));
+done:
+    ni_free(path);
+    return status;
+}

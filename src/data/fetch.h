@@ -51,4 +51,8 @@ nash_status ni_fetch_is_right(bool *right, const char *path, const char *md5);
  * @return NASH_OK, NASH_EFORMAT (another sum), NASH_EIO or NASH_ENOMEM */
 nash_status ni_fetch_place(const char *to, const char *from, const char *md5);
 
+/** Write a file of class names, unless it is there.
+ * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
+nash_status ni_fetch_names(const char *dir, const char *name, const char *text);
+
 #endif

