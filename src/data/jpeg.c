@@ -30,6 +30,7 @@ static nash_status read_header(header *out, tjhandle handle,
                                const char *path)
 {
     nash_status status = NASH_OK;
+    *out = (header){0}; /* a file that ends early leaves it as it is */
     int code =
         tjDecompressHeader3(handle, bytes, (unsigned long)size_bytes, &out->w,
                             &out->h, &out->subsampling, &out->colours);
