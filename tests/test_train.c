@@ -396,6 +396,8 @@ static void options_out_of_range_are_named(void **state)
     REFUSED(augment.cutout, NASH_MAX_DIM + 1);
     REFUSED(threads, 0);
     REFUSED(snapshots, -1);
+    REFUSED(stop_epoch, -1);
+    REFUSED(stop_epoch, 11);
 #undef REFUSED
 }
 

@@ -433,9 +433,8 @@ static nash_images some_images(void)
                          .labels = labels_of_images};
 }
 
-static void the_feed_gives_the_named_batches_at_any_pace(void **state)
+static void check_feed(int32_t first)
 {
-    (void)state;
     enum { BATCH = 8 };
     nash_images images = some_images();
     nash_train_opts opts = nash_train_opts_default();
@@ -444,10 +443,10 @@ static void the_feed_gives_the_named_batches_at_any_pace(void **state)
     ni_feed *feed;
     opts.epochs = 3;
     opts.step = 4;
-    assert_int_equal(
-        ni_feed_open(&feed, &images, everything, IMAGES, BATCH, &mean, &opts),
-        NASH_OK);
-    for (int32_t i = 0; i < 9; i++) {
+    const ni_feed_plan plan = {everything, IMAGES, BATCH, first, 9};
+    assert_int_equal(ni_feed_open(&feed, &images, &plan, &mean, &opts),
+                     NASH_OK);
+    for (int32_t i = first; i < 9; i++) {
         nash_batch_key key = {.step = 4, .epoch = (uint32_t)(i / 3)};
         int32_t n = i % 3 < 2 ? BATCH : 5;
         nash_batch_order(order, everything, IMAGES, &key);
@@ -464,6 +463,19 @@ static void the_feed_gives_the_named_batches_at_any_pace(void **state)
     ni_feed_close(feed);
 }
 
+static void the_feed_gives_the_named_batches_at_any_pace(void **state)
+{
+    (void)state;
+    check_feed(0);
+}
+
+static void a_feed_can_begin_anywhere(void **state)
+{
+    (void)state;
+    for (int32_t first = 1; first <= 9; first++)
+        check_feed(first);
+}
+
 static void a_feed_can_be_closed_at_any_moment(void **state)
 {
     (void)state;
@@ -473,9 +485,9 @@ static void a_feed_can_be_closed_at_any_moment(void **state)
     int64_t blocks = ni_memory_live_blocks();
     for (int taken = 0; taken < 5; taken++) {
         ni_feed *feed;
-        assert_int_equal(
-            ni_feed_open(&feed, &images, everything, IMAGES, 4, &mean, &opts),
-            NASH_OK);
+        const ni_feed_plan plan = {everything, IMAGES, 4, 0, 1000};
+        assert_int_equal(ni_feed_open(&feed, &images, &plan, &mean, &opts),
+                         NASH_OK);
         for (int i = 0; i < taken; i++)
             assert_int_equal(ni_feed_next(feed)->n, 4);
         ni_feed_close(feed);
@@ -502,6 +514,7 @@ int main(void)
         cmocka_unit_test(scores_are_those_done_by_hand),
         cmocka_unit_test(absent_classes_and_nans_are_told),
         cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),
+        cmocka_unit_test(a_feed_can_begin_anywhere),
         cmocka_unit_test(a_feed_can_be_closed_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,9 @@ typedef enum nash_schedule {
 } nash_schedule;
 
 typedef struct nash_train_opts {
-    int32_t epochs; /* >= 0 */
+    int32_t epochs;     /* >= 0: what the schedule is for */
+    int32_t stop_epoch; /* train only to the end of that many of them, judge
+                           there, and keep the state to go on from; 0: all */
     int32_t batch;  /* at most the number of images is used */
     nash_schedule schedule;
     double lr_start, lr_end;
@@ -91,7 +93,28 @@ typedef struct nash_train_hooks {
     /* a snapshot: the model at the end of cycle i (0-based), called before the
      * epoch's hook; borrowed. May be NULL. */
     nash_status (*snapshot)(void *ctx, int32_t i, const nash_model *m);
+    /* the training goes on from its state, after so many seconds in earlier
+     * processes; called first, then `epoch` for every epoch that is finished.
+     * May be NULL. */
+    nash_status (*resumed)(void *ctx, double seconds);
+    /* File of the training's state, and the seconds between two of them, 0:
+     * only where stop_epoch cuts the training short. NULL: none is kept. */
+    const char *state_path;
+    double state_seconds;
 } nash_train_hooks;
+
+/*
+ * A training's state is all that decides what is left of it: tensors,
+ * velocities, the place in the schedule, the sums of the epoch under way and
+ * the epochs that are finished. It is a safetensors file with a checksum,
+ * replaced atomically; the one before it is kept as PATH.old. A training that
+ * finds the state of the very same training (model, images, options but
+ * stop_epoch and max_bytes, engine) at state_path goes on from it, and gives
+ * the bits of an uninterrupted one. A state that is torn, damaged or of
+ * another training is named in the log and removed, and the one before it
+ * used, or the training starts anew. If one cannot be written, a warning is
+ * logged and training goes on, but for that of stop_epoch, which has to be.
+ */
 
 /** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1. The
  * last step of a cycle has lr_end exactly. */
@@ -119,16 +142,18 @@ NASH_API nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
  * Train a model in place. A loss or weight that is not finite ends it with
  * NASH_EDIVERGED: a result, not a defect.
  *
- * @param m      trained; what it holds after a failure is unspecified
+ * @param m      trained; what it holds after a failure is unspecified. To go
+ *               on from a state, give the model that the training began with
  * @param index  [n] image numbers to train on; borrowed
  * @param val    [n_val] images of the same set to judge every cycle's end and
- *               the last epoch on; NULL: none
+ *               the last epoch trained on; NULL: none
  * @param opts   borrowed
  * @param hooks  may be NULL; called from this thread
  * @return NASH_OK, NASH_EINVAL (an option, an index), NASH_ESHAPE (model and
  *         images), NASH_ELIMIT (max_bytes), NASH_EDIVERGED, NASH_ENOMEM,
- *         NASH_EUNSUPPORTED (bf16 on a chip without), NASH_EENGINE, or what a
- *         hook returned
+ *         NASH_EUNSUPPORTED (bf16 on a chip without), NASH_EENGINE, NASH_EIO (a
+ *         state that cannot be read, or that of stop_epoch not written), or
+ *         what a hook returned
  */
 NASH_API nash_status nash_train(nash_model *m, const nash_images *images,
                                 const int32_t *index, int32_t n,

@@ -60,18 +60,24 @@ done:
     return status;
 }
 
-static nash_status drain(int fd, const char *data, size_t size_bytes,
-                         const char *path)
+static nash_status drain(int fd, const ni_part *part, const char *path)
 {
-    while (size_bytes > 0) {
-        ssize_t n = write(fd, data, size_bytes);
+    const char *data = part->data;
+    size_t left = part->size_bytes;
+    while (left > 0) {
+        ssize_t n = write(fd, data, left);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return ni_fail_errno(NASH_EIO, "%s cannot be written", path);
         data += n;
-        size_bytes -= (size_t)n;
+        left -= (size_t)n;
     }
+    return NASH_OK;
+}
+
+static nash_status put_on_disk(int fd, const char *path)
+{
     if (fsync(fd) != 0 && errno != EINVAL)
         return ni_fail_errno(NASH_EIO, "%s cannot be written", path);
     return NASH_OK;
@@ -86,8 +92,18 @@ static void sync_directory_of(char *path)
     }
 }
 
-nash_status ni_file_write_atomic(const char *path, const void *data,
-                                 size_t size_bytes)
+/* The new file takes its place, the old one another or none. */
+static nash_status put_in_place(const char *fresh, const char *path,
+                                const char *keep)
+{
+    if ((keep && rename(path, keep) != 0 && errno != ENOENT) ||
+        rename(fresh, path) != 0)
+        return ni_fail_errno(NASH_EIO, "%s cannot be replaced", path);
+    return NASH_OK;
+}
+
+nash_status ni_file_replace(const char *path, const char *keep,
+                            const ni_part *parts, int32_t n)
 {
     nash_status status = NASH_OK;
     int fd = -1;
@@ -100,11 +116,10 @@ nash_status ni_file_write_atomic(const char *path, const void *data,
         goto done;
     }
     made = true;
-    TRY(drain(fd, data, size_bytes, path));
-    if (rename(temporary, path) != 0) {
-        status = ni_fail_errno(NASH_EIO, "%s cannot be replaced", path);
-        goto done;
-    }
+    for (int32_t i = 0; i < n; i++)
+        TRY(drain(fd, &parts[i], path));
+    TRY(put_on_disk(fd, path));
+    TRY(put_in_place(temporary, path, keep));
     made = false;
     sync_directory_of(temporary);
 done:
@@ -114,6 +129,13 @@ done:
         unlink(temporary);
     ni_free(temporary);
     return status;
+}
+
+nash_status ni_file_write_atomic(const char *path, const void *data,
+                                 size_t size_bytes)
+{
+    const ni_part part = {data, size_bytes};
+    return ni_file_replace(path, NULL, &part, 1);
 }
 
 nash_status ni_make_directories(const char *path)

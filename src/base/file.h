@@ -27,6 +27,21 @@ nash_status ni_file_read(char **data, size_t *size_bytes, const char *path,
 nash_status ni_file_write_atomic(const char *path, const void *data,
                                  size_t size_bytes);
 
+/* A piece of a file to write. */
+typedef struct ni_part {
+    const void *data;
+    size_t size_bytes;
+} ni_part;
+
+/**
+ * As ni_file_write_atomic(), from pieces.
+ *
+ * @param keep  the old file is renamed to this when the new one is on disk;
+ *              NULL: it is replaced. A crash in between leaves no @p path
+ */
+nash_status ni_file_replace(const char *path, const char *keep,
+                            const ni_part *parts, int32_t n);
+
 /** Make a directory and its missing parents. NASH_OK if it exists already. */
 nash_status ni_make_directories(const char *path);
 

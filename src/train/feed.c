@@ -18,7 +18,7 @@ struct ni_feed {
     const nash_images *images;
     const int32_t *index;
     int32_t n, batch;
-    int64_t per_epoch, total; /* batches */
+    int64_t per_epoch, first, end; /* batches */
     nash_augment augment;
     nash_batch_key key; /* the thread's */
     float *mean;        /* owned, [C] */
@@ -42,7 +42,7 @@ static int32_t batch_size(const ni_feed *feed, int64_t at)
 static void make(ni_feed *feed, int64_t step)
 {
     int64_t at = step % feed->per_epoch;
-    if (at == 0) {
+    if (at == 0 || step == feed->first) {
         feed->key.epoch = (uint32_t)(step / feed->per_epoch);
         nash_batch_order(feed->order, feed->index, feed->n, &feed->key);
     }
@@ -68,7 +68,8 @@ static bool may_make(ni_feed *feed, int64_t step)
 static void *work(void *ctx)
 {
     ni_feed *feed = ctx;
-    for (int64_t step = 0; step < feed->total && may_make(feed, step); step++) {
+    for (int64_t step = feed->first; step < feed->end && may_make(feed, step);
+         step++) {
         make(feed, step);
         pthread_mutex_lock(&feed->mutex);
         feed->made = step + 1;
@@ -94,8 +95,8 @@ static nash_status start(ni_feed *feed)
 }
 
 nash_status ni_feed_open(ni_feed **out, const nash_images *images,
-                         const int32_t *index, int32_t n, int32_t batch,
-                         const float *mean, const nash_train_opts *opts)
+                         const ni_feed_plan *plan, const float *mean,
+                         const nash_train_opts *opts)
 {
     nash_status status = NASH_OK;
     ni_feed *feed = NULL;
@@ -103,19 +104,21 @@ nash_status ni_feed_open(ni_feed **out, const nash_images *images,
     pthread_mutex_init(&feed->mutex, NULL);
     pthread_cond_init(&feed->changed, NULL);
     feed->images = images;
-    feed->index = index;
-    feed->n = n;
-    feed->batch = batch;
-    feed->per_epoch = nash_steps_per_epoch(n, batch);
-    feed->total = feed->per_epoch * opts->epochs;
+    feed->index = plan->index;
+    feed->n = plan->n;
+    feed->batch = plan->batch;
+    feed->per_epoch = nash_steps_per_epoch(plan->n, plan->batch);
+    feed->first = feed->made = feed->taken = plan->first;
+    feed->end = plan->end;
     feed->augment = opts->augment;
     feed->key = (nash_batch_key){.seed = opts->seed, .step = opts->step};
     NEW_ARRAY(feed->mean, images->shape.c);
     memcpy(feed->mean, mean, (size_t)images->shape.c * sizeof *mean);
-    NEW_ARRAY(feed->order, n);
+    NEW_ARRAY(feed->order, plan->n);
     for (int i = 0; i < SLOTS; i++) {
-        NEW_ARRAY(feed->slots[i].pixels, batch * pixels_of(images->shape));
-        NEW_ARRAY(feed->slots[i].labels, batch);
+        NEW_ARRAY(feed->slots[i].pixels,
+                  plan->batch * pixels_of(images->shape));
+        NEW_ARRAY(feed->slots[i].labels, plan->batch);
     }
     TRY(start(feed));
     *out = feed;
@@ -150,7 +153,7 @@ void ni_feed_close(ni_feed *feed)
 const ni_batch *ni_feed_next(ni_feed *feed)
 {
     pthread_mutex_lock(&feed->mutex);
-    assert(feed->taken < feed->total);
+    assert(feed->taken < feed->end);
     int64_t step = feed->taken++; /* frees the slot of the one before */
     pthread_cond_signal(&feed->changed);
     while (feed->made <= step)

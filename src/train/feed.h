@@ -17,25 +17,31 @@ typedef struct ni_batch {
     int32_t *labels; /* [n] */
 } ni_batch;
 
+/* Which batches. */
+typedef struct ni_feed_plan {
+    const int32_t *index; /* [n] images of an epoch; borrowed until the feed is
+                             closed */
+    int32_t n, batch;     /* images per batch, 1 .. n */
+    int64_t first, end;   /* counted over all epochs: first .. end - 1 */
+} ni_feed_plan;
+
 /**
  * Start preparing batches.
  *
  * @param images  borrowed until the feed is closed
- * @param index   [n] images of an epoch; borrowed likewise
- * @param batch   images per batch, 1 .. n
+ * @param plan    copied
  * @param mean    [C] value of padding; copied
- * @param opts    epochs, seed, step, augment; copied
+ * @param opts    seed, step, augment; copied
  * @return NASH_OK, or NASH_ENOMEM (also when no thread can be had)
  */
 nash_status ni_feed_open(ni_feed **out, const nash_images *images,
-                         const int32_t *index, int32_t n, int32_t batch,
-                         const float *mean, const nash_train_opts *opts);
+                         const ni_feed_plan *plan, const float *mean,
+                         const nash_train_opts *opts);
 
 /** Stop, wherever it is; NULL is fine. */
 void ni_feed_close(ni_feed *feed);
 
-/** The next batch, valid until the next call; at most steps_per_epoch * epochs
- * of them. */
+/** The next batch, valid until the next call; at most as many as planned. */
 const ni_batch *ni_feed_next(ni_feed *feed);
 
 /** Bytes that a feed holds. */

@@ -84,6 +84,10 @@ nash_status ni_train_opts_check(const nash_train_opts *opts)
             opts->augment.pad, opts->augment.cutout, (int)NASH_MAX_DIM);
     TRY(check_whole("threads", opts->threads, 1));
     TRY(check_whole("snapshots", opts->snapshots, 0));
+    TRY(check_whole("stop_epoch", opts->stop_epoch, 0));
+    REQUIRE(opts->stop_epoch <= opts->epochs, NASH_EINVAL,
+            "stop_epoch is %d, expected at most the %d epochs",
+            opts->stop_epoch, opts->epochs);
 done:
     return status;
 }

@@ -119,6 +119,14 @@ void ni_sgd_free(ni_sgd *sgd)
     ni_free(sgd);
 }
 
+float *ni_sgd_velocity(const ni_sgd *sgd, int32_t id, int32_t slot)
+{
+    for (int32_t i = 0; i < sgd->n; i++)
+        if (sgd->tensors[i].id == id && sgd->tensors[i].slot == slot)
+            return sgd->tensors[i].velocity;
+    return NULL;
+}
+
 size_t ni_sgd_bytes(const nash_graph *g)
 {
     return (size_t)nash_graph_params(g) * sizeof(float);

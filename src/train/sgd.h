@@ -23,6 +23,10 @@ nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
                           const nash_train_opts *opts);
 void ni_sgd_free(ni_sgd *sgd);
 
+/** A tensor's velocities, shaped like it; NULL where nothing is trained.
+ * Borrowed, to save and restore. */
+float *ni_sgd_velocity(const ni_sgd *sgd, int32_t id, int32_t slot);
+
 /** Bytes of velocities that an architecture needs. */
 size_t ni_sgd_bytes(const nash_graph *g);
 

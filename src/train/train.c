@@ -3,8 +3,11 @@
  * nothing is allocated after it; a step is forward, loss, backward, update, on
  * a batch that was prepared while the step before was computed. A partial last
  * batch has a plan of its own size, so that no image is left out and none
- * counts twice. Refuses what options.c and predict.c refuse.
+ * counts twice. Where a state is kept, it is written between two steps, so that
+ * going on from it is going on in the loop. Refuses what options.c and
+ * predict.c refuse.
  */
+#include "checkpoint.h"
 #include "feed.h"
 #include "loss.h"
 #include "options.h"
@@ -13,6 +16,7 @@
 #include "sgd.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -24,14 +28,18 @@ typedef struct trainer {
     const nash_train_opts *opts;
     nash_train_hooks hooks;
     int32_t batch, rest;
+    int32_t stop;      /* epochs to train */
     int64_t per_epoch; /* steps */
-    nash_plan *plan;   /* for full batches */
+    ni_progress at;
+    uint64_t identity;   /* where a state is kept */
+    double began, saved; /* when this process did */
+    nash_plan *plan;     /* for full batches */
     nash_plan *rest_plan;
     ni_sgd *sgd;
     ni_feed *feed;
     float *mean; /* [C], of padding */
 
-    ni_views val;
+    ni_views train, val;
     ni_predictor *judge;  /* NULL: nothing to judge on */
     float *probabilities; /* [n_val,K] */
     int32_t *val_labels;  /* [n_val] */
@@ -123,8 +131,21 @@ static nash_status open_plans(trainer *t)
     plan.batch = t->rest;
     if (t->rest > 0)
         TRY(nash_plan_create(&t->rest_plan, t->model, &plan));
-    TRY(ni_sgd_create(&t->sgd, t->model, t->opts));
     TRY(open_judge(t));
+done:
+    return status;
+}
+
+static nash_status open_feed(trainer *t)
+{
+    nash_status status = NASH_OK;
+    const ni_feed_plan plan = {.index = t->train.index,
+                               .n = t->train.n,
+                               .batch = t->batch,
+                               .first = t->at.epoch * t->per_epoch + t->at.step,
+                               .end = t->stop * t->per_epoch};
+    TRY(padding_mean(&t->mean, t->model, t->images, plan.index, plan.n));
+    TRY(ni_feed_open(&t->feed, t->images, &plan, t->mean, t->opts));
 done:
     return status;
 }
@@ -139,13 +160,77 @@ static void close_trainer(trainer *t)
     ni_free(t->val_labels);
     ni_free(t->probabilities);
     ni_free(t->mean);
+    ni_free(t->at.rows);
 }
 
-static nash_status step(trainer *t, nash_epoch *epoch, int64_t at)
+/* ---- the state ---------------------------------------------------------- */
+
+static ni_checkpoint checkpoint_of(trainer *t)
+{
+    const ni_checkpoint c = {.path = t->hooks.state_path,
+                             .identity = t->identity,
+                             .model = t->model,
+                             .sgd = t->sgd,
+                             .progress = &t->at,
+                             .epochs = t->opts->epochs,
+                             .stop_epoch = t->stop,
+                             .per_epoch = t->per_epoch};
+    return c;
+}
+
+static nash_status go_on(trainer *t)
+{
+    nash_status status = NASH_OK;
+    bool found = false;
+    if (!t->hooks.state_path)
+        return NASH_OK;
+    t->identity = ni_training_identity(t->model, &t->train, &t->val, t->opts);
+    const ni_checkpoint c = checkpoint_of(t);
+    TRY(ni_checkpoint_load(&found, &c));
+    if (!found)
+        goto done;
+    ni_log(NASH_LOG_INFO, "going on after epoch %d and %lld of %lld steps",
+           t->at.epoch, (long long)t->at.step, (long long)t->per_epoch);
+    if (t->hooks.resumed)
+        TRY(t->hooks.resumed(t->hooks.ctx, t->at.seconds));
+    for (int32_t i = 0; i < t->at.epoch && t->hooks.epoch; i++)
+        TRY(t->hooks.epoch(t->hooks.ctx, &t->at.rows[i]));
+done:
+    return status;
+}
+
+static nash_status save(trainer *t, double now)
+{
+    const ni_checkpoint c = checkpoint_of(t);
+    const double earlier = t->at.seconds;
+    t->at.seconds += now - t->began;
+    nash_status status = ni_checkpoint_save(&c);
+    t->at.seconds = earlier;
+    t->saved = ni_clock_seconds();
+    return status;
+}
+
+/* Save the state if it is time to. @param began  when the epoch would have,
+ * had it not been interrupted */
+static void save_in_time(trainer *t, double began)
+{
+    double now = ni_clock_seconds();
+    if (!t->hooks.state_path || t->hooks.state_seconds <= 0.0 ||
+        now - t->saved < t->hooks.state_seconds)
+        return;
+    t->at.now.seconds = now - began;
+    if (save(t, now) != NASH_OK)
+        ni_log(NASH_LOG_WARNING, "no checkpoint: %s", nash_error_message());
+}
+
+/* ---- the loop ----------------------------------------------------------- */
+
+static nash_status step(trainer *t)
 {
     nash_status status = NASH_OK;
     const ni_batch *batch = ni_feed_next(t->feed);
     const nash_images *images = t->images;
+    nash_epoch *epoch = &t->at.now;
     nash_plan *plan = batch->n == t->batch ? t->plan : t->rest_plan;
     size_t values = (size_t)batch->n * (size_t)images->shape.c *
                     (size_t)images->shape.h * (size_t)images->shape.w;
@@ -154,33 +239,35 @@ static nash_status step(trainer *t, nash_epoch *epoch, int64_t at)
     ni_loss loss = ni_softmax_loss(
         nash_plan_d_logits(plan), nash_plan_logits(plan), batch->labels,
         batch->n, images->classes, t->opts->label_smoothing);
-    epoch->lr = nash_learning_rate(t->opts, epoch->epoch * t->per_epoch + at,
-                                   t->per_epoch);
+    epoch->lr = nash_learning_rate(
+        t->opts, epoch->epoch * t->per_epoch + t->at.step, t->per_epoch);
     REQUIRE(isfinite(loss.sum), NASH_EDIVERGED,
             "the loss is not finite in epoch %d of %d, step %lld of %lld, at "
             "learning rate %g",
-            epoch->epoch + 1, t->opts->epochs, (long long)at + 1,
+            epoch->epoch + 1, t->opts->epochs, (long long)t->at.step + 1,
             (long long)t->per_epoch, epoch->lr);
     epoch->train_loss += loss.sum;
     epoch->train_error += loss.wrong;
     t->trained += batch->n;
     TRY(nash_plan_backward(plan));
     ni_sgd_step(t->sgd, plan, epoch->lr);
+    t->at.step++;
 done:
     return status;
 }
 
 /* Tell the progress if a second has passed. */
-static nash_status tell(trainer *t, int64_t steps_done)
+static nash_status tell(trainer *t)
 {
     double now = ni_clock_seconds();
     if (!t->hooks.progress || now - t->reported < 1.0)
         return NASH_OK;
     double rate = (double)t->trained / (now - t->reported);
-    double all = (double)t->per_epoch * t->opts->epochs;
+    double all = (double)t->per_epoch * t->stop;
+    double done = (double)(t->at.epoch * t->per_epoch + t->at.step);
     t->reported = now;
     t->trained = 0;
-    return t->hooks.progress(t->hooks.ctx, (double)steps_done / all, rate);
+    return t->hooks.progress(t->hooks.ctx, done / all, rate);
 }
 
 static nash_status judge(trainer *t, nash_epoch *epoch)
@@ -204,41 +291,61 @@ done:
 static nash_status end_cycle(trainer *t, nash_epoch *epoch)
 {
     nash_status status = NASH_OK;
+    bool ends = ni_cycle_ends(t->opts, epoch->epoch);
     int32_t number = ni_cycle_at(t->opts, epoch->epoch).number;
     int32_t last = ni_cycle_at(t->opts, t->opts->epochs - 1).number;
-    if (t->judge)
+    if (t->judge && (ends || epoch->epoch == t->stop - 1))
         TRY(judge(t, epoch));
-    if (t->hooks.snapshot && last - number < t->opts->snapshots)
+    if (t->hooks.snapshot && ends && last - number < t->opts->snapshots)
         TRY(t->hooks.snapshot(t->hooks.ctx, number, t->model));
 done:
     return status;
 }
 
-static nash_status train_epoch(trainer *t, int32_t number)
+static nash_epoch unmeasured(int32_t number)
 {
-    nash_status status = NASH_OK;
-    nash_epoch epoch = {.epoch = number,
+    return (nash_epoch){.epoch = number,
                         .val_loss = (double)NAN,
                         .val_error = (double)NAN,
                         .val_balanced_error = (double)NAN};
-    double start = ni_clock_seconds();
-    for (int64_t at = 0; at < t->per_epoch; at++) {
-        TRY(step(t, &epoch, at));
-        TRY(tell(t, number * t->per_epoch + at + 1));
+}
+
+static nash_status train_epoch(trainer *t)
+{
+    nash_status status = NASH_OK;
+    nash_epoch *epoch = &t->at.now;
+    double began = ni_clock_seconds() - epoch->seconds;
+    while (t->at.step < t->per_epoch) {
+        TRY(step(t));
+        TRY(tell(t));
+        save_in_time(t, began);
     }
     REQUIRE(nash_model_is_finite(t->model), NASH_EDIVERGED,
             "a weight is not finite after epoch %d of %d, at learning rate %g",
-            number + 1, t->opts->epochs, epoch.lr);
+            epoch->epoch + 1, t->opts->epochs, epoch->lr);
     int64_t images = t->per_epoch * t->batch;
     if (t->rest > 0)
         images += t->rest - t->batch;
-    epoch.train_loss /= (double)images;
-    epoch.train_error /= (double)images;
-    if (ni_cycle_ends(t->opts, number))
-        TRY(end_cycle(t, &epoch));
-    epoch.seconds = ni_clock_seconds() - start;
+    epoch->train_loss /= (double)images;
+    epoch->train_error /= (double)images;
+    TRY(end_cycle(t, epoch));
+    epoch->seconds = ni_clock_seconds() - began;
+    const nash_epoch finished = t->at.rows[t->at.epoch++] = *epoch;
+    t->at.step = 0;
+    t->at.now = unmeasured(t->at.epoch);
     if (t->hooks.epoch)
-        TRY(t->hooks.epoch(t->hooks.ctx, &epoch));
+        TRY(t->hooks.epoch(t->hooks.ctx, &finished));
+done:
+    return status;
+}
+
+static nash_status train_epochs(trainer *t)
+{
+    nash_status status = NASH_OK;
+    while (t->at.epoch < t->stop)
+        TRY(train_epoch(t));
+    if (t->hooks.state_path && t->stop < t->opts->epochs)
+        TRY(save(t, ni_clock_seconds()));
 done:
     return status;
 }
@@ -252,21 +359,25 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     trainer t = {.model = m,
                  .images = images,
                  .opts = opts,
+                 .stop = opts->stop_epoch ? opts->stop_epoch : opts->epochs,
+                 .at = {.now = unmeasured(0)},
+                 .train = {.images = images, .index = index, .n = n},
                  .val = {.images = images, .index = val, .n = val ? n_val : 0}};
     if (hooks)
         t.hooks = *hooks;
+    t.began = t.saved = t.reported = ni_clock_seconds();
     TRY(ni_train_opts_check(opts));
     TRY(check_images(m, images, index, n));
     TRY(ni_check_index(images, val, t.val.n));
     TRY(check_bytes(m, opts, n));
     ni_train_batches(&t.batch, &t.rest, opts, n);
     t.per_epoch = nash_steps_per_epoch(n, opts->batch);
+    NEW_ARRAY(t.at.rows, opts->epochs);
+    TRY(ni_sgd_create(&t.sgd, m, opts));
+    TRY(go_on(&t));
     TRY(open_plans(&t));
-    TRY(padding_mean(&t.mean, m, images, index, n));
-    TRY(ni_feed_open(&t.feed, images, index, n, t.batch, t.mean, opts));
-    t.reported = ni_clock_seconds();
-    for (int32_t epoch = 0; epoch < opts->epochs; epoch++)
-        TRY(train_epoch(&t, epoch));
+    TRY(open_feed(&t));
+    TRY(train_epochs(&t));
 done:
     close_trainer(&t);
     return status;
