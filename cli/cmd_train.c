@@ -26,7 +26,7 @@ typedef struct request {
     const char *model, *data, *output, *size;
     bool reinit, json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
-    bool identity_init;
+    bool identity_init, whiten;
     double val_share;
     nash_train_opts train;
 } request;
@@ -81,6 +81,8 @@ static void own_options(arg_option *to, request *ask)
          .fallback = "the images' own"},
         {"identity-init", ARG_YESNO, &ask->identity_init,
          "the first filters of a new network pass their channel on"},
+        {"whiten", ARG_YESNO, &ask->whiten,
+         "a new network begins with a layer that whitens small patches"},
         {"widths", ARG_INTS, ask->widths, "channels of 'start'",
          .most = NASH_MAX_STAGES, .given = &ask->widths_given},
         {"precision", ARG_CHOICE, &t->precision,
@@ -182,6 +184,7 @@ static int make_model(training *t)
     }
     net.seed = ask->train.seed;
     net.identity = ask->identity_init;
+    net.whiten = ask->whiten;
     memcpy(net.widths, ask->widths, sizeof net.widths);
     if (nash_dataset_open(&t->data, ask->data, &data) != NASH_OK ||
         nash_net_for_data(&t->model, ask->model, t->data, &net) != NASH_OK)

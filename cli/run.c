@@ -103,6 +103,7 @@ static int make_start(run *r)
     net.seed = s->search.seed;
     net.bn_momentum = (float)s->bn_momentum;
     net.identity = s->identity_init;
+    net.whiten = s->whiten;
     memcpy(net.widths, s->widths, sizeof net.widths);
     int result = settings_size(&data.height, &data.width, s, "search");
     if (result != EXIT_OK)

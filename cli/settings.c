@@ -45,6 +45,7 @@ static const struct preset_row {
     {"pad",              {"4",              "4",             "2",         "2"}},
     {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
     {"identity-init",    {"yes",            "no",            "no",        "yes"}},
+    {"whiten",           {"yes",            "no",            "no",        "yes"}},
     {"widths",           {"32,64,128,256",  "64,128,256",    "8,8,16",    "32,64,128,256"}},
 };
 /* clang-format on */
@@ -183,6 +184,8 @@ static int put_start(arg_option *to, int at, settings *s)
          .most = NASH_MAX_STAGES},
         {"identity-init", ARG_YESNO, &s->identity_init,
          "its first filters pass their channel on"},
+        {"whiten", ARG_YESNO, &s->whiten,
+         "it begins with a layer that whitens small patches of the images"},
         {"bn-momentum", ARG_REAL, &s->bn_momentum,
          "share that running statistics keep per step", 0, 0.9999},
         {"size", ARG_TEXT, &s->size,

@@ -17,7 +17,7 @@ typedef struct settings {
     nash_search_opts search; /* its train options are those of children */
     int preset;              /* position in settings_presets */
     int32_t widths[NASH_MAX_STAGES];
-    bool identity_init;
+    bool identity_init, whiten;
     double bn_momentum;
     double final_lr_start; /* 0: as for children */
     int32_t final_threads; /* 0: all processors */

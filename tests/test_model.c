@@ -420,6 +420,34 @@ static void every_image_size_gets_a_network(void **state)
     }
 }
 
+static void a_whitening_layer_comes_first_and_strides_large_images(void **state)
+{
+    static const float filters[4 * 4] = {1, 2, 3, 4, -5};
+    (void)state;
+    nash_net_opts opts = small_opts();
+    opts.whitening = filters;
+    opts.whitening_kernel = 2;
+    for (int large = 0; large < 2; large++) {
+        nash_model *m;
+        opts.input = (nash_shape){1, large ? 100 : 20, large ? 100 : 20};
+        assert_int_equal(nash_net_start(&m, &opts), NASH_OK);
+        const nash_node *conv = nash_graph_node(nash_model_graph(m), 2);
+        const nash_tensor *weight = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+        assert_int_equal(conv->op, NASH_OP_CONV);
+        assert_int_equal(conv->shape.c, 8);
+        assert_int_equal(conv->shape.h, large ? 50 : 19);
+        for (int i = 0; i < 16; i++) {
+            assert_true(weight->data[i] == filters[i]);
+            assert_true(weight->data[16 + i] == -filters[i]);
+        }
+        nash_model_free(m);
+    }
+    opts.input = (nash_shape){1, 20, 1};
+    nash_model *m;
+    assert_int_equal(nash_net_start(&m, &opts), NASH_EINVAL);
+    assert_says("kernel is 2");
+}
+
 static void impossible_networks_are_refused(void **state)
 {
     (void)state;
@@ -537,6 +565,8 @@ int main(void)
         cmocka_unit_test(swapped_models_exchange_everything),
         cmocka_unit_test(the_networks_have_their_published_sizes),
         cmocka_unit_test(every_image_size_gets_a_network),
+        cmocka_unit_test(
+            a_whitening_layer_comes_first_and_strides_large_images),
         cmocka_unit_test(impossible_networks_are_refused),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
         cmocka_unit_test(a_failed_metadata_change_changes_nothing),

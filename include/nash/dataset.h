@@ -108,6 +108,22 @@ NASH_API void nash_images_moments(const nash_images *images,
                                   float *std);
 
 /**
+ * Filters that whiten: applied to the images' k x k patches, pixels normalised
+ * by mean and std, they give values that are uncorrelated and of about
+ * variance 1. They are the eigenvectors of the patches' covariance, each
+ * divided by its standard deviation, by falling variance.
+ *
+ * @param filters    receives [d, C, k, k], d = C * k * k
+ * @param mean, std  [C], as nash_images_moments() gives them
+ * @param kernel     k, 1 to 7 and at most the images' smaller side
+ * @return NASH_OK, NASH_EINVAL (kernel, no image) or NASH_ENOMEM
+ */
+NASH_API nash_status nash_images_whitening(float *filters,
+                                           const nash_images *images,
+                                           const float *mean, const float *std,
+                                           int32_t kernel);
+
+/**
  * Split 0..n-1 in two, stratified by label, keyed by the seed: every class
  * gives its share, rounded so that the sum is exact.
  *

@@ -133,6 +133,13 @@ typedef struct nash_net_opts {
     float bn_momentum;               /* share kept per step, e.g. 0.9 */
     uint64_t seed;                   /* of the weights */
     bool identity;                   /* weights by nash_model_init_identity() */
+    bool whiten;                     /* for nash_net_for_data(): it provides
+                                        the first layer below */
+    /* A first layer before all others, NULL for none: a convolution with these
+     * filters and their negatives, and a ReLU. [d, C, k, k], d = C * k * k, as
+     * nash_images_whitening() gives them; borrowed. */
+    const float *whitening;
+    int32_t whitening_kernel; /* k */
 } nash_net_opts;
 
 /** 3x32x32 and ten classes, widths 64, 128, 256, mean 0 and std 1. */

@@ -26,7 +26,7 @@ typedef struct nash_train_opts {
     int32_t epochs;     /* >= 0: what the schedule is for */
     int32_t stop_epoch; /* train only to the end of that many of them, judge
                            there, and keep the state to go on from; 0: all */
-    int32_t batch;  /* at most the number of images is used */
+    int32_t batch;      /* at most the number of images is used */
     nash_schedule schedule;
     double lr_start, lr_end;
     int32_t cycle;        /* epochs of the first cycle, T0; 0: all epochs */
@@ -206,7 +206,8 @@ NASH_API void nash_score_of(nash_score *out, double *class_error,
  * nash_describe_data().
  *
  * @param name  "start", "vgg" or "resnet9"
- * @param opts  widths, bn_momentum and seed are used; NULL: the defaults
+ * @param opts  input, classes, mean, std and whitening are ignored; NULL: the
+ *              defaults
  * @return NASH_OK, NASH_EINVAL (another name, a size), NASH_ENOMEM, or as
  *         nash_dataset_images()
  */

@@ -110,6 +110,30 @@ done:
     return status;
 }
 
+/* The stride by which a layer brings large images down. */
+static int32_t reducing_stride(const chain *c)
+{
+    return smaller_side(c) > LARGE_PIXELS ? 2 : 1;
+}
+
+/* The whitening layer. Its filters follow when there are weights. */
+static nash_status whiten(chain *c, const nash_net_opts *opts)
+{
+    nash_status status = NASH_OK;
+    int32_t k = opts->whitening_kernel;
+    nash_attrs conv = nash_attrs_default();
+    REQUIRE(k >= 1 && k <= smaller_side(c), NASH_EINVAL,
+            "the whitening layer's kernel is %d, expected 1 to %d", k,
+            smaller_side(c));
+    conv.kernel[0] = conv.kernel[1] = k;
+    conv.stride[0] = conv.stride[1] = reducing_stride(c);
+    conv.out_channels = 2 * opts->input.c * k * k;
+    TRY(then(c, NASH_OP_CONV, &conv));
+    TRY(then(c, NASH_OP_RELU, NULL));
+done:
+    return status;
+}
+
 static nash_status begin(chain *c, const nash_net_opts *opts, int stages)
 {
     nash_status status = NASH_OK;
@@ -120,6 +144,8 @@ static nash_status begin(chain *c, const nash_net_opts *opts, int stages)
     TRY(nash_graph_create(&c->graph));
     TRY(then(c, NASH_OP_INPUT, &input));
     TRY(then(c, NASH_OP_NORMALIZE, NULL));
+    if (opts->whitening)
+        TRY(whiten(c, opts));
     while (smaller_side(c) > LARGE_PIXELS)
         TRY(conv_bn_relu(c, opts->widths[0], 2));
 done:
@@ -139,6 +165,17 @@ done:
     return status;
 }
 
+/* The whitening filters and their negatives. */
+static void set_whitening(nash_model *m, const nash_net_opts *opts)
+{
+    nash_tensor *t = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+    int64_t half = t->count / 2;
+    for (int64_t i = 0; i < half; i++) {
+        t->data[i] = opts->whitening[i];
+        t->data[half + i] = -opts->whitening[i];
+    }
+}
+
 static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
 {
     nash_status status = NASH_OK;
@@ -152,6 +189,8 @@ static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
         nash_model_init_identity(m, opts->seed);
     else
         nash_model_init(m, opts->seed);
+    if (opts->whitening)
+        set_whitening(m, opts);
     *out = m;
 done:
     return status;

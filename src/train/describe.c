@@ -28,11 +28,36 @@ static net_maker maker_of(const char *name)
     return NULL;
 }
 
+/* Grey patches of 2 x 2 would give a layer too narrow to be of use. */
+static int32_t whitening_kernel(nash_shape shape)
+{
+    return shape.c == 1 ? 3 : 2;
+}
+
+/* Find the first layer's filters; @return NULL in *filters for images that are
+ * too small to have any use for it. */
+static nash_status find_whitening(float **filters, nash_net_opts *net,
+                                  const nash_images *images)
+{
+    nash_status status = NASH_OK;
+    int32_t k = whitening_kernel(images->shape);
+    int64_t values = (int64_t)images->shape.c * k * k;
+    if (!net->whiten || images->shape.h < 2 * k || images->shape.w < 2 * k)
+        goto done;
+    NEW_ARRAY(*filters, values * values);
+    TRY(nash_images_whitening(*filters, images, net->mean, net->std, k));
+    net->whitening = *filters;
+    net->whitening_kernel = k;
+done:
+    return status;
+}
+
 nash_status nash_net_for_data(nash_model **out, const char *name,
                               nash_dataset *ds, const nash_net_opts *opts)
 {
     nash_status status = NASH_OK;
     nash_model *m = NULL;
+    float *filters = NULL;
     const nash_images *images;
     net_maker make = maker_of(name);
     nash_net_opts net = opts ? *opts : nash_net_opts_default();
@@ -46,11 +71,13 @@ nash_status nash_net_for_data(nash_model **out, const char *name,
     net.input = images->shape;
     net.classes = images->classes;
     nash_images_moments(images, NULL, images->n, net.mean, net.std);
+    TRY(find_whitening(&filters, &net, images));
     TRY(make(&m, &net));
     TRY(nash_describe_data(m, ds));
     *out = m;
     m = NULL;
 done:
+    ni_free(filters);
     nash_model_free(m);
     return status;
 }
@@ -107,6 +134,8 @@ static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
     snprintf(seed, sizeof seed, "%" PRIu64, opts->seed);
     return cJSON_AddNumberToObject(o, "images", n) &&
            cJSON_AddNumberToObject(o, "epochs", opts->epochs) &&
+           (opts->stop_epoch == 0 ||
+            cJSON_AddNumberToObject(o, "stop_epoch", opts->stop_epoch)) &&
            cJSON_AddNumberToObject(o, "batch", opts->batch) &&
            cJSON_AddStringToObject(o, "schedule", schedule) &&
            cJSON_AddNumberToObject(o, "lr_start", opts->lr_start) &&
