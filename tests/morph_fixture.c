@@ -182,22 +182,43 @@ double *outputs(const nash_model *m, nash_mode mode, int32_t id, uint64_t seed,
     return values;
 }
 
+/* Largest value, and largest difference if there is another array. */
+static double largest(const double *values, const double *others, int64_t n)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        assert_true(isfinite(values[i]) && (!others || isfinite(others[i])));
+        most = fmax(most, fabs(values[i] - (others ? others[i] : 0)));
+    }
+    return most;
+}
+
 double distance(const nash_model *parent, int32_t a, const nash_model *child,
                 int32_t b, nash_mode mode, uint64_t seed)
 {
     int64_t n, n_child;
     double *before = outputs(parent, mode, a, seed, &n);
     double *after = outputs(child, mode, b, seed, &n_child);
-    double worst = 0, largest = 0;
     assert_int_equal(n, n_child);
-    for (int64_t i = 0; i < n; i++) {
-        assert_true(isfinite(before[i]) && isfinite(after[i]));
-        worst = fmax(worst, fabs(after[i] - before[i]));
-        largest = fmax(largest, fabs(before[i]));
-    }
+    double worst = largest(after, before, n), scale = largest(before, NULL, n);
     ni_free(before);
     ni_free(after);
-    return worst == 0 ? 0 : worst / largest;
+    return worst == 0 ? 0 : worst / scale;
+}
+
+double local_distance(const nash_model *parent, int32_t a,
+                      const nash_model *child, int32_t b, uint64_t seed)
+{
+    int64_t n;
+    double *infer = outputs(parent, NASH_MODE_INFER, a, seed, &n);
+    double *train = outputs(parent, NASH_MODE_STATS, a, seed, NULL);
+    double *after = outputs(child, NASH_MODE_INFER, b, seed, NULL);
+    double worst = largest(after, infer, n);
+    double scale = fmax(largest(infer, NULL, n), largest(train, NULL, n));
+    ni_free(infer);
+    ni_free(train);
+    ni_free(after);
+    return worst == 0 ? 0 : worst / scale;
 }
 
 void assert_same_function(const nash_model *parent, const nash_model *child,

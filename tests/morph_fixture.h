@@ -72,6 +72,12 @@ double *outputs(const nash_model *m, nash_mode mode, int32_t id, uint64_t seed,
 double distance(const nash_model *parent, int32_t a, const nash_model *child,
                 int32_t b, nash_mode mode, uint64_t seed);
 
+/** Likewise at inference, relative to the largest value that the parent's node
+ * has there or in training mode: an inserted batch normalisation rounds what it
+ * measured in training, and its input may vanish at inference. */
+double local_distance(const nash_model *parent, int32_t a,
+                      const nash_model *child, int32_t b, uint64_t seed);
+
 /** The child is complete, finite, and gives exactly the parent's logits, in
  * double, at inference and by batch statistics. */
 void assert_same_function(const nash_model *parent, const nash_model *child,

@@ -159,6 +159,17 @@ static int32_t add_norm(builder *b, int32_t input)
     return append_one(b, NASH_OP_BATCH_NORM, &a, input);
 }
 
+/* A ReLU6, or limits on both sides of 0. */
+static int32_t add_clip(builder *b, int32_t input, bool both)
+{
+    nash_attrs a = nash_attrs_default();
+    if (both) {
+        a.low = -0.7F;
+        a.high = 0.9F;
+    }
+    return append_one(b, NASH_OP_CLIP, &a, input);
+}
+
 static int32_t add_block(builder *b, int32_t input)
 {
     int32_t channels = between(b, 1, b->opts->max_channels);
@@ -236,8 +247,10 @@ static void grow(builder *b)
         add_conv(b, at, between(b, 1, b->opts->max_channels), false);
     else if (dice < 51)
         add_norm(b, at);
-    else if (dice < 59)
+    else if (dice < 56)
         append_one(b, NASH_OP_RELU, NULL, at);
+    else if (dice < 59)
+        add_clip(b, at, dice == 58);
     else if (dice < 66)
         add_pool(b, NASH_OP_MAX_POOL, at);
     else if (dice < 71)

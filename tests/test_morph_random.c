@@ -70,10 +70,10 @@ static void check_child(const nash_model *parent, const nash_model *child,
                  train);
     }
     if (norm) {
-        int32_t at = id_of(parent, morph->at);
         int32_t id = id_of(child, morph->at) +
                      (morph->kind == NASH_MORPH_DEEPEN ? 2 : 1);
-        infer = distance(parent, at, child, id, NASH_MODE_INFER, seed);
+        infer =
+            local_distance(parent, id_of(parent, morph->at), child, id, seed);
         if (infer > 1e-7)
             fail_msg("seed %llu: a normalisation deviates by %g where it is",
                      (unsigned long long)seed, infer);

@@ -477,6 +477,31 @@ static nash_model *make_raw_joins(uint64_t seed)
                seed);
 }
 
+/* Alone, behind a batch normalisation, over what others read, and over plain
+ * pixels; with limits that bf16 does not have. */
+static nash_model *make_clips(uint64_t seed)
+{
+    nash_graph *g;
+    nash_attrs six = nash_attrs_default(), tight = nash_attrs_default();
+    tight.low = -0.7F;
+    tight.high = 0.3F;
+    int32_t top = begin(&g, 3, 6, 5);
+    int32_t plain = put(g, NASH_OP_CLIP, &tight, top);
+    int32_t conv = put_conv(g, plain, 17, 3);
+    int32_t norm = put(g, NASH_OP_BATCH_NORM, NULL, conv);
+    int32_t a = put(g, NASH_OP_CLIP, &six, norm);
+    int32_t b = put(g, NASH_OP_CLIP, &tight, conv);
+    int32_t sum = put_two(g, NASH_OP_ADD, a, b);
+    return end(g, put(g, NASH_OP_CLIP, &six, sum), seed);
+}
+
+static void clips_agree(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        check_all(make_clips(seed), "clips", seed);
+}
+
 static void joins_and_skips_agree(void **state)
 {
     (void)state;
@@ -751,6 +776,7 @@ int main(void)
         cmocka_unit_test(convolutions_agree_in_all_shapes),
         cmocka_unit_test(convolutions_fold_what_follows_in_inference),
         cmocka_unit_test(pools_agree_in_all_shapes),
+        cmocka_unit_test(clips_agree),
         cmocka_unit_test(joins_and_skips_agree),
         cmocka_unit_test(random_networks_agree),
         cmocka_unit_test(a_batch_of_one_is_enough),

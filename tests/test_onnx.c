@@ -7,6 +7,7 @@
 #include "onnx_pools.h"
 #include "random_graph.h"
 
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -208,6 +209,28 @@ static void flat_tensors_come_back_without_loss(void **state)
     const int32_t all[5] = {back, pooled, mean, scaled, mixed};
     assert_ok(nash_graph_append(NULL, g, NASH_OP_ADD, NULL, all, 5));
     nash_model *m = finish(g, 3);
+    assert_returns(m);
+    nash_model_free(m);
+}
+
+/* Even where another file would give a ReLU, or nothing. */
+static void clips_come_back_without_loss(void **state)
+{
+    (void)state;
+    static const float limits[][2] = {{0, 6},        {-0.0F, 1e-40F},
+                                      {0, FLT_MAX},  {-FLT_MAX, FLT_MAX},
+                                      {-FLT_MAX, 0}, {-0.1F, 0.3F}};
+    nash_graph *g = new_graph(2, 3, 3);
+    int32_t at = 0;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        nash_attrs a = nash_attrs_default();
+        a.low = limits[i][0];
+        a.high = limits[i][1];
+        at = append(g, NASH_OP_CLIP, &a, at);
+    }
+    nash_attrs six = nash_attrs_default();
+    append(g, NASH_OP_CLIP, &six, append(g, NASH_OP_GLOBAL_POOL, NULL, at));
+    nash_model *m = finish(g, 1);
     assert_returns(m);
     nash_model_free(m);
 }
@@ -576,6 +599,7 @@ int main(void)
         cmocka_unit_test(random_networks_come_back_without_loss),
         cmocka_unit_test(pools_of_every_edge_come_back_without_loss),
         cmocka_unit_test(flat_tensors_come_back_without_loss),
+        cmocka_unit_test(clips_come_back_without_loss),
         cmocka_unit_test(joins_of_one_and_many_come_back_without_loss),
         cmocka_unit_test(any_normalisation_comes_back_without_loss),
         cmocka_unit_test(every_bit_of_every_tensor_comes_back),

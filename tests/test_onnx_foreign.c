@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "onnx_made.h"
 
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -239,6 +240,32 @@ static void a_clip_at_zero_is_a_relu(void **state)
     end(&m, "d");
     nash_model *out = made_finish(&m);
     assert_ops(out, HEAD "relu relu relu" TAIL);
+    nash_model_free(out);
+}
+
+static void a_clip_keeps_its_limits(void **state)
+{
+    (void)state;
+    made m = made_new(12, 3, 5, 4);
+    made_floats(&m, "zero", "", 0, 0);
+    made_floats(&m, "six", "1", 6, 0);
+    made_floats(&m, "low", "", -0.25F, 0);
+    made_floats(&m, "down", "", -INFINITY, 0);
+    made_node(&m, "Clip", "x zero six", "a");
+    made_node(&m, "Clip", "a low", "b");
+    made_node(&m, "Clip", "b down six", "c");
+    made_node(&m, "Clip", "c", "d"); /* opset 10 and before */
+    made_float(&m, "min", -1);
+    made_float(&m, "max", 1);
+    end(&m, "d");
+    nash_model *out = made_finish(&m);
+    assert_ops(out, HEAD "clip clip clip clip" TAIL);
+    static const float limits[4][2] = {
+        {0, 6}, {-0.25F, FLT_MAX}, {-FLT_MAX, 6}, {-1, 1}};
+    for (int i = 0; i < 4; i++) {
+        assert_true(attrs_of(out, i + 1)->low == limits[i][0]);
+        assert_true(attrs_of(out, i + 1)->high == limits[i][1]);
+    }
     nash_model_free(out);
 }
 
@@ -808,6 +835,7 @@ static void assert_bad(int64_t opset, const char *type, const char *inputs,
     made_floats(&m, "plane", "6 6", 1, 1);
     made_floats(&m, "six", "", 6, 0);
     made_floats(&m, "zero", "", 0, 0);
+    made_floats(&m, "nan", "", NAN, 0);
     made_ints64(&m, "i", "0 0 1 1 0 0 1 1");
     made_ints64(&m, "shape", "0 3 36");
     made_ints64(&m, "mix", "0 6 3 6");
@@ -830,8 +858,11 @@ static void operators_that_do_not_fit_are_refused_by_name(void **state)
     (void)state;
     assert_bad(13, "Sigmoid", "x", NULL, NULL, "no operation of ours");
     assert_bad(13, "HardSwish", "x", NULL, NULL, "no operation of ours");
-    assert_bad(13, "Clip", "x zero six", NULL, NULL,
-               "it limits to 0 .. 6 (a ReLU6)");
+    assert_bad(13, "Clip", "x six", NULL, NULL,
+               "clip_1 has limits 6 .. 3.40282e+38, expected finite ones with "
+               "0 between them");
+    assert_bad(13, "Clip", "x zero zero", NULL, NULL, "clip_1 has limits 0");
+    assert_bad(13, "Clip", "x zero nan", NULL, NULL, "clip_1 has limits 0");
     assert_bad(13, "Conv", "x w", "strides", "2", "strides has 1 sizes");
     assert_bad(13, "Conv", "x w", "pads", "-1 0 0 0",
                "pads is -1, expected 0 to");
@@ -1257,6 +1288,7 @@ int main(void)
         cmocka_unit_test(padding_goes_into_a_pool_where_it_means_the_same),
         cmocka_unit_test(a_mean_over_height_and_width_is_a_global_pool),
         cmocka_unit_test(a_clip_at_zero_is_a_relu),
+        cmocka_unit_test(a_clip_keeps_its_limits),
         cmocka_unit_test(a_batch_normalisation_keeps_its_attributes),
         cmocka_unit_test(operators_that_do_nothing_leave_no_node),
         cmocka_unit_test(a_softmax_is_appended_only_where_there_is_none),

@@ -279,7 +279,8 @@ static void gradients_of_the_other_operations_are_slopes(void **state)
 {
     (void)state;
     static const nash_op single[] = {NASH_OP_BATCH_NORM, NASH_OP_RELU,
-                                     NASH_OP_GLOBAL_POOL, NASH_OP_FLATTEN};
+                                     NASH_OP_CLIP, NASH_OP_GLOBAL_POOL,
+                                     NASH_OP_FLATTEN};
     for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
         small_net net = net_start(3, 4, 5);
         put_after(&net, single[i], NULL);
@@ -378,13 +379,13 @@ static void padding_counts_in_the_mean_only_on_demand(void **state)
     check_pool(NASH_OP_AVG_POOL, &a, 1, 4, x, over, d_over);
 }
 
-static void a_nan_passes_the_relu_and_the_maximum(void **state)
+static void a_nan_passes_activations_and_the_maximum(void **state)
 {
     (void)state;
-    static const nash_op ops[] = {NASH_OP_RELU, NASH_OP_MAX_POOL};
+    static const nash_op ops[] = {NASH_OP_RELU, NASH_OP_CLIP, NASH_OP_MAX_POOL};
     nash_attrs a = nash_attrs_window(2, 2);
-    for (int i = 0; i < 2; i++) {
-        nash_model *m = pool_model(ops[i], i == 0 ? NULL : &a, 2, 2);
+    for (int i = 0; i < 3; i++) {
+        nash_model *m = pool_model(ops[i], i < 2 ? NULL : &a, 2, 2);
         nash_plan *plan = plan_of(m, NASH_MODE_INFER, 1);
         const float x[] = {1, NAN, 2, 3};
         memcpy(nash_plan_input(plan), x, sizeof x);
@@ -577,7 +578,7 @@ int main(void)
         cmocka_unit_test(ties_of_the_maximum_go_to_the_first),
         cmocka_unit_test(padding_never_wins_the_maximum),
         cmocka_unit_test(padding_counts_in_the_mean_only_on_demand),
-        cmocka_unit_test(a_nan_passes_the_relu_and_the_maximum),
+        cmocka_unit_test(a_nan_passes_activations_and_the_maximum),
         cmocka_unit_test(training_moves_the_running_statistics),
         cmocka_unit_test(training_mode_normalises_by_the_batch),
         cmocka_unit_test(only_training_changes_the_model),

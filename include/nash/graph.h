@@ -51,6 +51,7 @@ typedef struct nash_attrs {
     float eps;              /* batch_norm */
     float momentum;         /* batch_norm: share of the old running statistics
                                that a training step keeps, e.g. 0.9 (as ONNX) */
+    float low, high;        /* clip: finite, low <= 0 <= high, not equal */
 } nash_attrs;
 
 typedef struct nash_node {
@@ -97,7 +98,7 @@ NASH_API nash_shape nash_graph_input_shape(const nash_graph *g);
 NASH_API int32_t nash_graph_classes(const nash_graph *g);
 
 /** Attributes for an operation: kernel 1, stride 1, dilation 1, groups 1,
- * no padding, eps 1e-5, momentum 0.9. */
+ * no padding, eps 1e-5, momentum 0.9, low 0, high 6. */
 NASH_API nash_attrs nash_attrs_default(void);
 
 /** Attributes of a square window; "same" padding at stride 1 for odd kernels,

@@ -11,7 +11,8 @@
  *
  * Other software's files are read as far as our operations reach: opset 7 to
  * 20, one image in, one score per class out. Convolutions (grouped, dilated),
- * batch normalisation, ReLU, pools, fully connected layers, concatenation and
+ * batch normalisation, ReLU, Clip
+ * around 0, pools, fully connected layers, concatenation and
  * addition in the forms that exporters write; padding in front of a layer,
  * reshapes that flatten, and constants computed in the graph are followed.
  * Arithmetic with one constant per channel becomes the normalisation of the

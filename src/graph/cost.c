@@ -29,6 +29,7 @@ int64_t nash_node_params(const nash_graph *g, int32_t id)
     case NASH_OP_INPUT:
     case NASH_OP_NORMALIZE:
     case NASH_OP_RELU:
+    case NASH_OP_CLIP:
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
     case NASH_OP_GLOBAL_POOL:

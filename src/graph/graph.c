@@ -180,7 +180,8 @@ nash_attrs nash_attrs_default(void)
                         .dilation = {1, 1},
                         .groups = 1,
                         .eps = 1e-5F,
-                        .momentum = 0.9F};
+                        .momentum = 0.9F,
+                        .high = 6};
 }
 
 nash_attrs nash_attrs_window(int32_t kernel, int32_t stride)

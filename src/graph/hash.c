@@ -41,6 +41,8 @@ static uint64_t hash_node(const nash_graph *g, int32_t id, uint64_t seed)
         a->count_include_pad,
         bits(a->eps),
         bits(a->momentum),
+        bits(a->low),
+        bits(a->high),
     };
     uint64_t hash = ni_hash(row, sizeof row, seed);
     for (int32_t k = 0; k < node->n_inputs; k++) {

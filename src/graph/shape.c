@@ -108,6 +108,22 @@ done:
     return status;
 }
 
+/* Zero stays what it is, so that engines may pad with it. */
+static nash_status normalize_clip(nash_attrs *used, const nash_node *node)
+{
+    nash_status status = NASH_OK;
+    const nash_attrs *a = &node->attrs;
+    REQUIRE(isfinite(a->low) && isfinite(a->high) && a->low <= 0 &&
+                a->high >= 0 && a->low < a->high,
+            NASH_EINVAL,
+            "%s has limits %g .. %g, expected finite ones with 0 between them",
+            name_of(node).text, (double)a->low, (double)a->high);
+    used->low = a->low;
+    used->high = a->high;
+done:
+    return status;
+}
+
 nash_status ni_node_normalize(nash_node *node)
 {
     nash_status status = NASH_OK;
@@ -126,6 +142,9 @@ nash_status ni_node_normalize(nash_node *node)
         break;
     case NASH_OP_BATCH_NORM:
         TRY(normalize_batch_norm(&used, node));
+        break;
+    case NASH_OP_CLIP:
+        TRY(normalize_clip(&used, node));
         break;
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
@@ -359,6 +378,7 @@ static nash_status infer_single(nash_shape *out, const nash_graph *g,
     case NASH_OP_NORMALIZE:
     case NASH_OP_BATCH_NORM:
     case NASH_OP_RELU:
+    case NASH_OP_CLIP:
     case NASH_OP_INPUT:
     case NASH_OP_CONCAT:
     case NASH_OP_ADD:

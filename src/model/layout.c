@@ -64,6 +64,7 @@ bool ni_tensor_layout(nash_tensor *layout, float *neutral, const nash_graph *g,
                lay(layout, NASH_ROLE_CONSTANT, 1, &c);
     case NASH_OP_INPUT:
     case NASH_OP_RELU:
+    case NASH_OP_CLIP:
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
     case NASH_OP_GLOBAL_POOL:

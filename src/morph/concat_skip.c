@@ -34,6 +34,7 @@ static bool takes_more(const nash_graph *g, int32_t id, bool spreads)
         return true;
     case NASH_OP_BATCH_NORM:
     case NASH_OP_RELU:
+    case NASH_OP_CLIP:
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
     case NASH_OP_GLOBAL_POOL:

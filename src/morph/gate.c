@@ -17,7 +17,7 @@
 static int32_t layer_conv(const nash_graph *g, int32_t at)
 {
     int32_t id = at;
-    if (nash_graph_node(g, id)->op == NASH_OP_RELU)
+    if (ni_is_activation(nash_graph_node(g, id)->op))
         id = nash_graph_input(g, id, 0);
     if (nash_graph_node(g, id)->op == NASH_OP_BATCH_NORM)
         id = nash_graph_input(g, id, 0);

@@ -43,6 +43,7 @@ static link link_of(const nash_graph *g, int32_t id)
         return LINK_WEIGHT;
     case NASH_OP_BATCH_NORM:
     case NASH_OP_RELU:
+    case NASH_OP_CLIP:
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
     case NASH_OP_GLOBAL_POOL:

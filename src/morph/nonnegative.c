@@ -24,6 +24,10 @@ void ni_nonnegative(bool *out, const nash_graph *g)
         case NASH_OP_RELU:
             out[id] = true;
             break;
+        case NASH_OP_CLIP:
+            out[id] = nash_graph_node(g, id)->attrs.low >= 0 ||
+                      all_inputs(out, g, id);
+            break;
         case NASH_OP_MAX_POOL:
         case NASH_OP_AVG_POOL:
         case NASH_OP_GLOBAL_POOL:

@@ -41,6 +41,11 @@ bool ni_is_flat(const nash_graph *g, int32_t id)
     return shape.h == 1 && shape.w == 1;
 }
 
+bool ni_is_activation(nash_op op)
+{
+    return op == NASH_OP_RELU || op == NASH_OP_CLIP;
+}
+
 bool ni_is_inner(const nash_graph *g, int32_t id)
 {
     bool inner = false;
@@ -49,7 +54,7 @@ bool ni_is_inner(const nash_graph *g, int32_t id)
         for (int32_t k = 0; k < node->n_inputs; k++) {
             if (nash_graph_input(g, i, k) != id)
                 continue;
-            if (node->op != NASH_OP_BATCH_NORM && node->op != NASH_OP_RELU)
+            if (node->op != NASH_OP_BATCH_NORM && !ni_is_activation(node->op))
                 return false;
             inner = true;
         }

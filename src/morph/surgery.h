@@ -56,6 +56,9 @@ nash_status ni_morph_apply_in_place(nash_model *m, const nash_morph *morph,
 nash_status ni_morph_find(int32_t *id, const nash_graph *g, int32_t tag,
                           const char *key);
 
+/** Whether an operation ends a layer: ReLU and clip. */
+bool ni_is_activation(nash_op op);
+
 /** Whether morphisms may read a node's output: it lies behind the
  * normalisation and is not the softmax. */
 bool ni_is_open(const nash_graph *g, int32_t id);

@@ -80,6 +80,22 @@ done:
     return status;
 }
 
+/* Open limits are as far away as they can be. */
+static nash_status read_limits(ni_reader *r, const ni_pb_node *node, float low,
+                               float high)
+{
+    nash_status status = NASH_OK;
+    nash_attrs attrs = nash_attrs_default();
+    ni_value *input = NULL;
+    attrs.low = low < -FLT_MAX ? -FLT_MAX : low;
+    attrs.high = high > FLT_MAX ? FLT_MAX : high;
+    TRY(ni_reader_tensor(&input, r, node, 0, 0));
+    TRY(ni_reader_append_one(r, node, NASH_OP_CLIP, &attrs, input,
+                             input->rank));
+done:
+    return status;
+}
+
 NI_READ(clip)
 {
     nash_status status = NASH_OK;
@@ -87,17 +103,13 @@ NI_READ(clip)
     float low = -INFINITY, high = INFINITY;
     TRY(read_limit(&low, r, node, "min", 1));
     TRY(read_limit(&high, r, node, "max", 2));
-    bool open = high >= FLT_MAX;
+    bool open = high >= FLT_MAX && !ni_reader_is_own(r, node, NASH_OP_CLIP);
     if (open && low <= -FLT_MAX && input)
         ni_reader_set_alias(r, node, input);
     else if (open && low == 0)
         TRY(ni_read_relu(r, node));
     else
-        REQUIRE(false, NASH_EUNSUPPORTED,
-                "it limits to %g .. %g%s, expected 0 and no upper limit "
-                "(a ReLU)",
-                (double)low, (double)high,
-                low == 0 && high == 6 ? " (a ReLU6)" : "");
+        TRY(read_limits(r, node, low, high));
 done:
     return status;
 }

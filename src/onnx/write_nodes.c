@@ -129,6 +129,35 @@ done:
     return status;
 }
 
+/* A limit of Clip as a scalar "NAME.part" that the operator reads. */
+static nash_status add_limit(ni_writer *w, ni_pb_node *node, int32_t id,
+                             const char *part, float limit)
+{
+    nash_status status = NASH_OK;
+    char own[32], *name = NULL;
+    float *value = NULL;
+    nash_node_name(own, sizeof own, w->graph, id);
+    NEW_FROM(name, ni_pool_format(&w->pool, "%s.%s", own, part));
+    NEW_FROM(value, ni_pool_alloc(&w->pool, 1, sizeof *value));
+    *value = limit;
+    TRY(ni_writer_floats(w, name, NULL, 0, value, 1));
+    ni_writer_input(node, name);
+done:
+    return status;
+}
+
+static nash_status write_clip(ni_writer *w, int32_t id)
+{
+    nash_status status = NASH_OK;
+    const nash_attrs *a = &nash_graph_node(w->graph, id)->attrs;
+    ni_pb_node *node = NULL;
+    TRY(add_operator(&node, w, id, "Clip", common_rank(w, id)));
+    TRY(add_limit(w, node, id, "min", a->low));
+    TRY(add_limit(w, node, id, "max", a->high));
+done:
+    return status;
+}
+
 static nash_status write_batch_norm(ni_writer *w, int32_t id)
 {
     nash_status status = NASH_OK;
@@ -232,6 +261,8 @@ static nash_status write_node(ni_writer *w, int32_t id)
         return write_batch_norm(w, id);
     case NASH_OP_RELU:
         return write_plain(w, id, "Relu", common_rank(w, id));
+    case NASH_OP_CLIP:
+        return write_clip(w, id);
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
         return ni_write_pool(w, id);

@@ -20,7 +20,8 @@ static bool may_follow(nash_op before, nash_op op)
         return before == NASH_OP_INPUT;
     if (op == NASH_OP_SOFTMAX)
         return before == NASH_OP_FC;
-    return (op == NASH_OP_BATCH_NORM || op == NASH_OP_RELU) &&
+    return (op == NASH_OP_BATCH_NORM || op == NASH_OP_RELU ||
+            op == NASH_OP_CLIP) &&
            before != NASH_OP_INPUT && before != NASH_OP_NORMALIZE;
 }
 

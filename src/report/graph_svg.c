@@ -51,6 +51,7 @@ static const char *box_class(nash_op op)
     case NASH_OP_NORMALIZE:
     case NASH_OP_BATCH_NORM:
     case NASH_OP_RELU:
+    case NASH_OP_CLIP:
     case NASH_OP_SOFTMAX:
     case NASH_OP_COUNT:
         break;

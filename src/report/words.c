@@ -91,6 +91,8 @@ static const char *op_words(nash_op op)
         return "BN";
     case NASH_OP_RELU:
         return "ReLU";
+    case NASH_OP_CLIP:
+        return "Clip";
     case NASH_OP_MAX_POOL:
         return "Max pool";
     case NASH_OP_AVG_POOL:
@@ -139,6 +141,9 @@ void nash_node_describe(char *text, size_t size_bytes, const nash_graph *g,
     char window[NI_WORD] = "";
     if (node->attrs.kernel[0] > 0)
         window_words(window, &node->attrs);
+    if (node->op == NASH_OP_CLIP)
+        snprintf(window, sizeof window, " %g .. %g", (double)node->attrs.low,
+                 (double)node->attrs.high);
     snprintf(text, size_bytes, "%s%s", op_words(node->op), window);
 }
 

@@ -205,6 +205,8 @@ static nash_status forward_node(ni_onednn *p, int32_t id)
         return ni_norm_forward(p, id);
     case NASH_OP_RELU:
         return ni_relu_forward(p, id);
+    case NASH_OP_CLIP:
+        return ni_clip_forward(p, id);
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
         return ni_pool_forward(p, id);
@@ -239,6 +241,8 @@ static nash_status backward_node(ni_onednn *p, int32_t id)
         return ni_norm_backward(p, id);
     case NASH_OP_RELU:
         return ni_relu_backward(p, id);
+    case NASH_OP_CLIP:
+        return ni_clip_backward(p, id);
     case NASH_OP_MAX_POOL:
     case NASH_OP_AVG_POOL:
         return ni_pool_backward(p, id);

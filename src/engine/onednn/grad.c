@@ -75,7 +75,8 @@ done:
 /* Whether a node's own backward reads its output. */
 static bool needs_output(const ni_onednn *p, int32_t id)
 {
-    return nash_graph_node(p->graph, id)->op == NASH_OP_RELU;
+    nash_op op = nash_graph_node(p->graph, id)->op;
+    return op == NASH_OP_RELU || op == NASH_OP_CLIP;
 }
 
 nash_status ni_grad_over_input(ni_target *target, ni_onednn *p, int32_t id,

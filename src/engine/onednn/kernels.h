@@ -62,6 +62,7 @@ typedef struct ni_task {
     ni_layout src, dst;
     ni_window window;
     float eps, momentum;
+    float low, high;  /* clip */
     bool relu;        /* batch_norm: followed by a ReLU */
     bool accumulate;  /* add to D_SRC instead of overwriting it */
     bool accumulate2; /* likewise D_SRC2 */
@@ -84,6 +85,8 @@ typedef struct ni_kernels {
     ni_kernel norm_pool_backward;
     ni_kernel relu;
     ni_kernel relu_backward; /* D_DST, DST -> D_SRC */
+    ni_kernel clip;
+    ni_kernel clip_backward; /* D_DST, DST -> D_SRC */
     ni_kernel max_pool;
     ni_kernel max_pool_backward;
     ni_kernel avg_pool;

@@ -1,6 +1,6 @@
 /*
- * ReLU, and where tensors meet: addition, gate, concatenation, and the sums of
- * derivatives. Sums are formed in float32 and rounded once. All but the
+ * ReLU and clip, and where tensors meet: addition, gate, concatenation, and the
+ * sums of derivatives. Sums are formed in float32 and rounded once. All but the
  * concatenation are blind to layouts and go by pieces of NI_CHUNK elements.
  */
 
@@ -51,6 +51,59 @@ static void relu_backward(const ni_task *t)
                 ni_at(t->at[NI_D_SRC], i, bf16),
                 ni_at_const(t->at[NI_D_DST], i, bf16),
                 ni_at_const(t->at[NI_DST], i, bf16), chunk_vectors(t, i));
+}
+
+/* ---- clip ------------------------------------------------------------- */
+
+/* Limits as they are stored: what was cut off is then equal to them. */
+NI_INLINE ni_v clip_limit(float limit, bool bf16)
+{
+    return (bf16 ? ni_from_bf16(ni_to_bf16(limit)) : limit) - (ni_v){0};
+}
+
+NI_INLINE void clip_chunk(const ni_task *t, int64_t at, bool bf16)
+{
+    void *dst = ni_at(t->at[NI_DST], at, bf16);
+    const void *src = ni_at_const(t->at[NI_SRC], at, bf16);
+    ni_v low = clip_limit(t->low, bf16), high = clip_limit(t->high, bf16);
+    for (int64_t i = 0; i < chunk_vectors(t, at); i++) {
+        ni_v x = ni_vload(src, i, bf16);
+        x = ni_pick(x < low, low, ni_pick(x > high, high, x));
+        ni_vstore(dst, i, x, bf16);
+    }
+}
+
+static void clip(const ni_task *t)
+{
+    bool bf16 = t->src.bf16;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_TYPE(bf16, clip_chunk, t, i);
+}
+
+NI_INLINE void clip_backward_chunk(const ni_task *t, int64_t at, bool add_up,
+                                   bool bf16)
+{
+    void *d_src = ni_at(t->at[NI_D_SRC], at, bf16);
+    const void *d_dst = ni_at_const(t->at[NI_D_DST], at, bf16);
+    const void *dst = ni_at_const(t->at[NI_DST], at, bf16);
+    ni_v low = clip_limit(t->low, bf16), high = clip_limit(t->high, bf16);
+    for (int64_t i = 0; i < chunk_vectors(t, at); i++) {
+        ni_v y = ni_vload(dst, i, bf16);
+        ni_vi passed = (y > low) & (y < high);
+        ni_v dx = ni_keep(passed, ni_vload(d_dst, i, bf16));
+        if (add_up)
+            dx += ni_vload(d_src, i, bf16);
+        ni_vstore(d_src, i, dx, bf16);
+    }
+}
+
+static void clip_backward(const ni_task *t)
+{
+    bool bf16 = t->src.bf16;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < t->count; i += NI_CHUNK)
+        BY_FLAG(t->accumulate, bf16, clip_backward_chunk, t, i);
 }
 
 /* ---- sums ------------------------------------------------------------- */

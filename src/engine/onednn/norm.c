@@ -1,7 +1,7 @@
 /*
- * Normalisation of the input, batch normalisation and ReLU. A ReLU that alone
- * reads a batch normalisation is computed with it, and so is a max pool that
- * alone reads that; what backward needs of them follows from the
+ * Normalisation of the input, batch normalisation, ReLU and clip. A ReLU that
+ * alone reads a batch normalisation is computed with it, and so is a max pool
+ * that alone reads that; what backward needs of them follows from the
  * normalisation's input, so nothing else is kept.
  */
 #include "onednn.h"
@@ -146,40 +146,69 @@ done:
     return status;
 }
 
-/* ---- ReLU ------------------------------------------------------------- */
+/* ---- ReLU and clip ---------------------------------------------------- */
 
-nash_status ni_relu_forward(ni_onednn *p, int32_t id)
+static ni_task activation_task(const ni_onednn *p, int32_t id)
+{
+    const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
+    const ni_layout *layout = &p->states[id].layout;
+    return (ni_task){.src = *layout,
+                     .count = ni_layout_count(layout),
+                     .low = a->low,
+                     .high = a->high};
+}
+
+static nash_status activate(ni_onednn *p, int32_t id, const char *what,
+                            ni_kernel kernel)
 {
     nash_status status = NASH_OK;
-    const ni_state *s = &p->states[id];
     int32_t src, out;
-    TRY(ni_operand(&src, p, id, 0, &s->layout));
+    TRY(ni_operand(&src, p, id, 0, &p->states[id].layout));
     if (ni_may_overwrite(p, id, 0))
         ni_share_output(p, id, out = src);
     else
         TRY(ni_output(&out, p, id));
-    ni_task task = {.src = s->layout, .count = ni_layout_count(&s->layout)};
-    TRY(ni_emit_kernel(p, NI_FORWARD, id, "ReLU", p->kernels->relu, &task,
+    ni_task task = activation_task(p, id);
+    TRY(ni_emit_kernel(p, NI_FORWARD, id, what, kernel, &task,
                        REFS({src, NI_SRC}, {out, NI_DST})));
 done:
     return status;
 }
 
-nash_status ni_relu_backward(ni_onednn *p, int32_t id)
+static nash_status activate_back(ni_onednn *p, int32_t id, const char *what,
+                                 ni_kernel kernel)
 {
     nash_status status = NASH_OK;
-    const ni_state *s = &p->states[id];
     ni_target d_src;
+    ni_task task = activation_task(p, id);
     if (!ni_grad_wanted(p, id, 0))
         goto done;
     TRY(ni_grad_target(&d_src, p, id, 0, true));
-    ni_task task = {.src = s->layout,
-                    .count = ni_layout_count(&s->layout),
-                    .accumulate = d_src.accumulate};
-    TRY(ni_emit_kernel(p, NI_BACKWARD, id, "ReLU's gradient",
-                       p->kernels->relu_backward, &task,
-                       REFS({ni_grad_of(p, id), NI_D_DST}, {s->out, NI_DST},
+    task.accumulate = d_src.accumulate;
+    TRY(ni_emit_kernel(p, NI_BACKWARD, id, what, kernel, &task,
+                       REFS({ni_grad_of(p, id), NI_D_DST},
+                            {p->states[id].out, NI_DST},
                             {d_src.buffer, NI_D_SRC})));
 done:
     return status;
+}
+
+nash_status ni_relu_forward(ni_onednn *p, int32_t id)
+{
+    return activate(p, id, "ReLU", p->kernels->relu);
+}
+
+nash_status ni_relu_backward(ni_onednn *p, int32_t id)
+{
+    return activate_back(p, id, "ReLU's gradient", p->kernels->relu_backward);
+}
+
+nash_status ni_clip_forward(ni_onednn *p, int32_t id)
+{
+    return activate(p, id, "clip", p->kernels->clip);
+}
+
+nash_status ni_clip_backward(ni_onednn *p, int32_t id)
+{
+    return activate_back(p, id, "clip's gradient", p->kernels->clip_backward);
 }

@@ -212,6 +212,8 @@ nash_status ni_norm_forward(ni_onednn *p, int32_t id);
 nash_status ni_norm_backward(ni_onednn *p, int32_t id);
 nash_status ni_relu_forward(ni_onednn *p, int32_t id);
 nash_status ni_relu_backward(ni_onednn *p, int32_t id);
+nash_status ni_clip_forward(ni_onednn *p, int32_t id);
+nash_status ni_clip_backward(ni_onednn *p, int32_t id);
 nash_status ni_pool_forward(ni_onednn *p, int32_t id);
 nash_status ni_pool_backward(ni_onednn *p, int32_t id);
 nash_status ni_global_pool_forward(ni_onednn *p, int32_t id);

@@ -22,6 +22,23 @@ void ni_ref_relu_back(const ni_ref_node *k)
         x->d[e] += x->x[e] > 0 ? k->y.d[e] : 0;
 }
 
+/* y = min(max(x, low), high); a NaN stays */
+void ni_ref_clip(const ni_ref_node *k)
+{
+    const ni_ref_value *x = k->in[0];
+    double low = (double)k->attrs->low, high = (double)k->attrs->high;
+    EVERY (&k->y, e)
+        k->y.x[e] = x->x[e] < low ? low : x->x[e] > high ? high : x->x[e];
+}
+
+void ni_ref_clip_back(const ni_ref_node *k)
+{
+    const ni_ref_value *x = k->in[0];
+    double low = (double)k->attrs->low, high = (double)k->attrs->high;
+    EVERY (&k->y, e)
+        x->d[e] += x->x[e] > low && x->x[e] < high ? k->y.d[e] : 0;
+}
+
 /* y[n,c] = mean over i, j of x[n,c,i,j] */
 void ni_ref_global_pool(const ni_ref_node *k)
 {

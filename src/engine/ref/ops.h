@@ -74,6 +74,8 @@ void ni_ref_batch_norm_back(const ni_ref_node *k);
 /* ops.c */
 void ni_ref_relu(const ni_ref_node *k);
 void ni_ref_relu_back(const ni_ref_node *k);
+void ni_ref_clip(const ni_ref_node *k);
+void ni_ref_clip_back(const ni_ref_node *k);
 void ni_ref_global_pool(const ni_ref_node *k);
 void ni_ref_global_pool_back(const ni_ref_node *k);
 void ni_ref_flatten(const ni_ref_node *k);

@@ -246,6 +246,9 @@ static void forward_node(const ref_plan *p, int32_t id)
     case NASH_OP_RELU:
         ni_ref_relu(k);
         break;
+    case NASH_OP_CLIP:
+        ni_ref_clip(k);
+        break;
     case NASH_OP_MAX_POOL:
         ni_ref_max_pool(k);
         break;
@@ -336,6 +339,9 @@ static void backward_node(const ni_ref_node *k)
         break;
     case NASH_OP_RELU:
         ni_ref_relu_back(k);
+        break;
+    case NASH_OP_CLIP:
+        ni_ref_clip_back(k);
         break;
     case NASH_OP_MAX_POOL:
         ni_ref_max_pool_back(k);
