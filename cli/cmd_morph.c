@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const modes[] = {"copy", "fresh", "pair", NULL};
+static const char *const modes[] = {"copy", "fresh", "pair", "noise", NULL};
 
 /* What the command line asks for. */
 typedef struct request {

@@ -11,7 +11,8 @@
 static const char *const strategies[] = {"hillclimb", "random", NULL};
 static const char *const criteria[] = {"loss", "error", "balanced-error", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
-static const char *const widen_modes[] = {"copy", "fresh", "pair", NULL};
+static const char *const widen_modes[] = {"copy", "fresh", "pair", "noise",
+                                          NULL};
 
 const char *const settings_presets[] = {"fast", "paper", "smoke", "demo", NULL};
 

@@ -384,7 +384,7 @@ static void wrong_text_is_answered_with_the_part_that_is_wrong(void **state)
         {"widen:at=conv_2,factor=1", "at least 2"},
         {"widen:at=conv_2,factor=two", "whole number"},
         {"widen:at=conv_2,factor=99999999999999999999", "whole number"},
-        {"widen:at=conv_2,mode=clone", "copy, fresh or pair"},
+        {"widen:at=conv_2,mode=clone", "copy, fresh, pair or noise"},
         {"widen:at=conv_2,kernel=3", "no part of the morphism widen"},
         {"widen:at=conv_2,at=conv_2", "given twice"},
         {"widen:at=conv_2,", "key=value"},

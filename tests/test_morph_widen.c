@@ -391,7 +391,31 @@ static double row_gradient(nash_model *m, int32_t id, int32_t c)
     return sum;
 }
 
-static void only_pairs_have_a_gradient_at_once(void **state)
+static void noise_is_small_beside_what_it_is_added_to(void **state)
+{
+    (void)state;
+    nash_model *m = make_residual();
+    nash_model *child = apply_mode(m, NASH_WIDEN_NOISE, 2);
+    nash_model *copy = apply_mode(m, NASH_WIDEN_COPY, 2);
+    const nash_tensor *t = nash_model_tensor(child, 2, NASH_SLOT_WEIGHT);
+    const nash_tensor *clean = nash_model_tensor(copy, 2, NASH_SLOT_WEIGHT);
+    double squares = 0, noise = 0;
+    for (int64_t i = 0; i < t->count; i++) {
+        double d = (double)t->data[i] - (double)clean->data[i];
+        assert_true((d != 0) == (i >= t->count / 2));
+        squares += (double)clean->data[i] * (double)clean->data[i];
+        noise += 2 * d * d;
+    }
+    double share = sqrt(noise / squares);
+    assert_true(share > 0.005 && share < 0.02);
+    double apart = distance(m, -1, child, -1, NASH_MODE_INFER, 5);
+    assert_true(apart > 1e-6 && apart < 0.1);
+    nash_model_free(child);
+    nash_model_free(copy);
+    nash_model_free(m);
+}
+
+static void pairs_and_noise_have_a_gradient_at_once(void **state)
 {
     (void)state;
     nash_model *m = make_residual();
@@ -400,6 +424,9 @@ static void only_pairs_have_a_gradient_at_once(void **state)
     assert_true(row_gradient(copy, 2, 3) == 0);
     assert_true(row_gradient(pair, 2, 3) > 0);
     assert_true(row_gradient(pair, 2, 4) > 0);
+    nash_model *noise = apply_mode(m, NASH_WIDEN_NOISE, 2);
+    assert_true(row_gradient(noise, 2, 3) > 0);
+    nash_model_free(noise);
     nash_model_free(copy);
     nash_model_free(pair);
     nash_model_free(m);
@@ -441,7 +468,8 @@ int main(void)
         cmocka_unit_test(copies_equal_what_they_copy),
         cmocka_unit_test(fresh_channels_differ_and_are_normalised),
         cmocka_unit_test(pairs_are_twins_that_cancel_in_their_readers),
-        cmocka_unit_test(only_pairs_have_a_gradient_at_once),
+        cmocka_unit_test(noise_is_small_beside_what_it_is_added_to),
+        cmocka_unit_test(pairs_and_noise_have_a_gradient_at_once),
         cmocka_unit_test(fresh_weights_depend_on_the_seed_alone),
     };
     return cmocka_run_group_tests_name("morph_widen", tests, NULL, NULL);

@@ -38,8 +38,10 @@ typedef enum nash_morph_kind {
 typedef enum nash_widen_mode {
     NASH_WIDEN_COPY,  /* copies of existing channels, readers zero */
     NASH_WIDEN_FRESH, /* fresh weights, readers zero */
-    NASH_WIDEN_PAIR   /* fresh, in twins with readers (Z, -Z): exact, and no
+    NASH_WIDEN_PAIR,  /* fresh, in twins with readers (Z, -Z): exact, and no
                          gradient is zero */
+    NASH_WIDEN_NOISE  /* copies and their readers with noise of a hundredth of
+                         the weights' standard deviation (EAS): not exact */
 } nash_widen_mode;
 
 /* One morphism, fully specified; fields a kind does not use are 0. */
@@ -86,8 +88,8 @@ NASH_API const char *nash_morph_text(nash_morph_kind kind);
 
 /**
  * Read "kind:key=value,...": at=NODE, from=NODE (a name "conv_3", or a bare
- * tag), kernel=K, factor=F, mode=copy|fresh|pair, seed=S. Left out: kernel 3,
- * factor 2, mode copy, seed 0.
+ * tag), kernel=K, factor=F, mode=copy|fresh|pair|noise, seed=S. Left out:
+ * kernel 3, factor 2, mode copy, seed 0.
  *
  * @param m  resolves and checks the node names; borrowed
  * @return NASH_OK or NASH_EINVAL (the sentence names the part that is wrong)

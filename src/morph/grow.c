@@ -224,9 +224,10 @@ static ni_channel new_channel(const ni_growth *growth, ni_gap gap, int32_t base,
         .old = -1,
         .source = gap.channel - back % (gap.channel + 1),
         .key = base + (twin ? s & ~1 : s) * unit + r,
-        .sign = !twin     ? 0
-                : (s & 1) ? -1
-                          : 1,
+        .sign = growth->mode == NASH_WIDEN_NOISE ? 1
+                : !twin                          ? 0
+                : (s & 1)                        ? -1
+                                                 : 1,
     };
     return channel;
 }

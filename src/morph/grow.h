@@ -21,8 +21,8 @@ typedef struct ni_channel {
     int32_t old;    /* its number before, or -1: it is new */
     int32_t source; /* new: the old channel that a copy copies */
     int32_t key;    /* new: its number, twins: the first's; names its weights */
-    int32_t sign;   /* new: old readers get sign times fresh weights: 1 and -1
-                       for twins, else 0 */
+    int32_t sign;   /* new: old readers get sign times drawn weights: 1 and -1
+                       for twins, 1 for noise, else 0 */
 } ni_channel;
 
 typedef struct ni_growth {

@@ -51,7 +51,7 @@ static nash_status check_opts(const nash_morph_opts *opts)
             NASH_EINVAL,
             "kinds is 0x%x, expected bits of nash_morph_kind, at least one",
             opts->kinds);
-    REQUIRE((unsigned)opts->widen_mode <= NASH_WIDEN_PAIR, NASH_EINVAL,
+    REQUIRE((unsigned)opts->widen_mode <= NASH_WIDEN_NOISE, NASH_EINVAL,
             "widen_mode is %d, which is no nash_widen_mode",
             (int)opts->widen_mode);
     REQUIRE(opts->max_draws >= 1, NASH_EINVAL,

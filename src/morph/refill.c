@@ -1,10 +1,11 @@
 /*
  * The tensors of a model that has grown. Old values are copied where they
- * belong; a new channel is a copy of an old one (copy) or fresh (fresh, pair);
- * weights of old channels that read new ones are zero, or opposite for the two
- * of a pair. A copy reads new channels with zeros like the channel it copies,
- * so the two stay equal. Costs a pass over the weights, and a forward of the
- * probe for each batch normalisation with fresh channels.
+ * belong; a new channel is a copy of an old one (copy; noise adds some) or
+ * fresh (fresh, pair); weights of old channels that read new ones are zero,
+ * opposite for the two of a pair, or noise. A copy reads new channels with
+ * zeros like the channel it copies, so the two stay equal. Costs a pass over
+ * the weights, and a forward of the probe for each batch normalisation with
+ * fresh channels.
  */
 #include "grow.h"
 
@@ -18,6 +19,9 @@
  */
 static const uint32_t columns = 1u << 31;
 
+/* Of noise, in standard deviations of the weights; EAS's (Cai et al. 2017). */
+static const double noise_share = 0.01;
+
 /* A weight [rows, cols, taps], before and after. */
 typedef struct block {
     const float *src;
@@ -27,10 +31,30 @@ typedef struct block {
     int64_t taps;
     const ni_channel *out; /* [rows] NULL: all old */
     const ni_channel *in;  /* [cols] NULL: all old */
-    double std;            /* of fresh weights */
+    double std;            /* of drawn weights: fresh ones, or noise */
     uint64_t seed;
     uint32_t tag;
 } block;
+
+static bool is_copied(nash_widen_mode mode)
+{
+    return mode == NASH_WIDEN_COPY || mode == NASH_WIDEN_NOISE;
+}
+
+/* Standard deviation of what is drawn for a weight: He's and its like, or a
+ * share of what the weights have. */
+static double drawn_std(const nash_tensor *old, nash_op op, int64_t fan_in,
+                        nash_widen_mode mode)
+{
+    double sum = 0, squares = 0, n = (double)old->count;
+    if (mode != NASH_WIDEN_NOISE)
+        return sqrt((op == NASH_OP_CONV ? 2.0 : 1.0) / (double)fan_in);
+    for (int64_t i = 0; i < old->count; i++) {
+        sum += (double)old->data[i];
+        squares += (double)old->data[i] * (double)old->data[i];
+    }
+    return noise_share * sqrt(fmax(0, squares / n - sum / n * (sum / n)));
+}
 
 static void copy_row(const block *b, int32_t row, int32_t old_row)
 {
@@ -46,16 +70,17 @@ static void copy_row(const block *b, int32_t row, int32_t old_row)
     }
 }
 
+/* Add drawn values to a row, which is zero unless it was copied. */
 static void draw_row(const block *b, int32_t row)
 {
     uint32_t key = (uint32_t)b->out[row].key;
     ni_rng rng = ni_rng_make(b->seed, NI_RNG_WEIGHTS, b->tag, key);
     float *dst = b->dst + (int64_t)row * b->cols * b->taps;
     for (int64_t i = 0; i < b->cols * b->taps; i++)
-        dst[i] = (float)(b->std * ni_rng_normal(&rng));
+        dst[i] = (float)((double)dst[i] + b->std * ni_rng_normal(&rng));
 }
 
-/* Weights by which old channels read a twin. */
+/* Weights by which old channels read a twin, or a noisy copy. */
 static void draw_column(const block *b, int32_t col)
 {
     uint32_t key = columns | (uint32_t)b->in[col].key;
@@ -74,9 +99,9 @@ static void refill_block(const block *b, nash_widen_mode mode)
     for (int32_t row = 0; row < b->rows; row++) {
         if (!b->out || b->out[row].old >= 0)
             copy_row(b, row, b->out ? b->out[row].old : row);
-        else if (mode == NASH_WIDEN_COPY)
+        else if (is_copied(mode))
             copy_row(b, row, b->out[row].source);
-        else
+        if (b->out && b->out[row].old < 0 && mode != NASH_WIDEN_COPY)
             draw_row(b, row);
     }
     for (int32_t c = 0; b->in && c < b->cols; c++)
@@ -91,7 +116,7 @@ static void refill_vector(nash_tensor *dst, const nash_tensor *src,
     for (int64_t c = 0; dst && c < dst->count; c++) {
         if (map[c].old >= 0)
             dst->data[c] = src->data[map[c].old];
-        else if (mode == NASH_WIDEN_COPY)
+        else if (is_copied(mode))
             dst->data[c] = src->data[map[c].source];
     }
 }
@@ -104,7 +129,6 @@ static void refill_weight(nash_model *m, const nash_model *base, int32_t id,
     nash_tensor *dst = nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
     int32_t input = nash_graph_input(nash_model_graph(m), id, 0);
     bool depthwise = node->attrs.groups > 1;
-    double gain = node->op == NASH_OP_CONV ? 2 : 1;
     block b = {
         .src = src->data,
         .dst = dst->data,
@@ -114,7 +138,8 @@ static void refill_weight(nash_model *m, const nash_model *base, int32_t id,
         .taps = dst->count / dst->dims[0] / dst->dims[1],
         .out = growth->map[id],
         .in = depthwise ? NULL : growth->map[input],
-        .std = sqrt(gain * dst->dims[0] / (double)dst->count),
+        .std =
+            drawn_std(src, node->op, dst->count / dst->dims[0], growth->mode),
         .seed = seed,
         .tag = (uint32_t)node->tag,
     };
@@ -189,7 +214,7 @@ nash_status ni_growth_apply(nash_model *m, const nash_model *base,
     TRY(ni_model_resize(m));
     for (int32_t id = 0; id < growth->n_nodes; id++)
         refill(m, base, id, growth, seed);
-    if (!probe || growth->mode == NASH_WIDEN_COPY)
+    if (!probe || is_copied(growth->mode))
         goto done;
     for (int32_t id = 0; id < growth->n_nodes; id++)
         if (growth->map[id] && nash_graph_node(g, id)->op == NASH_OP_BATCH_NORM)

@@ -70,7 +70,7 @@ static nash_status check_fields(const nash_morph *morph,
     REQUIRE(!(row->keys & NI_KEY_FACTOR) || morph->factor >= 2, NASH_EINVAL,
             "%s has factor %d, expected at least 2", name, morph->factor);
     REQUIRE(!(row->keys & NI_KEY_MODE) ||
-                (unsigned)morph->mode <= NASH_WIDEN_PAIR,
+                (unsigned)morph->mode <= NASH_WIDEN_NOISE,
             NASH_EINVAL, "%s has mode %d, which is no nash_widen_mode", name,
             (int)morph->mode);
     REQUIRE(!row->measures || probe, NASH_EINVAL,

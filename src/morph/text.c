@@ -16,6 +16,7 @@ static const char *const mode_names[] = {
     [NASH_WIDEN_COPY] = "copy",
     [NASH_WIDEN_FRESH] = "fresh",
     [NASH_WIDEN_PAIR] = "pair",
+    [NASH_WIDEN_NOISE] = "noise",
 };
 
 enum { N_MODES = sizeof mode_names / sizeof *mode_names };
@@ -82,7 +83,8 @@ static nash_status parse_mode(nash_widen_mode *mode, const char *value)
             *mode = (nash_widen_mode)i;
             return NASH_OK;
         }
-    return ni_fail(NASH_EINVAL, "mode=%s, expected copy, fresh or pair", value);
+    return ni_fail(NASH_EINVAL, "mode=%s, expected copy, fresh, pair or noise",
+                   value);
 }
 
 static nash_status parse_value(nash_morph *out, uint32_t bit, const char *key,

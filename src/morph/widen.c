@@ -2,10 +2,10 @@
  * Type II (4): more channels for a convolution or a hidden fully connected
  * layer, and for all that its channels are tied to. The layers that read the
  * new channels get zero weights for them, so this is exact in every arithmetic;
- * pairs get opposite weights, which is exact up to the rounding of sums. Costs
- * (factor - 1) times the parameters of the layers that grow, and those of
- * their readers. Refuses channels that are tied to the network's input or
- * output, or to a grouped convolution that is not depthwise.
+ * pairs get opposite weights, which is exact up to the rounding of sums; noise
+ * is not exact. Costs (factor - 1) times the parameters of the layers that
+ * grow, and those of their readers. Refuses channels that are tied to the
+ * network's input or output, or to a grouped convolution that is not depthwise.
  */
 #include "grow.h"
 

@@ -186,6 +186,8 @@ static const char *mode_words(const char *mode)
         return "fresh weights";
     if (strcmp(mode, "pair") == 0)
         return "fresh twins";
+    if (strcmp(mode, "noise") == 0)
+        return "copies with noise";
     return "copies";
 }
 
