@@ -10,10 +10,15 @@
 int cmd_candidate(int argc, char **argv)
 {
     bool encoded = false;
+    double checkpoint_every = 60.0;
     int operands;
     const arg_option options[] = {
         {"encoded", ARG_FLAG, &encoded,
          "DIR is percent-encoded, to pass through remote shells"},
+        {"checkpoint-every", ARG_REAL, &checkpoint_every,
+         "seconds between two states of the training, which it goes on from "
+         "after a crash; 0: none",
+         0, 1e9},
         {NULL}};
     const arg_spec spec = {
         "candidate",
@@ -29,7 +34,9 @@ int cmd_candidate(int argc, char **argv)
         return go;
     if (encoded && nash_candidate_decode(argv[1]) != NASH_OK)
         return cli_fail(NULL);
-    if (nash_candidate_run(argv[1], STDOUT_FILENO, STDIN_FILENO) != NASH_OK)
-        return cli_fail(NULL);
-    return EXIT_OK;
+    nash_status status = nash_candidate_run(argv[1], STDOUT_FILENO,
+                                            STDIN_FILENO, checkpoint_every);
+    if (status != NASH_OK)
+        cli_fail(NULL);
+    return nash_candidate_exit(status);
 }

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROBE_IMAGES = 1024 };
+enum { PROBE_IMAGES = 1024, PROGRAM_BYTES = 96 << 20 };
 
 static volatile int stop_asked;
 
@@ -213,6 +213,23 @@ static nash_status bytes_of(void *ctx, size_t *bytes, const nash_graph *g)
                             (int32_t)r->follow.n_train);
 }
 
+/* What a candidate's process takes, roughly: training, tensors, images, and
+ * the program itself. */
+static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)
+{
+    const run *r = ctx;
+    const nash_graph *g = nash_model_graph(job->model);
+    const nash_shape shape = r->images->shape;
+    nash_status status = nash_train_bytes(
+        bytes, g, &job->train,
+        job->on_all ? r->images->n : (int32_t)r->follow.n_train);
+    *bytes += (size_t)nash_graph_params(g) * sizeof(float) +
+              (size_t)r->images->n * (size_t)shape.c * (size_t)shape.h *
+                  (size_t)shape.w +
+              PROGRAM_BYTES;
+    return status;
+}
+
 static void on_progress(void *ctx, const nash_job *job, double share,
                         double images_per_second)
 {
@@ -253,9 +270,15 @@ static int open_evaluator(run *r)
                               .dataset = dataset,
                               .val_share = r->s->val_share,
                               .jobs = r->s->jobs,
+                              .max_bytes = r->s->launcher
+                                               ? 0 /* of which machine? */
+                                               : settings_memory(),
+                              .checkpoint_seconds = r->s->checkpoint_every,
+                              .timeout_seconds = r->s->candidate_timeout,
                               .allow_mixed = r->s->allow_mixed,
                               .stop = &stop_asked,
                               .ctx = r,
+                              .bytes = process_bytes,
                               .progress = on_progress,
                               .epoch = on_epoch,
                               .finished = on_finished};
@@ -324,8 +347,8 @@ static nash_status on_chosen(void *ctx, int32_t step, int32_t child,
     nash_status status = write_best(r, m);
     if (status == NASH_OK)
         status = o->chosen(o->ctx, step, child, m);
-    if (status == NASH_OK && !r->s->keep_all)
-        status = nash_candidates_prune(r->dir, step, child);
+    if (status == NASH_OK)
+        status = nash_candidates_prune(r->dir, step, child, r->s->keep_all);
     if (status == NASH_OK)
         status = run_note_time(r);
     if (status == NASH_OK)
@@ -352,8 +375,9 @@ static int search(run *r)
     const nash_observer observer = {r, on_proposed, on_evaluated, on_chosen};
     nash_search_state state;
     nash_status status = nash_store_state(&state, r->store);
-    if (status == NASH_OK && state.step >= 0 && !r->s->keep_all)
-        status = nash_candidates_prune(r->dir, state.step, state.child);
+    if (status == NASH_OK && state.step >= 0)
+        status = nash_candidates_prune(r->dir, state.step, state.child,
+                                       r->s->keep_all);
     if (status == NASH_OK)
         status = nash_search(&r->best, r->start, &r->s->search, &r->probe,
                              &r->evaluator, &observer, &state);

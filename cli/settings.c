@@ -58,7 +58,9 @@ settings settings_default(void)
     settings s = {.search = nash_search_opts_default(),
                   .widths = {64, 128, 256},
                   .bn_momentum = 0.9,
-                  .val_share = 0.2};
+                  .val_share = 0.2,
+                  .checkpoint_every = 60.0,
+                  .candidate_timeout = 1800.0};
     settings_apply_preset(&s, 0);
     return s;
 }
@@ -154,7 +156,7 @@ static int put_search(arg_option *to, int at, settings *s)
          0, 1e15, .fallback = "no limit"},
         {"max-memory", ARG_BYTES, &s->max_memory,
          "refuse children whose training would take more, e.g. 2G",
-         .fallback = "what there is, shared by all jobs"},
+         .fallback = "most of what there is when the run begins"},
         {NULL}};
     return put(to, at, part);
 }
@@ -228,6 +230,13 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
         {"launcher", ARG_TEXT, &s->launcher,
          "words put before a candidate's command, e.g. 'srun -n1 -c8'",
          .fallback = ""},
+        {"checkpoint-every", ARG_REAL, &s->checkpoint_every,
+         "seconds between two states of a training, which it goes on from "
+         "after a crash; 0: none",
+         0, 1e9},
+        {"candidate-timeout", ARG_REAL, &s->candidate_timeout,
+         "end a candidate that says nothing for so many seconds; 0: never", 0,
+         1e9},
         {"allow-mixed", ARG_FLAG, &s->allow_mixed,
          "take candidates that computed on another instruction set"},
         {"json", ARG_FLAG, &s->json, "print the result as JSON"},
@@ -237,8 +246,11 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
 
 /* ---- what is left open -------------------------------------------------- */
 
-/* All candidates together may use this share of the memory that there is. */
-static const double memory_share = 0.8;
+size_t settings_memory(void)
+{
+    static const double share = 0.8; /* the rest is the system's and ours */
+    return (size_t)(share * (double)memory_available());
+}
 
 static void complete_numbers(settings *s)
 {
@@ -252,8 +264,7 @@ static void complete_numbers(settings *s)
             s->jobs = s->search.neighbours;
     }
     if (s->max_memory == 0)
-        s->max_memory =
-            (size_t)(memory_share * (double)memory_available() / s->jobs);
+        s->max_memory = settings_memory();
 }
 
 int settings_complete(settings *s, const char *verb)

@@ -30,6 +30,7 @@ typedef struct settings {
     /* what does not */
     int32_t jobs; /* 0: as many as threads allow */
     const char *launcher;
+    double checkpoint_every, candidate_timeout; /* seconds */
     bool allow_mixed, json;
 } settings;
 
@@ -55,6 +56,9 @@ char *settings_preset_notes(void);
  * options of start and result. @return EXIT_OK, or EXIT_USAGE after a sentence
  */
 int settings_complete(settings *s, const char *verb);
+
+/** The bytes that all candidates together may take on this machine. */
+size_t settings_memory(void);
 
 /** Height and width of --size; 0, 0 without it. @return as above */
 int settings_size(int32_t *height, int32_t *width, const settings *s,

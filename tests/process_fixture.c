@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -145,6 +146,34 @@ void path_of(char path[200], int32_t child, const char *file)
     snprintf(path, 200, "%s/candidates/0001-%02d/%s", run_dir, child, file);
 }
 
+/* Die when there is a state that is not the one before. */
+static void *watch_state(void *ctx)
+{
+    const char *path = ctx;
+    struct stat before = {0}, now;
+    stat(path, &before);
+    while (stat(path, &now) != 0 || now.st_ino == before.st_ino)
+        usleep(500);
+    raise(SIGKILL);
+    return NULL;
+}
+
+static void fall(const char *directory)
+{
+    static char path[300];
+    char count[300];
+    pthread_t thread;
+    struct stat info;
+    snprintf(count, sizeof count, "%s/falls", directory);
+    FILE *file = fopen(count, "a"); /* a byte for each */
+    fputc('.', file);
+    fclose(file);
+    if (stat(count, &info) != 0 || info.st_size > FALLS)
+        return;
+    snprintf(path, sizeof path, "%s/state.safetensors", directory);
+    pthread_create(&thread, NULL, watch_state, path);
+}
+
 /* Misdeed "WHAT:CHILD", done by that child instead of training. */
 static void misbehave(const char *directory)
 {
@@ -155,6 +184,12 @@ static void misbehave(const char *directory)
         return;
     if (strncmp(misdeed, "die", 3) == 0)
         raise(SIGKILL);
+    if (strncmp(misdeed, "fall", 4) == 0)
+        fall(directory);
+    if (strncmp(misdeed, "unable", 6) == 0) {
+        fputs("nash: the disk is full\n", stderr);
+        exit(nash_candidate_exit(NASH_EIO));
+    }
     if (strncmp(misdeed, "exit", 4) == 0) {
         fputs("first line\nnash: it is too hot\n", stderr);
         exit(3);
@@ -173,21 +208,23 @@ static void misbehave(const char *directory)
     }
 }
 
+/* "PROGRAM candidate --checkpoint-every SECONDS [--encoded] DIR" */
 static int be_candidate(int argc, char **argv)
 {
     char *directory = argv[argc - 1];
-    if (argc == 4 && nash_candidate_decode(directory) != NASH_OK)
+    double checkpoint = strtod(argv[3], NULL);
+    if (argc == 6 && nash_candidate_decode(directory) != NASH_OK)
         return 1;
     misbehave(directory);
-    nash_status status = nash_candidate_run(directory, 1, 0);
+    nash_status status = nash_candidate_run(directory, 1, 0, checkpoint);
     if (status != NASH_OK)
         fprintf(stderr, "nash: %s\n", nash_error_message());
-    return status != NASH_OK;
+    return nash_candidate_exit(status);
 }
 
 void be_candidate_if_asked(int argc, char **argv)
 {
-    if (argc > 2 && strcmp(argv[1], "candidate") == 0)
+    if (argc > 4 && strcmp(argv[1], "candidate") == 0)
         exit(be_candidate(argc, argv));
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
         exit(1);

@@ -7,9 +7,11 @@
  * A tiny data set, and candidates as processes: a test program with this
  * fixture is also the candidate. Started as "PROGRAM candidate DIR" it does
  * what the nash program does, or misbehaves as the environment says:
- * NASH_TEST_MISDEED=die|exit|garbage|hang:CHILD.
+ * NASH_TEST_MISDEED=die|exit|garbage|hang|unable|fall:CHILD; "fall" is to die
+ * after each of the first FALLS states that it leaves.
  */
 
+enum { FALLS = 4 };
 enum { SIDE = 8, N_TRAIN = 60, N_TEST = 12, N_CLASSES = 3 };
 
 /* this program; a scratch directory and what is in it */

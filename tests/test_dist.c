@@ -390,8 +390,8 @@ static void pruning_keeps_the_winner_and_all_results(void **state)
     nash_outcome outcomes[2] = {0};
     nash_process_opts opts = some_opts();
     assert_int_equal(evaluate(&opts, jobs, 2, outcomes), NASH_OK);
-    assert_int_equal(nash_candidates_prune(run_dir, 1, 1), NASH_OK);
-    assert_int_equal(nash_candidates_prune(run_dir, 1, 1), NASH_OK);
+    assert_int_equal(nash_candidates_prune(run_dir, 1, 1, false), NASH_OK);
+    assert_int_equal(nash_candidates_prune(run_dir, 1, 1, false), NASH_OK);
     trained_hash(1, -1);
     path_of(path, 0, "trained.onnx");
     assert_int_not_equal(access(path, F_OK), 0);

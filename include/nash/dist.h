@@ -15,13 +15,19 @@ typedef struct nash_process_opts {
     const char *run_dir;
     const char *data_dir;
     nash_dataset_opts dataset;
-    double val_share;         /* of the training images, in (0, 1) */
-    int32_t jobs;             /* candidates side by side, >= 1 */
-    bool allow_mixed;         /* take results of candidates that computed with
-                                 another library or instruction set than this
-                                 process would */
-    const volatile int *stop; /* nonzero: end the candidates, return ESTOP;
-                                 NULL: never */
+    double val_share; /* of the training images, in (0, 1) */
+    int32_t jobs;     /* candidates side by side, >= 1 */
+    size_t max_bytes; /* of all that run side by side, by `bytes`: fewer
+                         do where it would be more; 0: no limit */
+    double checkpoint_seconds; /* between two states of a training; 0: none
+                                  but where stop_epoch cuts it short */
+    double timeout_seconds;    /* end a candidate that says nothing for so long;
+                                  0: never */
+    bool allow_mixed;          /* take results of candidates that computed with
+                                  another library or instruction set than this
+                                  process would */
+    const volatile int *stop;  /* nonzero: end the candidates, return ESTOP;
+                                  NULL: never */
     /* What happens, for people and records; told in this thread, and each may
      * be NULL. */
     void *ctx;
@@ -29,6 +35,8 @@ typedef struct nash_process_opts {
                      double images_per_second);
     nash_status (*epoch)(void *ctx, const nash_job *job,
                          const nash_epoch *epoch);
+    /* the bytes that a candidate will take while it is trained */
+    nash_status (*bytes)(void *ctx, const nash_job *job, size_t *bytes);
     /* one candidate has its outcome, long before its siblings perhaps */
     nash_status (*finished)(void *ctx, const nash_job *job,
                             const nash_outcome *outcome);
@@ -36,8 +44,13 @@ typedef struct nash_process_opts {
 
 /**
  * An evaluator that runs candidates as processes. A candidate that already has
- * a trained model, or has diverged, for exactly the same job is not run again.
- * Interrupted, it ends the candidates, waits for them and returns NASH_ESTOP.
+ * a trained model, or has diverged, for exactly the same job is not run again;
+ * one that stopped at an earlier stop_epoch of it, or was cut off, goes on from
+ * its state. One whose process dies, hangs or runs out of memory is started
+ * again, from the second time on alone; after three times without a new state
+ * that is its outcome. One that reports it cannot be trained here (disk, data,
+ * lock) ends the evaluation with NASH_EIO and has no outcome. Interrupted, it
+ * ends the candidates, waits for them and returns NASH_ESTOP.
  *
  * @param evaluator  receives the interface; release with
  *                   nash_process_evaluator_close()
@@ -60,26 +73,39 @@ NASH_API nash_status nash_candidate_model(nash_model **out, const char *run_dir,
                                           int32_t step, int32_t child,
                                           int32_t snapshot);
 
-/** Remove the models of a step's candidates but its winner's; their results
- * and logs stay. @return NASH_OK, NASH_EIO or NASH_ENOMEM */
+/**
+ * Make room after a step: remove its candidates' states and what crashes left,
+ * and the models of all but its winner; their results and logs stay.
+ *
+ * @param keep_all  leave the models of the losers
+ * @return NASH_OK, NASH_EIO or NASH_ENOMEM
+ */
 NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
-                                           int32_t winner);
+                                           int32_t winner, bool keep_all);
 
 /**
  * What "nash candidate DIR" does: lock the directory, train what job.json asks
  * for, leave result.json and the trained model. Does nothing if the result is
- * there already.
+ * there already; goes on from state.safetensors if that is.
  *
- * @param progress_fd  receives lines of progress: "progress SHARE RATE" about
- *                     every second and "epoch NUMBER LR ..." (the members of
- *                     nash_epoch); -1: none
- * @param alive_fd     it gives up soon after this end of file; -1: never
+ * @param progress_fd         receives lines of progress: "progress SHARE RATE"
+ *                            about every second and "epoch NUMBER LR ..." (the
+ *                            members of nash_epoch); -1: none
+ * @param alive_fd            it gives up soon after this end of file; -1: never
+ * @param checkpoint_seconds  between two states; 0: none but where stop_epoch
+ *                            cuts the training short
  * @return NASH_OK once a result (also a failure of the training) is written;
  *         NASH_ENOTFOUND (no job.json), NASH_EFORMAT, NASH_EBUSY (another
- *         process trains it), NASH_ESTOP, or what opening the data returned
+ *         process trains it), NASH_ESTOP, NASH_EIO (data that cannot be found,
+ *         or a file), or what opening the data returned
  */
 NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd,
-                                        int alive_fd);
+                                        int alive_fd,
+                                        double checkpoint_seconds);
+
+/** The exit status by which "nash candidate" reports that; 75 says that it
+ * was not the candidate's fault. */
+NASH_API int nash_candidate_exit(nash_status status);
 
 /** Undo, in place, the percent-encoding in which a directory's path reaches
  * "nash candidate --encoded" through a launcher. @return NASH_OK or

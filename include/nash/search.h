@@ -77,7 +77,10 @@ typedef struct nash_job {
     const char *const *morphs; /* [n_morphs] text forms; borrowed */
     bool on_all;               /* train on training + validation images; then
                                   nothing is left to judge it on */
-    nash_train_opts train;
+    nash_train_opts train; /* the same candidate may be asked for again with a
+                              larger train.stop_epoch (0, all epochs, is the
+                              largest): it goes on from where it stopped,
+                              with the bits of one uninterrupted training */
 } nash_job;
 
 /* What became of it. A crash or a NaN is an outcome, not an error. */
@@ -89,6 +92,7 @@ typedef struct nash_outcome {
     nash_epoch *epochs; /* [n_epochs], owned */
     int64_t images;     /* trained on, counted once per epoch */
     double seconds;     /* wall clock */
+    /* epochs, images and seconds: since the training's first epoch */
 } nash_outcome;
 
 /** Release what an outcome owns and clear it. */
@@ -107,7 +111,8 @@ typedef struct nash_evaluator {
      */
     nash_status (*evaluate)(void *ctx, const nash_job *jobs, int32_t n,
                             nash_outcome *outcomes);
-    /** The trained model of a job that was evaluated; yours to free. */
+    /** The trained model of a job that was evaluated, as its last stop_epoch
+     * left it; yours to free. */
     nash_status (*load)(void *ctx, nash_model **out, int32_t step,
                         int32_t child);
 } nash_evaluator;

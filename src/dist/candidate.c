@@ -6,6 +6,7 @@
 #include <nash/dist.h>
 #include <nash/onnx.h>
 
+#include "launch.h"
 #include "paths.h"
 #include "task.h"
 
@@ -27,6 +28,7 @@ enum { LOCK_WAIT_MS = 30000 };
 typedef struct training {
     const char *dir;
     int progress_fd, alive_fd;
+    double checkpoint_seconds;
     nash_outcome outcome;
     int32_t n_train; /* images of an epoch */
 } training;
@@ -99,6 +101,13 @@ done:
     return status;
 }
 
+static nash_status on_resumed(void *ctx, double seconds)
+{
+    training *t = ctx;
+    t->outcome.seconds = seconds;
+    return NASH_OK;
+}
+
 /* Judge a model that no epoch has judged. */
 static nash_status judge(nash_score *score, nash_model *m,
                          const nash_images *images, const int32_t *index,
@@ -137,13 +146,33 @@ done:
     return status;
 }
 
+static nash_status train_on(training *t, nash_model *m, const ni_task *task,
+                            const nash_images *images, const int32_t *first,
+                            const int32_t *val, int32_t n_val)
+{
+    nash_status status = NASH_OK;
+    char *state = NULL;
+    NEW_FROM(state, ni_path_join(t->dir, NI_FILE_STATE));
+    const nash_train_hooks hooks = {.ctx = t,
+                                    .epoch = on_epoch,
+                                    .progress = on_progress,
+                                    .snapshot = on_snapshot,
+                                    .resumed = on_resumed,
+                                    .state_path = state,
+                                    .state_seconds = t->checkpoint_seconds};
+    TRY(nash_train(m, images, first, t->n_train, val, n_val, &task->train,
+                   &hooks));
+done:
+    ni_free(state);
+    return status;
+}
+
 /* Train the model, and fill in the outcome's numbers. */
 static nash_status train(training *t, nash_model *m, const ni_task *task,
                          const nash_images *images)
 {
     nash_status status = NASH_OK;
     nash_outcome *outcome = &t->outcome;
-    const nash_train_hooks hooks = {t, on_epoch, on_progress, on_snapshot};
     int32_t *first = NULL, *val = NULL, n_val = 0;
     NEW_ARRAY(outcome->epochs, task->train.epochs);
     if (!task->on_all)
@@ -151,8 +180,7 @@ static nash_status train(training *t, nash_model *m, const ni_task *task,
                            task->val_share, task->train.seed));
     else
         TRY(all_images(&first, &t->n_train, images));
-    TRY(nash_train(m, images, first, t->n_train, val, n_val, &task->train,
-                   &hooks));
+    TRY(train_on(t, m, task, images, first, val, n_val));
     if (outcome->n_epochs > 0) {
         const nash_epoch *last = &outcome->epochs[outcome->n_epochs - 1];
         outcome->val = (nash_score){last->val_loss, last->val_error,
@@ -199,6 +227,23 @@ static bool is_outcome(nash_status status)
     return status != NASH_ESTOP && status != NASH_EIO;
 }
 
+static nash_status open_data(nash_dataset **out, const char *dir,
+                             const ni_task *task)
+{
+    nash_status status = NASH_OK;
+    char *path = NULL;
+    if (task->data_dir[0] == '/')
+        NEW_FROM(path, ni_strdup(task->data_dir));
+    else
+        NEW_FROM(path, ni_path_join(dir, task->data_dir));
+    status = nash_dataset_open(out, path, &task->dataset);
+    if (status == NASH_ENOTFOUND)
+        status = NASH_EIO; /* as when a disk is not mounted */
+done:
+    ni_free(path);
+    return status;
+}
+
 static nash_status work(training *t, const ni_task *task)
 {
     nash_status status = NASH_OK;
@@ -206,7 +251,7 @@ static nash_status work(training *t, const ni_task *task)
     nash_dataset *data = NULL;
     const nash_images *images;
     nash_model *m = NULL;
-    TRY(nash_dataset_open(&data, task->data_dir, &task->dataset));
+    TRY(open_data(&data, t->dir, task));
     TRY(nash_dataset_images(&images, data, NASH_PART_TRAIN));
     TRY(read_model(&m, t->dir, task->model_hash));
     status = train(t, m, task, images);
@@ -218,7 +263,7 @@ static nash_status work(training *t, const ni_task *task)
     else
         snprintf(t->outcome.message, sizeof t->outcome.message, "%s",
                  nash_error_message());
-    t->outcome.seconds = ni_clock_seconds() - began;
+    t->outcome.seconds += ni_clock_seconds() - began;
     status = NASH_OK;
 done:
     nash_model_free(m);
@@ -227,37 +272,63 @@ done:
 }
 
 /* Whether the job's result is there already. */
-static bool is_answered(const char *dir, uint64_t hash)
+static bool is_answered(const char *dir, uint64_t hash, int32_t stop_epoch)
 {
     nash_outcome outcome;
     char *engine;
-    nash_status status = ni_result_read(&outcome, &engine, dir, hash);
+    nash_status status =
+        ni_result_read(&outcome, &engine, dir, hash, stop_epoch);
     nash_outcome_deinit(&outcome);
     ni_free(engine);
     return status == NASH_OK;
 }
 
-nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd)
+/* With the lock in hand. */
+static nash_status answer(training *t, const ni_task *task, uint64_t hash)
+{
+    nash_status status = NASH_OK;
+    const char *engine = nash_engine_describe(task->train.engine);
+    int32_t stop = task->train.stop_epoch;
+    if (!is_answered(t->dir, hash, stop)) {
+        TRY(work(t, task));
+        TRY(ni_result_write(t->dir, hash, stop, engine, &t->outcome));
+    }
+    if (stop == 0)
+        TRY(ni_remove_states(t->dir));
+done:
+    return status;
+}
+
+nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
+                               double checkpoint_seconds)
 {
     nash_status status = NASH_OK;
     ni_task task;
     uint64_t hash;
     int lock = -1;
     char *lock_path = NULL;
-    training t = {.dir = dir, .progress_fd = progress_fd, .alive_fd = alive_fd};
+    training t = {.dir = dir,
+                  .progress_fd = progress_fd,
+                  .alive_fd = alive_fd,
+                  .checkpoint_seconds = checkpoint_seconds};
     t.outcome.val = (nash_score){(double)NAN, (double)NAN, (double)NAN, 0};
     TRY(ni_task_read(&task, &hash, dir));
     NEW_FROM(lock_path, ni_path_join(dir, NI_FILE_LOCK));
     TRY(ni_lock_take(&lock, lock_path, dir, LOCK_WAIT_MS));
-    if (is_answered(dir, hash))
-        goto done;
-    TRY(work(&t, &task));
-    TRY(ni_result_write(dir, hash, nash_engine_describe(task.train.engine),
-                        &t.outcome));
+    TRY(answer(&t, &task, hash));
 done:
     nash_outcome_deinit(&t.outcome);
     ni_lock_release(lock);
     ni_free(lock_path);
     ni_task_deinit(&task);
     return status;
+}
+
+int nash_candidate_exit(nash_status status)
+{
+    if (status == NASH_OK)
+        return 0;
+    bool unable =
+        status == NASH_EIO || status == NASH_EBUSY || status == NASH_ESTOP;
+    return unable ? NI_EXIT_UNABLE : 1;
 }

@@ -4,176 +4,121 @@
  * Costs a directory and two pipes per candidate, and looks at the stop flag
  * five times a second.
  */
-#include <nash/dist.h>
-#include <nash/onnx.h>
+#include "evaluator.h"
 
-#include "launch.h"
 #include "paths.h"
 #include "process.h"
 #include "task.h"
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
-enum { POLL_MS = 200, SOON_MS = 10, PATIENCE_MS = 10000 };
+enum { POLL_MS = 200, SOON_MS = 10, PATIENCE_MS = 10000, MOST_TRIES = 3 };
 
-typedef struct processes {
-    nash_process_opts opts; /* its strings are not used: see below */
-    ni_launch launch;
-    char *run_dir, *data_dir; /* owned; absolute */
-} processes;
+typedef enum phase {
+    TO_DO,
+    ALONE, /* to do when nothing else runs */
+    RUNNING,
+    DONE
+} phase;
+
+/* One job on its way. */
+typedef struct errand {
+    phase phase;
+    int32_t tries;  /* since the state last changed */
+    uint64_t state; /* names the state that the last try began with */
+    size_t bytes;   /* that it takes */
+} errand;
 
 /* A place for one running candidate. */
 typedef struct slot {
-    const processes *owner;
+    const ni_processes *owner;
     ni_process process; /* pid -1: the slot is free */
     const nash_job *job;
     uint64_t hash;
-    double began;
-    nash_status told; /* first failure of a callback */
+    double began, heard; /* when it said something last */
+    bool silent;         /* ended for saying nothing */
+    nash_status told;    /* first failure of a callback */
 } slot;
 
 /* One call of evaluate(). */
 typedef struct evaluation {
-    const processes *owner;
+    const ni_processes *owner;
     const nash_job *jobs;
     nash_outcome *outcomes;
     int32_t n;
-    int32_t next;    /* first job that is not started */
+    errand *errands; /* [n] */
     int32_t running; /* slots in use */
     slot *slots;     /* [opts.jobs] */
     struct pollfd *polls;
 } evaluation;
 
-static nash_status remove_file(const char *dir, const char *file)
+static nash_status tell_finished(evaluation *e, int32_t i)
 {
-    nash_status status = NASH_OK;
-    char *path = NULL;
-    NEW_FROM(path, ni_path_join(dir, file));
-    if (unlink(path) != 0 && errno != ENOENT)
-        status = ni_fail_errno(NASH_EIO, "%s cannot be removed", path);
-done:
-    ni_free(path);
-    return status;
+    const nash_process_opts *opts = &e->owner->opts;
+    e->errands[i].phase = DONE;
+    return opts->finished
+               ? opts->finished(opts->ctx, &e->jobs[i], &e->outcomes[i])
+               : NASH_OK;
 }
 
-static nash_status write_job(const char *dir, const nash_job *job,
-                             const char *text)
+/* ---- which, and when ---------------------------------------------------- */
+
+static bool fits(const evaluation *e, int32_t i)
 {
-    nash_status status = NASH_OK;
-    char *model = NULL, *path = NULL;
-    NEW_FROM(model, ni_path_join(dir, NI_FILE_MODEL));
-    NEW_FROM(path, ni_path_join(dir, NI_FILE_JOB));
-    TRY(remove_file(dir, NI_FILE_RESULT));
-    TRY(remove_file(dir, NI_FILE_TRAINED));
-    TRY(nash_onnx_write(job->model, model));
-    TRY(ni_file_write_atomic(path, text, strlen(text)));
-done:
-    ni_free(path);
-    ni_free(model);
-    return status;
+    size_t most = e->owner->opts.max_bytes, bytes = e->errands[i].bytes;
+    if (most == 0 || e->running == 0)
+        return true;
+    for (int32_t k = 0; k < e->n; k++)
+        if (e->errands[k].phase == RUNNING)
+            bytes += e->errands[k].bytes;
+    return bytes <= most;
 }
 
-/* Whether asking again would give the same: not so after crashes. */
-static bool is_lasting(const nash_outcome *outcome, const char *dir)
+/* The job to start now; -1: none. */
+static int32_t pick(const evaluation *e)
 {
-    if (outcome->status != NASH_OK)
-        return outcome->status == NASH_EDIVERGED ||
-               outcome->status == NASH_ELIMIT;
-    char *trained = ni_path_join(dir, NI_FILE_TRAINED);
-    bool there = trained && ni_is_file(trained);
-    ni_free(trained);
-    return there;
-}
-
-/* A result counts only if it was computed as this process would. */
-static void check_engine(nash_outcome *outcome, const processes *p,
-                         const nash_job *job, const char *engine)
-{
-    const char *ours = nash_engine_describe(job->train.engine);
-    if (p->opts.allow_mixed || strcmp(engine, ours) == 0)
-        return;
-    outcome->status = NASH_ECHILD;
-    snprintf(outcome->message, sizeof outcome->message,
-             "candidate %04d-%02d computed with '%s', the run with '%s'; "
-             "--allow-mixed would take it",
-             job->step, job->child, engine, ours);
-}
-
-static ni_task task_of(const processes *p, const nash_job *job)
-{
-    ni_task task = {.step = job->step,
-                    .child = job->child,
-                    .on_all = job->on_all,
-                    .model_hash = nash_model_hash(job->model),
-                    .val_share = p->opts.val_share,
-                    .data_dir = p->data_dir,
-                    .dataset = p->opts.dataset,
-                    .train = job->train};
-    return task;
-}
-
-/* Make a candidate's directory ready, unless its lasting result is there.
- * @param known  whether @p outcome is that */
-static nash_status prepare(bool *known, nash_outcome *outcome, uint64_t *hash,
-                           const processes *p, const nash_job *job)
-{
-    nash_status status = NASH_OK;
-    char *dir = NULL, *text = NULL, *engine = NULL;
-    ni_task task = task_of(p, job);
-    NEW_FROM(dir, ni_candidate_path(p->run_dir, job->step, job->child, NULL));
-    TRY(ni_make_directories(dir));
-    TRY(ni_task_write(&text, hash, &task));
-    status = ni_result_read(outcome, &engine, dir, *hash);
-    if (status == NASH_ENOMEM)
-        goto done;
-    *known = status == NASH_OK && is_lasting(outcome, dir);
-    status = NASH_OK;
-    if (*known) {
-        check_engine(outcome, p, job, engine);
-    } else {
-        nash_outcome_deinit(outcome);
-        TRY(write_job(dir, job, text));
+    int32_t alone = -1;
+    for (int32_t i = 0; i < e->n; i++) {
+        if (e->errands[i].phase == TO_DO)
+            return fits(e, i) ? i : -1;
+        if (e->errands[i].phase == ALONE && alone < 0)
+            alone = i;
     }
-done:
-    ni_free(engine);
-    ni_free(text);
-    ni_free(dir);
-    return status;
+    return e->running == 0 ? alone : -1;
 }
 
-static nash_status tell_finished(const processes *p, const nash_job *job,
-                                 const nash_outcome *outcome)
+static bool is_finished(const evaluation *e)
 {
-    return p->opts.finished ? p->opts.finished(p->opts.ctx, job, outcome)
-                            : NASH_OK;
+    for (int32_t i = 0; i < e->n; i++)
+        if (e->errands[i].phase != DONE)
+            return false;
+    return true;
 }
 
-static nash_status start(slot *s, const processes *p, const nash_job *job)
+/* Names the state that a candidate would go on from; 0: none. */
+static nash_status state_of(uint64_t *name, const ni_processes *p,
+                            const nash_job *job)
 {
     nash_status status = NASH_OK;
-    char *dir = NULL, *log = NULL;
-    char **argv = NULL;
-    NEW_FROM(dir, ni_candidate_path(p->run_dir, job->step, job->child, NULL));
-    NEW_FROM(log, ni_path_join(dir, NI_FILE_LOG));
-    TRY(ni_launch_words(&argv, &p->launch, dir));
-    TRY(ni_process_start(&s->process, argv, log));
-    s->owner = p;
-    s->job = job;
-    s->began = ni_clock_seconds();
-    s->told = NASH_OK;
+    struct stat info;
+    char *path = NULL;
+    NEW_FROM(path, ni_candidate_path(p->run_dir, job->step, job->child,
+                                     NI_FILE_STATE));
+    *name = stat(path, &info) == 0
+                ? (uint64_t)info.st_ino ^ (uint64_t)info.st_mtim.tv_sec << 32 ^
+                      (uint64_t)info.st_mtim.tv_nsec
+                : 0;
 done:
-    ni_launch_words_free(argv);
-    ni_free(log);
-    ni_free(dir);
+    ni_free(path);
     return status;
 }
 
@@ -185,24 +130,61 @@ static slot *free_slot(const evaluation *e)
     return NULL;
 }
 
-static nash_status start_more(evaluation *e)
+static nash_status start(slot *s, const ni_processes *p, const nash_job *job)
 {
     nash_status status = NASH_OK;
-    for (slot *s; e->next < e->n && (s = free_slot(e)); e->next++) {
-        const nash_job *job = &e->jobs[e->next];
-        nash_outcome *outcome = &e->outcomes[e->next];
-        bool known = false;
-        TRY(prepare(&known, outcome, &s->hash, e->owner, job));
-        if (known) {
-            TRY(tell_finished(e->owner, job, outcome));
-        } else {
-            TRY(start(s, e->owner, job));
-            e->running++;
-        }
+    char *dir = NULL, *log = NULL;
+    char **argv = NULL;
+    NEW_FROM(dir, ni_candidate_path(p->run_dir, job->step, job->child, NULL));
+    NEW_FROM(log, ni_path_join(dir, NI_FILE_LOG));
+    TRY(ni_launch_words(&argv, &p->launch, dir));
+    TRY(ni_process_start(&s->process, argv, log));
+    s->owner = p;
+    s->job = job;
+    s->began = s->heard = ni_clock_seconds();
+    s->silent = false;
+    s->told = NASH_OK;
+done:
+    ni_launch_words_free(argv);
+    ni_free(log);
+    ni_free(dir);
+    return status;
+}
+
+static nash_status start_one(evaluation *e, slot *s, int32_t i)
+{
+    nash_status status = NASH_OK;
+    errand *it = &e->errands[i];
+    bool known = false;
+    uint64_t state;
+    TRY(ni_prepare(&known, &e->outcomes[i], &s->hash, e->owner, &e->jobs[i]));
+    if (known) {
+        status = tell_finished(e, i);
+        goto done;
     }
+    TRY(state_of(&state, e->owner, &e->jobs[i]));
+    if (state != it->state)
+        it->tries = 0;
+    it->state = state;
+    TRY(start(s, e->owner, &e->jobs[i]));
+    it->phase = RUNNING;
+    it->tries++;
+    e->running++;
 done:
     return status;
 }
+
+static nash_status start_more(evaluation *e)
+{
+    nash_status status = NASH_OK;
+    int32_t i;
+    for (slot *s; (s = free_slot(e)) && (i = pick(e)) >= 0;)
+        TRY(start_one(e, s, i));
+done:
+    return status;
+}
+
+/* ---- what they say ------------------------------------------------------- */
 
 /* Whether a line is a word and n numbers. */
 static bool read_numbers(double *numbers, int n, const char *line,
@@ -227,6 +209,7 @@ static void take_line(void *ctx, char *line)
     slot *s = ctx;
     const nash_process_opts *opts = &s->owner->opts;
     double v[8];
+    s->heard = ni_clock_seconds();
     if (read_numbers(v, 2, line, "progress ") && opts->progress) {
         opts->progress(opts->ctx, s->job, v[0], v[1]);
     } else if (read_numbers(v, 8, line, "epoch ") && opts->epoch &&
@@ -262,26 +245,67 @@ done:
     return status;
 }
 
-/* The outcome of a candidate whose process has ended. */
-static nash_status take_result(nash_outcome *outcome, const slot *s,
-                               int wait_status)
+static void end_silent(evaluation *e)
+{
+    double patience = e->owner->opts.timeout_seconds;
+    double now = ni_clock_seconds();
+    for (int32_t i = 0; i < e->owner->opts.jobs && patience > 0.0; i++) {
+        slot *s = &e->slots[i];
+        if (s->process.pid > 0 && now - s->heard > patience) {
+            s->silent = true;
+            ni_process_kill(&s->process);
+        }
+    }
+}
+
+/* ---- what becomes of them ------------------------------------------------ */
+
+/* The outcome of a candidate whose process has ended.
+ * @param again  whether another try might give another one */
+static nash_status take_result(bool *again, nash_outcome *outcome,
+                               const slot *s, const ni_end *end)
 {
     nash_status status = NASH_OK;
     char *dir = NULL, *engine = NULL;
     const nash_job *job = s->job;
     NEW_FROM(dir,
              ni_candidate_path(s->owner->run_dir, job->step, job->child, NULL));
-    status = ni_result_read(outcome, &engine, dir, s->hash);
+    status = ni_result_read(outcome, &engine, dir, s->hash, ni_stop_of(job));
     if (status == NASH_OK) {
-        check_engine(outcome, s->owner, job, engine);
-    } else if (status != NASH_ENOMEM) {
-        ni_launch_blame(outcome, job, wait_status, dir);
+        *again = outcome->status == NASH_ENOMEM;
+        ni_check_engine(outcome, s->owner, job, engine);
+    } else if (status != NASH_ENOMEM && status != NASH_EIO) {
+        *again = ni_launch_cut_off(end);
+        ni_launch_blame(outcome, job, end, dir);
         outcome->seconds = ni_clock_seconds() - s->began;
-        status = NASH_OK;
+        status = ni_launch_unable(end)
+                     ? ni_fail(NASH_EIO, "%s", outcome->message)
+                     : NASH_OK;
     }
 done:
     ni_free(engine);
     ni_free(dir);
+    return status;
+}
+
+/* A candidate's process has ended. */
+static nash_status settle(evaluation *e, slot *s, int wait_status)
+{
+    nash_status status = NASH_OK;
+    int32_t i = (int32_t)(s->job - e->jobs);
+    errand *it = &e->errands[i];
+    nash_outcome *outcome = &e->outcomes[i];
+    const ni_end end = {wait_status, s->silent, it->tries};
+    bool again = false;
+    TRY(take_result(&again, outcome, s, &end));
+    if (again && it->tries < MOST_TRIES) {
+        ni_log(NASH_LOG_WARNING, "%s; it is started again", outcome->message);
+        nash_outcome_deinit(outcome);
+        it->phase = it->tries == 1 ? TO_DO : ALONE;
+    } else {
+        TRY(tell_finished(e, i));
+    }
+done:
     return status;
 }
 
@@ -297,10 +321,18 @@ static nash_status reap(evaluation *e)
         ni_process_read(&s->process, take_line, s);
         ni_process_finish(&s->process, 0);
         TRY(s->told);
-        nash_outcome *outcome = &e->outcomes[s->job - e->jobs];
-        TRY(take_result(outcome, s, wait_status));
-        TRY(tell_finished(e->owner, s->job, outcome));
+        TRY(settle(e, s, wait_status));
     }
+done:
+    return status;
+}
+
+static nash_status measure(evaluation *e)
+{
+    nash_status status = NASH_OK;
+    const nash_process_opts *opts = &e->owner->opts;
+    for (int32_t i = 0; i < e->n && opts->bytes && opts->max_bytes > 0; i++)
+        TRY(opts->bytes(opts->ctx, &e->jobs[i], &e->errands[i].bytes));
 done:
     return status;
 }
@@ -308,19 +340,22 @@ done:
 static nash_status evaluate(void *ctx, const nash_job *jobs, int32_t n,
                             nash_outcome *outcomes)
 {
-    const processes *p = ctx;
+    const ni_processes *p = ctx;
     nash_status status = NASH_OK;
     evaluation e = {.owner = p, .jobs = jobs, .outcomes = outcomes, .n = n};
     int32_t n_slots = 0;
+    NEW_ARRAY(e.errands, n);
     NEW_ARRAY(e.slots, p->opts.jobs);
     NEW_ARRAY(e.polls, p->opts.jobs);
     for (; n_slots < p->opts.jobs; n_slots++)
         e.slots[n_slots].process = (ni_process){-1, -1, -1, 0, ""};
-    while (e.next < n || e.running > 0) {
+    TRY(measure(&e));
+    while (!is_finished(&e)) {
         REQUIRE(!p->opts.stop || !*p->opts.stop, NASH_ESTOP,
                 "stopped on request");
         TRY(start_more(&e));
         TRY(listen(&e));
+        end_silent(&e);
         TRY(reap(&e));
     }
 done:
@@ -330,23 +365,24 @@ done:
         ni_process_finish(&e.slots[i].process, PATIENCE_MS);
     ni_free(e.polls);
     ni_free(e.slots);
+    ni_free(e.errands);
     return status;
 }
 
 static nash_status load(void *ctx, nash_model **out, int32_t step,
                         int32_t child)
 {
-    const processes *p = ctx;
+    const ni_processes *p = ctx;
     return nash_candidate_model(out, p->run_dir, step, child, -1);
 }
 
-static void processes_free(processes *p)
+static void processes_free(ni_processes *p)
 {
     if (!p)
         return;
     ni_launch_deinit(&p->launch);
     ni_free(p->run_dir);
-    ni_free(p->data_dir);
+    ni_free(p->data_name);
     ni_free(p);
 }
 
@@ -364,22 +400,52 @@ done:
     return status;
 }
 
-nash_status nash_process_evaluator_open(nash_evaluator *evaluator,
-                                        const nash_process_opts *opts)
+/* The data set as job.json names it. */
+static nash_status name_data(ni_processes *p, const char *data_dir)
 {
     nash_status status = NASH_OK;
-    processes *p = NULL;
+    size_t length = strlen(p->run_dir);
+    char *path = NULL;
+    TRY(absolute(&path, data_dir));
+    if (strncmp(path, p->run_dir, length) == 0 && path[length] == '/')
+        NEW_FROM(p->data_name, ni_format("../..%s", path + length));
+    else
+        NEW_FROM(p->data_name, ni_strdup(path));
+done:
+    ni_free(path);
+    return status;
+}
+
+static nash_status check(const nash_process_opts *opts)
+{
+    nash_status status = NASH_OK;
     REQUIRE(opts->jobs >= 1 && opts->jobs <= 1024, NASH_EINVAL,
             "%d jobs side by side were asked for, expected 1 to 1024",
             opts->jobs);
     REQUIRE(opts->val_share > 0.0 && opts->val_share < 1.0, NASH_EINVAL,
             "the validation share is %g, expected more than 0 and less than 1",
             opts->val_share);
+    REQUIRE(opts->checkpoint_seconds >= 0.0 && opts->timeout_seconds >= 0.0,
+            NASH_EINVAL,
+            "%g s between checkpoints and a timeout of %g s were asked for, "
+            "expected at least 0",
+            opts->checkpoint_seconds, opts->timeout_seconds);
+done:
+    return status;
+}
+
+nash_status nash_process_evaluator_open(nash_evaluator *evaluator,
+                                        const nash_process_opts *opts)
+{
+    nash_status status = NASH_OK;
+    ni_processes *p = NULL;
+    TRY(check(opts));
     NEW(p);
     p->opts = *opts;
     TRY(absolute(&p->run_dir, opts->run_dir));
-    TRY(absolute(&p->data_dir, opts->data_dir));
+    TRY(name_data(p, opts->data_dir));
     TRY(ni_launch_init(&p->launch, opts->program, opts->launcher));
+    p->launch.checkpoint_seconds = opts->checkpoint_seconds;
     *evaluator = (nash_evaluator){p, evaluate, load};
     p = NULL;
 done:

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -108,7 +109,7 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
     nash_status status = NASH_OK;
     const char *word = launch->launcher;
     char **words = NULL, **next = NULL;
-    NEW_ARRAY(words, launch->n_words + 5);
+    NEW_ARRAY(words, launch->n_words + 7);
     next = words;
     for (; next < words + launch->n_words; next++) {
         NEW_FROM(*next, ni_strdup(word));
@@ -117,6 +118,10 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
     NEW_FROM(*next, ni_strdup(launch->program));
     next++;
     NEW_FROM(*next, ni_strdup("candidate"));
+    next++;
+    NEW_FROM(*next, ni_strdup("--checkpoint-every"));
+    next++;
+    NEW_FROM(*next, ni_format("%.9g", launch->checkpoint_seconds));
     next++;
     if (launch->launcher) {
         NEW_FROM(*next, ni_strdup("--encoded"));
@@ -158,11 +163,31 @@ static void last_line(char *line, size_t size_bytes, const char *path)
              newline ? newline + 1 : tail);
 }
 
+/* The signal that ended a process, or a shell's or launcher's 128 + n. */
+static int signal_of(int wait_status)
+{
+    if (WIFSIGNALED(wait_status))
+        return WTERMSIG(wait_status);
+    int code = WEXITSTATUS(wait_status);
+    return code > 128 && code < 128 + NSIG ? code - 128 : 0;
+}
+
+bool ni_launch_cut_off(const ni_end *end)
+{
+    return end->silent || signal_of(end->wait_status) != 0;
+}
+
+bool ni_launch_unable(const ni_end *end)
+{
+    return !end->silent && WIFEXITED(end->wait_status) &&
+           WEXITSTATUS(end->wait_status) == NI_EXIT_UNABLE;
+}
+
 void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
-                     int wait_status, const char *dir)
+                     const ni_end *end, const char *dir)
 {
     char *log = ni_path_join(dir, NI_FILE_LOG);
-    char line[160] = "";
+    char line[128] = "", tries[32] = "";
     if (log)
         last_line(line, sizeof line, log);
     ni_free(log);
@@ -172,16 +197,24 @@ void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
     };
     char *text = outcome->message;
     size_t size = sizeof outcome->message;
-    int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-    if (number)
+    int number = signal_of(end->wait_status);
+    if (end->tries > 1)
+        snprintf(tries, sizeof tries, "; it was tried %d times", end->tries);
+    if (end->silent)
         snprintf(text, size,
-                 "candidate %04d-%02d was ended by signal %d (%s)%s", job->step,
-                 job->child, number, strsignal(number),
+                 "candidate %04d-%02d was ended since it said nothing for "
+                 "longer than the timeout%s",
+                 job->step, job->child, tries);
+    else if (number)
+        snprintf(text, size,
+                 "candidate %04d-%02d was ended by signal %d (%s)%s%s",
+                 job->step, job->child, number, strsignal(number),
                  number == SIGKILL ? ", as the kernel does when memory runs out"
-                                   : "");
+                                   : "",
+                 tries);
     else
         snprintf(text, size,
                  "candidate %04d-%02d ended with status %d and no result; its "
                  "log ends with: %s",
-                 job->step, job->child, WEXITSTATUS(wait_status), line);
+                 job->step, job->child, WEXITSTATUS(end->wait_status), line);
 }

@@ -3,6 +3,11 @@
 
 #include <nash/search.h>
 
+#include <stdbool.h>
+
+/* The exit status of a candidate that cannot be trained here and now. */
+enum { NI_EXIT_UNABLE = 75 }; /* EX_TEMPFAIL */
+
 /*
  * The command that starts a candidate, and what to say when it went wrong.
  */
@@ -11,18 +16,20 @@ typedef struct ni_launch {
     char *program;  /* owned */
     char *launcher; /* owned, its words separated by zero bytes; NULL: none */
     int32_t n_words;
+    double checkpoint_seconds;
 } ni_launch;
 
-/** @return NASH_OK, NASH_EINVAL (a launcher without words; a program's path
+/** The candidates' checkpoint_seconds are set by the caller.
+ * @return NASH_OK, NASH_EINVAL (a launcher without words; a program's path
  * that does not survive a remote shell) or NASH_ENOMEM */
 nash_status ni_launch_init(ni_launch *launch, const char *program,
                            const char *launcher);
 void ni_launch_deinit(ni_launch *launch);
 
 /**
- * The command for a candidate's directory: [LAUNCHER...] PROGRAM candidate DIR.
- * Behind a launcher the directory is percent-encoded, since ssh joins words and
- * has a shell take them apart again.
+ * The command for a candidate's directory: [LAUNCHER...] PROGRAM candidate
+ * OPTIONS DIR. Behind a launcher the directory is percent-encoded, since ssh
+ * joins words and has a shell take them apart again.
  *
  * @param argv  receives the NULL-terminated words; ni_launch_words_free()
  */
@@ -30,9 +37,23 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
                             const char *dir);
 void ni_launch_words_free(char **argv);
 
-/** The outcome of a candidate that left no result: how its process ended, and
- * the last line of its log. @param dir  the candidate's */
+/* How a candidate's process ended that left no result. */
+typedef struct ni_end {
+    int wait_status;
+    bool silent;   /* it was ended since it said nothing for too long */
+    int32_t tries; /* of late */
+} ni_end;
+
+/** Whether it was cut off rather than gave up, so that it is worth another
+ * try. */
+bool ni_launch_cut_off(const ni_end *end);
+
+/** Whether it said that it cannot be trained here and now. */
+bool ni_launch_unable(const ni_end *end);
+
+/** The outcome of such a candidate; where it gave up, with the last line of its
+ * log. @param dir  the candidate's */
 void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
-                     int wait_status, const char *dir);
+                     const ni_end *end, const char *dir);
 
 #endif

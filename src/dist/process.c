@@ -151,6 +151,12 @@ void ni_process_ask_to_end(ni_process *p)
     close_fd(&p->input);
 }
 
+void ni_process_kill(const ni_process *p)
+{
+    if (p->pid > 0)
+        kill(-p->pid, SIGKILL);
+}
+
 void ni_process_finish(ni_process *p, int patience_ms)
 {
     enum { POLL_MS = 10 };

@@ -44,6 +44,9 @@ bool ni_process_ended(ni_process *p, int *wait_status);
 /** Ask it to end: SIGTERM to its group, end of file on its input. */
 void ni_process_ask_to_end(ni_process *p);
 
+/** End it by force, with its group; ni_process_ended() will tell. */
+void ni_process_kill(const ni_process *p);
+
 /** Wait for its end for so long, then kill it. Releases everything. */
 void ni_process_finish(ni_process *p, int patience_ms);
 

@@ -80,16 +80,17 @@ done:
     return status;
 }
 
-nash_status ni_result_write(const char *dir, uint64_t hash, const char *engine,
-                            const nash_outcome *outcome)
+nash_status ni_result_write(const char *dir, uint64_t hash, int32_t stop_epoch,
+                            const char *engine, const nash_outcome *outcome)
 {
     nash_status status = NASH_OK;
-    char *text = NULL, *path = NULL;
+    char *text = NULL, *path = NULL, name[32];
     cJSON *root = cJSON_CreateObject();
     REQUIRE(root, NASH_ENOMEM, "out of memory while writing JSON");
     TRY(fill(root, hash, engine, outcome));
     NEW_FROM(text, ni_json_print(root, true));
-    NEW_FROM(path, ni_path_join(dir, NI_FILE_RESULT));
+    ni_result_name(name, stop_epoch);
+    NEW_FROM(path, ni_path_join(dir, name));
     TRY(ni_file_write_atomic(path, text, strlen(text)));
 done:
     ni_free(path);
@@ -147,15 +148,16 @@ done:
 }
 
 nash_status ni_result_read(nash_outcome *outcome, char **engine,
-                           const char *dir, uint64_t hash)
+                           const char *dir, uint64_t hash, int32_t stop_epoch)
 {
     nash_status status = NASH_OK;
-    char *path = NULL, *text = NULL;
+    char *path = NULL, *text = NULL, name[32];
     cJSON *root = NULL;
     size_t size_bytes;
     *outcome = (nash_outcome){0};
     *engine = NULL;
-    NEW_FROM(path, ni_path_join(dir, NI_FILE_RESULT));
+    ni_result_name(name, stop_epoch);
+    NEW_FROM(path, ni_path_join(dir, name));
     TRY(ni_file_read(&text, &size_bytes, path, MOST_BYTES));
     TRY(ni_json_parse(&root, text, size_bytes, path));
     TRY(check_job(root, hash, path));

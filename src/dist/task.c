@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20, FORMAT = 1 };
+enum { MOST_BYTES = 1 << 20, FORMAT = 2 };
 
 static const char *const schedules[] = {"sgdr", "constant", NULL};
 static const char *const engines[] = {"onednn", "ref", NULL};
@@ -47,6 +47,7 @@ static const ni_field dataset_fields[] = {
 
 static const ni_field train_fields[] = {
     ROW(nash_train_opts, epochs, INT32),
+    ROW(nash_train_opts, stop_epoch, INT32),
     ROW(nash_train_opts, batch, INT32),
     NAMED(nash_train_opts, schedule, schedules),
     ROW(nash_train_opts, lr_start, REAL),
@@ -102,6 +103,16 @@ nash_status ni_task_write(char **text, uint64_t *hash, const ni_task *task)
     *hash = ni_hash(*text, strlen(*text), 0);
 done:
     cJSON_Delete(root);
+    return status;
+}
+
+nash_status ni_task_family(uint64_t *hash, const ni_task *task)
+{
+    char *text = NULL;
+    ni_task whole = *task;
+    whole.train.stop_epoch = 0;
+    nash_status status = ni_task_write(&text, hash, &whole);
+    ni_free(text);
     return status;
 }
 

@@ -13,7 +13,8 @@ typedef struct ni_task {
     bool on_all;
     uint64_t model_hash; /* of model.onnx */
     double val_share;
-    char *data_dir; /* absolute; owned if it was read */
+    char *data_dir; /* absolute, or from the candidate's directory; owned if it
+                       was read */
     nash_dataset_opts dataset;
     nash_train_opts train;
 } ni_task;
@@ -30,13 +31,17 @@ nash_status ni_task_write(char **text, uint64_t *hash, const ni_task *task);
 nash_status ni_task_read(ni_task *task, uint64_t *hash, const char *dir);
 void ni_task_deinit(ni_task *task);
 
+/** Hash of the job whatever its stop_epoch. @return NASH_OK or NASH_ENOMEM */
+nash_status ni_task_family(uint64_t *hash, const ni_task *task);
+
 /** Write DIR/result.json. @param hash  of the job that it answers
+ * @param stop_epoch  of the job
  * @param engine  what computed it */
-nash_status ni_result_write(const char *dir, uint64_t hash, const char *engine,
-                            const nash_outcome *outcome);
+nash_status ni_result_write(const char *dir, uint64_t hash, int32_t stop_epoch,
+                            const char *engine, const nash_outcome *outcome);
 
 /**
- * Read DIR/result.json.
+ * Read it.
  *
  * @param outcome  yours to deinitialise; cleared on failure
  * @param engine   receives what computed it, yours to free with ni_free()
@@ -44,6 +49,6 @@ nash_status ni_result_write(const char *dir, uint64_t hash, const char *engine,
  *         NASH_EIO or NASH_ENOMEM
  */
 nash_status ni_result_read(nash_outcome *outcome, char **engine,
-                           const char *dir, uint64_t hash);
+                           const char *dir, uint64_t hash, int32_t stop_epoch);
 
 #endif
