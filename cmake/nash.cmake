@@ -40,6 +40,4 @@ function(nash_test name)
                         PkgConfig::CMOCKA)
   add_test(NAME ${name} COMMAND test_${name}
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  # Spinning OpenMP threads take each other's cores when tests run side by side.
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()

@@ -3,6 +3,7 @@
 #include "random_graph.h"
 
 #include "base/memory.h"
+#include "engine/crew.h"
 #include "engine/ref/ref.h"
 
 #include <math.h>
@@ -170,6 +171,7 @@ static void plans_hold_what_was_estimated_and_not_more(void **state)
         nash_model *m = random_model(seed, NULL);
         for (int i = 0; i < 6; i++) {
             nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 3);
+            opts.threads = 1 + (int32_t)seed % 4;
             check_size(m, &opts, seed);
         }
         nash_model_free(m);
@@ -235,6 +237,7 @@ static void creating_plans_survives_any_failed_allocation(void **state)
     nash_model *m = random_model(8, NULL);
     for (int i = 0; i < 6; i++) {
         nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 2);
+        opts.threads = 2;
         nash_status status = NASH_ENOMEM;
         int64_t allowed = 0;
         for (; status != NASH_OK; allowed++) {
@@ -259,6 +262,7 @@ static void estimating_survives_any_failed_allocation(void **state)
     nash_model *m = random_model(8, NULL);
     for (int i = 0; i < 6; i++) {
         nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 2);
+        opts.threads = 2;
         nash_status status = NASH_ENOMEM;
         for (int64_t allowed = 0; status != NASH_OK; allowed++) {
             size_t bytes;
@@ -280,6 +284,7 @@ static void training_steps_allocate_nothing(void **state)
     for (int i = 0; i < 2; i++) {
         nash_plan_opts opts = opts_of(engines[i], NASH_MODE_TRAIN, 2);
         nash_plan *plan;
+        opts.threads = 2;
         OK(nash_plan_create(&plan, m, &opts));
         ni_memory_fail_after(0);
         nash_status forward = nash_plan_forward(plan);
@@ -300,6 +305,7 @@ static void forwards_take_up_new_weights(void **state)
     for (int i = 0; i < 6; i++) {
         nash_model *m = random_model(4, NULL);
         nash_plan_opts opts = opts_of(engines[i / 3], modes[i % 3], 2);
+        opts.threads = 1 + i % 2;
         int64_t logits = 2 * nash_graph_classes(nash_model_graph(m));
         nash_plan *plan, *fresh;
         OK(nash_plan_create(&plan, m, &opts));
@@ -318,6 +324,65 @@ static void forwards_take_up_new_weights(void **state)
         nash_plan_free(fresh);
         nash_model_free(m);
     }
+}
+
+/* ---- threads ---------------------------------------------------------- */
+
+enum { CREW = 5, MEETINGS = 200 };
+
+typedef struct relay {
+    ni_crew *crew;
+    int32_t at[CREW]; /* meetings that each has left behind */
+    bool apart;       /* somebody was not where all had to be */
+} relay;
+
+/* After an odd meeting everybody looks at everybody. */
+static void run_relay(void *ctx, int32_t who)
+{
+    relay *r = ctx;
+    bool apart = false;
+    for (int32_t i = 0; i < MEETINGS; i++) {
+        r->at[who]++;
+        ni_crew_meet(r->crew);
+        for (int32_t k = 0; k < CREW; k++)
+            apart |= r->at[k] != r->at[who];
+        ni_crew_meet(r->crew);
+    }
+    if (apart)
+        r->apart = true;
+}
+
+static void crews_work_in_step_round_after_round(void **state)
+{
+    (void)state;
+    relay r = {0};
+    OK(ni_crew_open(&r.crew, CREW));
+    assert_int_equal(ni_crew_size(r.crew), CREW);
+    for (int32_t round = 1; round <= 20; round++) {
+        ni_crew_run(r.crew, run_relay, &r);
+        for (int32_t k = 0; k < CREW; k++)
+            assert_int_equal(r.at[k], round * MEETINGS);
+    }
+    assert_false(r.apart);
+    ni_crew_close(r.crew);
+    ni_crew_close(NULL);
+}
+
+static void opening_crews_survives_any_failed_allocation(void **state)
+{
+    (void)state;
+    nash_status status = NASH_ENOMEM;
+    int64_t blocks = ni_memory_live_blocks(), allowed = 0;
+    for (; status != NASH_OK; allowed++) {
+        ni_crew *crew = NULL;
+        ni_memory_fail_after(allowed);
+        status = ni_crew_open(&crew, 3);
+        ni_memory_fail_after(-1);
+        assert_true((status == NASH_OK) == (crew != NULL));
+        ni_crew_close(crew);
+        assert_int_equal(ni_memory_live_blocks(), blocks);
+    }
+    assert_int_equal(allowed, 3);
 }
 
 /* ---- profile ---------------------------------------------------------- */
@@ -577,6 +642,8 @@ int main(void)
         cmocka_unit_test(estimating_survives_any_failed_allocation),
         cmocka_unit_test(training_steps_allocate_nothing),
         cmocka_unit_test(forwards_take_up_new_weights),
+        cmocka_unit_test(crews_work_in_step_round_after_round),
+        cmocka_unit_test(opening_crews_survives_any_failed_allocation),
         cmocka_unit_test(time_is_kept_only_while_profiling),
         cmocka_unit_test(softmax_is_stable_and_works_in_place),
         cmocka_unit_test(softmax_of_a_nan_is_nan),

@@ -657,6 +657,49 @@ static void equal_plans_give_equal_bits(void **state)
     }
 }
 
+/* Statistics, sums and batches are cut at other places, but the function is the
+ * same: one thread's, to rounding; and the bits repeat. */
+static void check_threads(uint64_t seed, nash_mode mode, int32_t threads)
+{
+    enum { IMAGES = 7 };
+    nash_model *models[3];
+    nash_plan *plans[3];
+    compared c = {0};
+    for (int i = 0; i < 3; i++) {
+        models[i] = random_model(seed, NULL);
+        plans[i] = plan_for(
+            models[i],
+            opts_of(mode, NASH_PRECISION_F32, IMAGES, i == 0 ? 1 : threads),
+            seed);
+    }
+    compare_tensors(&c, plans[1], models[1], plans[0], models[0]);
+    int32_t classes = nash_graph_classes(nash_model_graph(models[0]));
+    c.logits = deviation(nash_plan_logits(plans[1]), nash_plan_logits(plans[0]),
+                         (int64_t)IMAGES * classes, 1e-6);
+    if (c.logits > 2e-6 || c.statistic > 2e-6 || c.gradient > 1e-3 ||
+        c.whole > 2e-5)
+        fail_msg("network %llu, mode %d, %d threads: logits %.2g, statistics "
+                 "%.2g, gradient of %s %.2g, whole %.2g",
+                 (unsigned long long)seed, (int)mode, (int)threads, c.logits,
+                 c.statistic, c.where, c.gradient, c.whole);
+    assert_same_results(plans[1], plans[2], models[0], IMAGES);
+    assert_true(nash_model_hash(models[1]) == nash_model_hash(models[2]));
+    for (int i = 0; i < 3; i++) {
+        nash_plan_free(plans[i]);
+        nash_model_free(models[i]);
+    }
+}
+
+static void any_number_of_threads_computes_the_same_function(void **state)
+{
+    (void)state;
+    static const int32_t threads[] = {2, 3, 9}; /* more than images */
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        for (int mode = NASH_MODE_INFER; mode <= NASH_MODE_STATS; mode++)
+            for (int i = 0; i < 3; i++)
+                check_threads(seed, (nash_mode)mode, threads[i]);
+}
+
 /* A step leaves nothing behind that the next one sees, and d_logits stay. */
 static void steps_repeat_to_the_bit(void **state)
 {
@@ -684,7 +727,7 @@ static void check_watched(uint64_t seed, nash_mode mode)
     nash_model *m = random_model(seed, NULL);
     const nash_graph *g = nash_model_graph(m);
     for (int32_t id = 0; id < nash_graph_size(g); id++) {
-        nash_plan_opts opts = opts_of(mode, NASH_PRECISION_F32, 2, 1);
+        nash_plan_opts opts = opts_of(mode, NASH_PRECISION_F32, 2, 1 + id % 2);
         nash_shape s = nash_graph_node(g, id)->shape;
         float *got = read_node(m, opts, id, seed);
         opts.engine = NASH_ENGINE_REF;
@@ -783,6 +826,7 @@ int main(void)
         cmocka_unit_test(identity_convolutions_change_no_bit),
         cmocka_unit_test(an_open_gate_changes_no_bit),
         cmocka_unit_test(equal_plans_give_equal_bits),
+        cmocka_unit_test(any_number_of_threads_computes_the_same_function),
         cmocka_unit_test(steps_repeat_to_the_bit),
         cmocka_unit_test(any_node_can_be_watched),
         cmocka_unit_test(refreshing_takes_up_new_weights),

@@ -1,6 +1,8 @@
 #ifndef NI_ENGINE_H
 #define NI_ENGINE_H
 
+#include "crew.h"
+
 #include "base/error.h"
 
 #include <nash/plan.h>
@@ -41,6 +43,7 @@ struct nash_plan {
     float *input;     /* owned by the engine's part */
     float *logits;    /* likewise */
     float *d_logits;  /* likewise; NULL unless training */
+    ni_crew *crew;    /* owned by the engine; NULL: one thread */
     float **gradient; /* [nodes * NASH_SLOT_COUNT], owned by the engine; NULL
                          unless training */
     bool forwarded;   /* [plan.c] a forward has succeeded */
@@ -57,6 +60,10 @@ nash_status ni_plan_check_bytes(size_t bytes, const nash_plan_opts *opts);
  * that node and its ancestors, else everything. */
 void ni_plan_mark_needed(bool *needed, const nash_graph *g,
                          const nash_plan_opts *opts);
+
+/** Let the plan's threads work together, when it does not run itself. */
+void ni_plan_work(const nash_plan *plan, ni_crew_work work, void *ctx);
+int32_t ni_plan_threads(const nash_plan *plan);
 
 extern const ni_engine ni_engine_ref;
 extern const ni_engine ni_engine_onednn;

@@ -134,6 +134,19 @@ nash_precision nash_plan_precision(const nash_plan *plan)
     return plan->precision;
 }
 
+void ni_plan_work(const nash_plan *plan, ni_crew_work work, void *ctx)
+{
+    if (plan->crew)
+        ni_crew_run(plan->crew, work, ctx);
+    else
+        work(ctx, 0);
+}
+
+int32_t ni_plan_threads(const nash_plan *plan)
+{
+    return plan->crew ? ni_crew_size(plan->crew) : 1;
+}
+
 float *nash_plan_input(nash_plan *plan)
 {
     return plan->input;

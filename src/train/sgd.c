@@ -1,12 +1,14 @@
 /*
  * The optimiser: one pass over every parameter per step, reading weight,
  * velocity and gradient once and writing two of them. The velocities of all
- * tensors are one block. Single-threaded: the pass is bound by memory and small
- * beside the convolutions that made the gradients.
+ * tensors are one block. The plan's threads share every tensor among them; an
+ * element's bits do not depend on how. Only the length of the gradient, where
+ * it is limited, is summed by one.
  */
 #include "sgd.h"
 
 #include "base/memory.h"
+#include "engine/engine.h"
 
 #include <assert.h>
 #include <math.h>
@@ -174,20 +176,45 @@ static float shortening(const ni_sgd *sgd, const nash_plan *plan)
     return norm > sgd->clip_norm ? (float)(sgd->clip_norm / norm) : 1.0F;
 }
 
-void ni_sgd_step(ni_sgd *sgd, const nash_plan *plan, double lr)
+typedef struct sgd_job {
+    const ni_sgd *sgd;
+    const nash_plan *plan;
+    float lr, shorten;
+} sgd_job;
+
+/* The first element of a thread's share, at a line's beginning. */
+static int64_t share(int64_t count, int32_t who, int32_t threads)
 {
-    float shorten = shortening(sgd, plan);
+    enum { LINE = 16 };
+    int64_t lines = (count + LINE - 1) / LINE * who / threads;
+    return who < threads ? lines * LINE : count;
+}
+
+static void step_share(void *ctx, int32_t who)
+{
+    const sgd_job *job = ctx;
+    const ni_sgd *sgd = job->sgd;
+    int32_t threads = ni_plan_threads(job->plan);
     for (int32_t i = 0; i < sgd->n; i++) {
-        trained *t = &sgd->tensors[i];
-        const float *gradient = nash_plan_gradient(plan, t->id, t->slot);
-        assert(gradient);
-        pace by = {.lr = (float)lr * t->rate,
+        const trained *t = &sgd->tensors[i];
+        const float *gradient = nash_plan_gradient(job->plan, t->id, t->slot);
+        int64_t at = share(t->count, who, threads);
+        int64_t n = share(t->count, who + 1, threads) - at;
+        pace by = {.lr = job->lr * t->rate,
                    .momentum = sgd->momentum,
                    .decay = t->decay,
-                   .shorten = shorten};
+                   .shorten = job->shorten};
+        assert(gradient);
         if (sgd->nesterov)
-            step_nesterov(t->weight, t->velocity, gradient, t->count, by);
+            step_nesterov(t->weight + at, t->velocity + at, gradient + at, n,
+                          by);
         else
-            step_plain(t->weight, t->velocity, gradient, t->count, by);
+            step_plain(t->weight + at, t->velocity + at, gradient + at, n, by);
     }
+}
+
+void ni_sgd_step(ni_sgd *sgd, const nash_plan *plan, double lr)
+{
+    sgd_job job = {sgd, plan, (float)lr, shortening(sgd, plan)};
+    ni_plan_work(plan, step_share, &job);
 }

@@ -1,8 +1,8 @@
 /*
- * One arena for everything a plan needs: buffers that are never alive at the
- * same step may lie at the same place. Largest first, each at the lowest gap
- * that is free for its whole life; quadratic in the number of buffers, which
- * takes a millisecond for a network of a hundred layers.
+ * One arena for everything a program alone needs: buffers that are never alive
+ * at the same step may lie at the same place. Largest first, each at the lowest
+ * gap that is free for its whole life; quadratic in the number of buffers,
+ * which takes a millisecond for a network of a hundred layers.
  */
 #include "onednn.h"
 
@@ -11,7 +11,7 @@
 enum { ALIGNMENT = 256 };
 
 /* Note which steps touch which buffers. */
-static void find_lives(ni_onednn *p)
+static void find_lives(ni_program *p)
 {
     int32_t now = 0;
     for (int phase = 0; phase < NI_PHASES; phase++)
@@ -51,7 +51,7 @@ static bool meet(const ni_buffer *a, const ni_buffer *b)
 
 /* Put a buffer into the lowest gap between those placed before, which are
  * sorted by offset. @return where it is to stand among them */
-static int32_t place(ni_onednn *p, ni_buffer *b, const int32_t *placed,
+static int32_t place(ni_program *p, ni_buffer *b, const int32_t *placed,
                      int32_t n)
 {
     b->offset = 0;
@@ -70,7 +70,7 @@ static int32_t place(ni_onednn *p, ni_buffer *b, const int32_t *placed,
     return at;
 }
 
-nash_status ni_place_buffers(size_t *bytes, ni_onednn *p)
+nash_status ni_place_buffers(size_t *bytes, ni_program *p)
 {
     nash_status status = NASH_OK;
     candidate *order = NULL;
@@ -82,7 +82,7 @@ nash_status ni_place_buffers(size_t *bytes, ni_onednn *p)
     for (int32_t i = 0; i < p->n_buffers; i++) {
         ni_buffer *b = &p->buffers[i];
         b->bytes = (b->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        if (b->node < 0 && b->last >= 0)
+        if (b->place == NI_IN_ARENA && b->last >= 0)
             order[n++] = (candidate){b->bytes, i};
     }
     qsort(order, (size_t)n, sizeof *order, compare);
@@ -102,10 +102,16 @@ done:
     return status;
 }
 
-void *ni_address(const ni_onednn *p, int32_t buffer)
+void *ni_address(const ni_program *p, int32_t buffer)
 {
     const ni_buffer *b = &p->buffers[buffer];
-    if (b->node >= 0)
-        return nash_model_tensor(p->base.model, b->node, b->slot)->data;
-    return p->arena + b->offset;
+    switch (b->place) {
+    case NI_IN_ARENA:
+        return p->arena + b->offset;
+    case NI_IN_SHARED:
+        return p->shared->block + b->offset;
+    case NI_IN_MODEL:
+        return nash_model_tensor(p->model, b->node, b->slot)->data;
+    }
+    return NULL;
 }

@@ -4,38 +4,28 @@
  */
 #include "onednn.h"
 
-#include "model/edit.h"
-
-static const nash_node *node_of(const ni_onednn *p, int32_t id)
+static const nash_node *node_of(const ni_program *p, int32_t id)
 {
     return nash_graph_node(p->graph, id);
 }
 
 /* ---- what is known before any step ------------------------------------ */
 
-static bool is_trained(nash_role role)
+static bool owns_trained(const ni_program *p, int32_t id)
 {
-    return role != NASH_ROLE_STATISTIC && role != NASH_ROLE_CONSTANT;
-}
-
-static bool owns_trained(const ni_onednn *p, int32_t id)
-{
-    nash_tensor layout;
-    float neutral;
     for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++)
-        if (ni_tensor_layout(&layout, &neutral, p->graph, id, slot) &&
-            is_trained(layout.role))
+        if (ni_trained_bytes(p->graph, id, slot) > 0)
             return true;
     return false;
 }
 
-static nash_status prepare_states(ni_onednn *p)
+static nash_status prepare_states(ni_program *p)
 {
     nash_status status = NASH_OK;
     int32_t size = nash_graph_size(p->graph);
     bool *needed = NULL;
     NEW_ARRAY(needed, size);
-    ni_plan_mark_needed(needed, p->graph, &p->base.opts);
+    ni_plan_mark_needed(needed, p->graph, &p->opts);
     for (int32_t id = 0; id < size; id++) {
         ni_state *s = &p->states[id];
         s->layout = ni_node_layout(p, id);
@@ -59,21 +49,21 @@ done:
 
 /* The one reader of a node's output, if it is of that kind and nobody else
  * wants to see the output; or -1. */
-static int32_t lone_reader(const ni_onednn *p, const int32_t *reader,
+static int32_t lone_reader(const ni_program *p, const int32_t *reader,
                            int32_t id, nash_op op)
 {
-    if (p->states[id].readers != 1 || id == p->base.opts.watch)
+    if (p->states[id].readers != 1 || id == p->opts.watch)
         return -1;
     return node_of(p, reader[id])->op == op ? reader[id] : -1;
 }
 
-static void absorb(ni_onednn *p, int32_t head, int32_t next)
+static void absorb(ni_program *p, int32_t head, int32_t next)
 {
     p->states[next].absorbed = true;
     p->states[head].tail = next;
 }
 
-static void fuse_relu(ni_onednn *p, const int32_t *reader, int32_t id)
+static void fuse_relu(ni_program *p, const int32_t *reader, int32_t id)
 {
     int32_t relu = lone_reader(p, reader, p->states[id].tail, NASH_OP_RELU);
     if (relu < 0)
@@ -83,7 +73,7 @@ static void fuse_relu(ni_onednn *p, const int32_t *reader, int32_t id)
 }
 
 /* Whether a pool's windows tile its input without a gap or an overlap. */
-static bool tiles(const ni_onednn *p, int32_t pool)
+static bool tiles(const ni_program *p, int32_t pool)
 {
     const nash_attrs *a = &node_of(p, pool)->attrs;
     int32_t source = nash_graph_input(p->graph, pool, 0);
@@ -96,7 +86,7 @@ static bool tiles(const ni_onednn *p, int32_t pool)
     return whole && s->bf16 == d->bf16;
 }
 
-static void fuse_pool(ni_onednn *p, const int32_t *reader, int32_t id)
+static void fuse_pool(ni_program *p, const int32_t *reader, int32_t id)
 {
     int32_t pool = lone_reader(p, reader, p->states[id].tail, NASH_OP_MAX_POOL);
     if (!p->states[id].relu || pool < 0 || !tiles(p, pool))
@@ -105,13 +95,13 @@ static void fuse_pool(ni_onednn *p, const int32_t *reader, int32_t id)
     absorb(p, id, pool);
 }
 
-static void fuse_norm(ni_onednn *p, const int32_t *reader, int32_t id)
+static void fuse_norm(ni_program *p, const int32_t *reader, int32_t id)
 {
     fuse_relu(p, reader, id);
     fuse_pool(p, reader, id);
 }
 
-static void fuse_conv(ni_onednn *p, const int32_t *reader, int32_t id)
+static void fuse_conv(ni_program *p, const int32_t *reader, int32_t id)
 {
     int32_t norm = lone_reader(p, reader, id, NASH_OP_BATCH_NORM);
     if (norm >= 0) {
@@ -121,7 +111,7 @@ static void fuse_conv(ni_onednn *p, const int32_t *reader, int32_t id)
     fuse_relu(p, reader, id);
 }
 
-static nash_status fuse(ni_onednn *p)
+static nash_status fuse(ni_program *p)
 {
     nash_status status = NASH_OK;
     int32_t size = nash_graph_size(p->graph), *reader = NULL;
@@ -136,7 +126,7 @@ static nash_status fuse(ni_onednn *p)
         if (node_of(p, id)->op == NASH_OP_BATCH_NORM)
             fuse_norm(p, reader, id);
         if (node_of(p, id)->op == NASH_OP_CONV &&
-            p->base.opts.mode == NASH_MODE_INFER)
+            p->opts.mode == NASH_MODE_INFER)
             fuse_conv(p, reader, id);
     }
 done:
@@ -146,53 +136,41 @@ done:
 
 /* ---- steps ------------------------------------------------------------ */
 
-static nash_status keep_new_buffer(int32_t *id, ni_onednn *p, size_t bytes)
-{
-    nash_status status = ni_new_buffer(id, p, bytes);
-    if (status == NASH_OK)
-        p->buffers[*id].kept = true;
-    return status;
-}
-
-static nash_status make_gradients(ni_onednn *p)
+static nash_status make_gradients(ni_program *p)
 {
     nash_status status = NASH_OK;
-    int32_t size = nash_graph_size(p->graph);
-    for (int32_t i = 0; i < size * NASH_SLOT_COUNT; i++) {
-        nash_tensor layout;
-        float neutral;
+    int32_t slots = nash_graph_size(p->graph) * NASH_SLOT_COUNT;
+    for (int32_t i = 0; i < slots; i++)
         p->gradients[i] = -1;
-        if (p->base.opts.mode == NASH_MODE_TRAIN &&
-            ni_tensor_layout(&layout, &neutral, p->graph, i / NASH_SLOT_COUNT,
-                             i % NASH_SLOT_COUNT) &&
-            is_trained(layout.role))
-            TRY(keep_new_buffer(&p->gradients[i], p,
-                                (size_t)layout.count * sizeof(float)));
+    for (int32_t i = 0; i < slots && p->opts.mode == NASH_MODE_TRAIN; i++) {
+        int32_t node = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
+        if (ni_trained_bytes(p->graph, node, slot) > 0)
+            TRY(ni_shared_gradient(&p->gradients[i], p, node, slot));
     }
 done:
     return status;
 }
 
-static nash_status forward_input(ni_onednn *p, int32_t id)
+static nash_status forward_input(ni_program *p, int32_t id)
+{
+    return ni_shared_images(&p->states[id].out, p, p->shared->input,
+                            node_of(p, id)->shape);
+}
+
+static nash_status forward_softmax(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
-    TRY(ni_output(&p->input, p, id));
-    p->buffers[p->input].kept = true;
+    dnnl_memory_desc_t plain = ni_layout_desc(&p->states[id].layout);
+    int32_t src, logits;
+    TRY(ni_operand_as(&src, p, id, 0, &plain));
+    ni_share_output(p, id, src);
+    TRY(ni_shared_images(&logits, p, p->shared->logits, node_of(p, id)->shape));
+    TRY(ni_reorder(p, NI_FORWARD, id, src, &plain, logits, &plain));
 done:
     return status;
 }
 
-static nash_status forward_softmax(ni_onednn *p, int32_t id)
-{
-    nash_status status = NASH_OK;
-    TRY(ni_operand(&p->logits, p, id, 0, &p->states[id].layout));
-    p->buffers[p->logits].kept = true;
-    ni_share_output(p, id, p->logits);
-done:
-    return status;
-}
-
-static nash_status forward_node(ni_onednn *p, int32_t id)
+static nash_status forward_node(ni_program *p, int32_t id)
 {
     switch (node_of(p, id)->op) {
     case NASH_OP_INPUT:
@@ -230,7 +208,7 @@ static nash_status forward_node(ni_onednn *p, int32_t id)
     return NASH_OK;
 }
 
-static nash_status backward_node(ni_onednn *p, int32_t id)
+static nash_status backward_node(ni_program *p, int32_t id)
 {
     switch (node_of(p, id)->op) {
     case NASH_OP_NORMALIZE:
@@ -268,23 +246,23 @@ static nash_status backward_node(ni_onednn *p, int32_t id)
 
 /* The caller's d_logits are the derivative by what the softmax reads. They are
  * shared for good, because they must survive. */
-static nash_status make_d_logits(ni_onednn *p)
+static nash_status make_d_logits(ni_program *p)
 {
     nash_status status = NASH_OK;
-    int32_t last = nash_graph_size(p->graph) - 1;
+    int32_t last = nash_graph_size(p->graph) - 1, d_logits;
     const ni_layout *plain = &p->states[last].layout;
     ni_state *logits = &p->states[nash_graph_input(p->graph, last, 0)];
     dnnl_memory_desc_t from = ni_layout_desc(plain);
     dnnl_memory_desc_t to = ni_layout_desc(&logits->layout);
-    TRY(keep_new_buffer(&p->d_logits, p, ni_layout_bytes(plain)));
-    p->buffers[p->d_logits].sharers++;
-    TRY(ni_convert(&logits->grad, p, NI_BACKWARD, last, p->d_logits, &from,
-                   &to));
+    TRY(ni_shared_images(&d_logits, p, p->shared->d_logits,
+                         node_of(p, last)->shape));
+    p->buffers[d_logits].sharers++;
+    TRY(ni_convert(&logits->grad, p, NI_BACKWARD, last, d_logits, &from, &to));
 done:
     return status;
 }
 
-static nash_status backward_all(ni_onednn *p)
+static nash_status backward_all(ni_program *p)
 {
     nash_status status = NASH_OK;
     TRY(make_d_logits(p));
@@ -296,11 +274,12 @@ static nash_status backward_all(ni_onednn *p)
         TRY(backward_node(p, id));
         p->buffers[grad].sharers--;
     }
+    TRY(ni_sum_gradients(p));
 done:
     return status;
 }
 
-nash_status ni_compile(ni_onednn *p)
+nash_status ni_compile(ni_program *p)
 {
     nash_status status = NASH_OK;
     int32_t size = nash_graph_size(p->graph), edges = 0;
@@ -318,9 +297,9 @@ nash_status ni_compile(ni_onednn *p)
     for (int32_t id = 0; id < size; id++)
         if (p->states[id].needed && !p->states[id].absorbed)
             TRY(forward_node(p, id));
-    if (p->base.opts.watch >= 0)
-        p->buffers[p->states[p->base.opts.watch].out].kept = true;
-    if (p->base.opts.mode == NASH_MODE_TRAIN)
+    if (p->opts.watch >= 0)
+        p->buffers[p->states[p->opts.watch].out].kept = true;
+    if (p->opts.mode == NASH_MODE_TRAIN)
         TRY(backward_all(p));
 done:
     return status;

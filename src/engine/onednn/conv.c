@@ -38,7 +38,7 @@ static void describe_weight(conv_shape *c, const nash_attrs *a, int32_t inputs,
     }
 }
 
-static conv_shape describe(const ni_onednn *p, int32_t id,
+static conv_shape describe(const ni_program *p, int32_t id,
                            dnnl_data_type_t type)
 {
     const nash_node *node = nash_graph_node(p->graph, id);
@@ -53,8 +53,8 @@ static conv_shape describe(const ni_onednn *p, int32_t id,
         c.before[i] = a->pads[i];
         c.after[i] = a->pads[i + 2];
     }
-    dnnl_dims_t src = {p->base.opts.batch, in.c, in.h, in.w};
-    dnnl_dims_t dst = {p->base.opts.batch, out.c, out.h, out.w};
+    dnnl_dims_t src = {p->opts.batch, in.c, in.h, in.w};
+    dnnl_dims_t dst = {p->opts.batch, out.c, out.h, out.w};
     dnnl_dims_t bias = {out.c};
     c.src = desc_of(4, src, type, dnnl_format_tag_any);
     c.dst = desc_of(4, dst, type, dnnl_format_tag_any);
@@ -66,7 +66,7 @@ static conv_shape describe(const ni_onednn *p, int32_t id,
 typedef enum conv_kind { CONV_FORWARD, CONV_DATA, CONV_WEIGHTS } conv_kind;
 
 static dnnl_status_t init_desc(dnnl_convolution_desc_t *desc,
-                               const ni_onednn *p, const conv_shape *c,
+                               const ni_program *p, const conv_shape *c,
                                conv_kind kind)
 {
     const dnnl_memory_desc_t *bias = c->has_bias ? &c->bias : NULL;
@@ -76,8 +76,8 @@ static dnnl_status_t init_desc(dnnl_convolution_desc_t *desc,
     case CONV_FORWARD:
         return dnnl_dilated_convolution_forward_desc_init(
             desc,
-            p->base.opts.mode == NASH_MODE_TRAIN ? dnnl_forward_training
-                                                 : dnnl_forward_inference,
+            p->opts.mode == NASH_MODE_TRAIN ? dnnl_forward_training
+                                            : dnnl_forward_inference,
             dnnl_convolution_direct, &c->src, &c->weight, bias, &c->dst,
             c->stride, c->dilation, c->before, c->after);
     case CONV_DATA:
@@ -113,8 +113,9 @@ static dnnl_status_t init_attr(dnnl_primitive_attr_t *attr, bool relu)
     return result;
 }
 
-static dnnl_status_t create_desc(dnnl_primitive_desc_t *out, const ni_onednn *p,
-                                 const conv_shape *c, conv_kind kind, bool relu)
+static dnnl_status_t create_desc(dnnl_primitive_desc_t *out,
+                                 const ni_program *p, const conv_shape *c,
+                                 conv_kind kind, bool relu)
 {
     dnnl_convolution_desc_t desc;
     dnnl_primitive_attr_t attr = NULL;
@@ -145,7 +146,7 @@ static bool bf16_is_sound(const conv_shape *c, conv_kind kind)
 
 /* The best primitive there is: in bf16 if the plan is, else in float32. */
 static nash_status choose(dnnl_primitive_desc_t *out, conv_shape *c,
-                          const ni_onednn *p, int32_t id, conv_kind kind,
+                          const ni_program *p, int32_t id, conv_kind kind,
                           bool relu)
 {
     static const char *const names[] = {"forward convolution",
@@ -169,39 +170,25 @@ static dnnl_memory_desc_t md(const_dnnl_primitive_desc_t desc, int arg)
     return *dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, arg);
 }
 
-nash_status ni_pack(int32_t *packed, ni_onednn *p, ni_phase phase, int32_t node,
-                    int32_t from, const dnnl_memory_desc_t *from_desc,
-                    const dnnl_memory_desc_t *to_desc)
-{
-    nash_status status = NASH_OK;
-    bool once = p->base.opts.mode == NASH_MODE_INFER;
-    TRY(ni_convert(packed, p, once ? NI_PACK : phase, node, from, from_desc,
-                   to_desc));
-    if (once)
-        p->buffers[*packed].kept = true;
-done:
-    return status;
-}
-
-/* The weights and bias that forward uses, plain: the model's own, or those
- * with a batch normalisation folded in. */
-static nash_status plain_weights(int32_t *weight, int32_t *bias, ni_onednn *p,
-                                 int32_t id, const conv_shape *c)
+/* Weights and bias with the batch normalisation behind them folded in. */
+static nash_status folded_weights(int32_t *packed, int32_t *bias, ni_program *p,
+                                  int32_t id, const conv_shape *c,
+                                  const dnnl_memory_desc_t *wants)
 {
     nash_status status = NASH_OK;
     const nash_node *node = nash_graph_node(p->graph, id);
-    int32_t fold = p->states[id].fold, folded, norm[4];
-    *bias = -1;
-    TRY(ni_tensor_buffer(weight, p, id, NASH_SLOT_WEIGHT));
-    if (node->attrs.bias)
-        TRY(ni_tensor_buffer(bias, p, id, NASH_SLOT_BIAS));
-    if (fold < 0)
-        goto done;
-    int32_t own_bias = *bias, out = node->shape.c;
+    int32_t fold = p->states[id].fold, out = node->shape.c;
+    int32_t weight, own_bias = -1, folded, norm[4];
     size_t bytes = dnnl_memory_desc_get_size(&c->plain_weight);
+    bool mine, mine_too;
+    TRY(ni_shared_weights(packed, &mine, p, id, NI_WEIGHTS_FORWARD, wants));
+    TRY(ni_shared_weights(bias, &mine_too, p, id, NI_WEIGHTS_BIAS, &c->bias));
+    if (!mine)
+        goto done;
+    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
+    if (node->attrs.bias)
+        TRY(ni_tensor_buffer(&own_bias, p, id, NASH_SLOT_BIAS));
     TRY(ni_new_buffer(&folded, p, bytes));
-    TRY(ni_new_buffer(bias, p, (size_t)out * sizeof(float)));
-    p->buffers[*bias].kept = true;
     for (int32_t slot = 0; slot < 4; slot++)
         TRY(ni_tensor_buffer(&norm[slot], p, fold, slot));
     ni_task task = {
@@ -209,33 +196,55 @@ static nash_status plain_weights(int32_t *weight, int32_t *bias, ni_onednn *p,
         .count = (int64_t)(bytes / sizeof(float)) / out,
         .eps = nash_graph_node(p->graph, fold)->attrs.eps,
     };
-    TRY(ni_emit_kernel(p, NI_PACK, id, "folding", ni_norm_fold, &task,
-                       REFS({*weight, NI_WEIGHT}, {own_bias, NI_BIAS},
-                            {norm[NASH_SLOT_GAMMA], NI_GAMMA},
-                            {norm[NASH_SLOT_BETA], NI_BETA},
-                            {norm[NASH_SLOT_MEAN], NI_RUNNING_MEAN},
-                            {norm[NASH_SLOT_VAR], NI_RUNNING_VAR},
-                            {folded, NI_SRC}, {*bias, NI_DST})));
-    *weight = folded;
+    TRY(ni_emit_kernel(
+        p, NI_PACK, id, "folding", ni_norm_fold, &task,
+        REFS({weight, NI_WEIGHT}, {own_bias, NI_BIAS},
+             {norm[NASH_SLOT_GAMMA], NI_GAMMA}, {norm[NASH_SLOT_BETA], NI_BETA},
+             {norm[NASH_SLOT_MEAN], NI_RUNNING_MEAN},
+             {norm[NASH_SLOT_VAR], NI_RUNNING_VAR}, {folded, NI_SRC},
+             {mine_too ? *bias : -1, NI_DST})));
+    TRY(ni_reorder(p, NI_PACK, id, folded, &c->plain_weight, *packed, wants));
 done:
     return status;
 }
 
-nash_status ni_conv_forward(ni_onednn *p, int32_t id)
+/* What forward uses: the model's own, or those with a batch normalisation
+ * folded in. */
+static nash_status forward_weights(int32_t *packed, int32_t *bias,
+                                   ni_program *p, int32_t id,
+                                   const conv_shape *c,
+                                   const dnnl_memory_desc_t *wants)
+{
+    nash_status status = NASH_OK;
+    int32_t weight;
+    *bias = -1;
+    if (p->states[id].fold >= 0) {
+        TRY(folded_weights(packed, bias, p, id, c, wants));
+        goto done;
+    }
+    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
+    if (nash_graph_node(p->graph, id)->attrs.bias)
+        TRY(ni_tensor_buffer(bias, p, id, NASH_SLOT_BIAS));
+    TRY(ni_pack(packed, p, id, NI_WEIGHTS_FORWARD, weight, &c->plain_weight,
+                wants));
+done:
+    return status;
+}
+
+nash_status ni_conv_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_state *s = &p->states[id];
     dnnl_primitive_desc_t desc = NULL;
     conv_shape c;
-    int32_t src, weight, bias, packed, dst, out;
+    int32_t src, bias, packed, dst, out;
     TRY(choose(&desc, &c, p, id, CONV_FORWARD, s->relu));
     dnnl_memory_desc_t wants = md(desc, DNNL_ARG_WEIGHTS);
     dnnl_memory_desc_t gives = md(desc, DNNL_ARG_DST);
     dnnl_memory_desc_t stored = ni_layout_desc(&s->layout);
     s->src = md(desc, DNNL_ARG_SRC);
     TRY(ni_operand_as(&src, p, id, 0, &s->src));
-    TRY(plain_weights(&weight, &bias, p, id, &c));
-    TRY(ni_pack(&packed, p, NI_FORWARD, id, weight, &c.plain_weight, &wants));
+    TRY(forward_weights(&packed, &bias, p, id, &c, &wants));
     TRY(ni_output(&out, p, id));
     dst = out;
     if (!ni_desc_equal(&gives, &stored))
@@ -254,7 +263,7 @@ done:
 }
 
 /* Input k's values as forward read them, in a layout; k is 0. */
-static nash_status operand_again(int32_t *src, ni_onednn *p, int32_t id,
+static nash_status operand_again(int32_t *src, ni_program *p, int32_t id,
                                  const dnnl_memory_desc_t *wants)
 {
     const ni_state *source = &p->states[nash_graph_input(p->graph, id, 0)];
@@ -265,7 +274,7 @@ static nash_status operand_again(int32_t *src, ni_onednn *p, int32_t id,
     return ni_convert(src, p, NI_BACKWARD, id, source->out, &stored, wants);
 }
 
-static nash_status backward_weights(ni_onednn *p, int32_t id)
+static nash_status backward_weights(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     dnnl_primitive_desc_t desc = NULL;
@@ -301,7 +310,7 @@ done:
 
 /* The derivative by the input goes straight to its buffer where it is the
  * first contribution in the right layout. */
-static nash_status data_target(int32_t *d_src, bool *direct, ni_onednn *p,
+static nash_status data_target(int32_t *d_src, bool *direct, ni_program *p,
                                int32_t id, const dnnl_memory_desc_t *gives)
 {
     nash_status status = NASH_OK;
@@ -319,7 +328,7 @@ done:
     return status;
 }
 
-static nash_status backward_data(ni_onednn *p, int32_t id)
+static nash_status backward_data(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     dnnl_primitive_desc_t desc = NULL;
@@ -332,7 +341,7 @@ static nash_status backward_data(ni_onednn *p, int32_t id)
     dnnl_memory_desc_t wants_dst = md(desc, DNNL_ARG_DIFF_DST);
     dnnl_memory_desc_t gives = md(desc, DNNL_ARG_DIFF_SRC);
     TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
-    TRY(ni_pack(&packed, p, NI_BACKWARD, id, weight, &c.plain_weight,
+    TRY(ni_pack(&packed, p, id, NI_WEIGHTS_BACKWARD, weight, &c.plain_weight,
                 &wants_weight));
     TRY(ni_convert(&d_dst, p, NI_BACKWARD, id, ni_grad_of(p, id), &stored,
                    &wants_dst));
@@ -351,7 +360,7 @@ done:
     return status;
 }
 
-nash_status ni_conv_backward(ni_onednn *p, int32_t id)
+nash_status ni_conv_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     TRY(backward_weights(p, id));

@@ -1,7 +1,8 @@
 /*
  * The oneDNN engine's entry points: blocked layouts from end to end, float32
- * or bf16, forward and backward. Costs one arena, whose size estimate() knows
- * without allocating it. Refuses bf16 on chips that do not compute it.
+ * or bf16, forward and backward, a slice of the batch per thread. Costs an
+ * arena per thread and one shared block, whose sizes estimate() knows without
+ * allocating them. Refuses bf16 on chips that do not compute it.
  */
 #include "onednn.h"
 
@@ -61,64 +62,107 @@ static const char *describe(void)
 
 /* ---- life ------------------------------------------------------------- */
 
-static void destroy(nash_plan *plan)
+typedef struct ni_onednn {
+    nash_plan base;
+    ni_shared shared;
+    ni_program *programs; /* owned, [shared.programs] */
+} ni_onednn;
+
+static void release_program(ni_program *p)
 {
-    ni_onednn *p = (ni_onednn *)plan;
     ni_release_steps(p);
     if (p->stream)
         dnnl_stream_destroy(p->stream);
     if (p->engine)
         dnnl_engine_destroy(p->engine);
-    ni_free(p->base.gradient);
     ni_free(p->arena);
+    ni_free(p->message);
     ni_free(p->gradients);
     ni_free(p->buffers);
     ni_free(p->operands);
     ni_free(p->states);
-    ni_free(p);
 }
 
-static nash_status choose_precision(ni_onednn *p, nash_precision precision)
+static void destroy(nash_plan *plan)
 {
+    ni_onednn *o = (ni_onednn *)plan;
+    ni_crew_close(plan->crew);
+    for (int32_t i = 0; o->programs && i < o->shared.programs; i++)
+        release_program(&o->programs[i]);
+    ni_free(o->programs);
+    ni_shared_deinit(&o->shared);
+    ni_free(plan->gradient);
+    ni_free(o);
+}
+
+static nash_status choose_precision(nash_plan *plan)
+{
+    nash_precision precision = plan->opts.precision;
     if (precision == NASH_PRECISION_BF16 && !has_bf16())
         return ni_fail(NASH_EUNSUPPORTED,
                        "precision bf16 needs a chip with AVX-512 BF16, this "
                        "one computes with %s",
                        isa_name());
-    p->bf16 = precision == NASH_PRECISION_BF16 ||
-              (precision == NASH_PRECISION_AUTO && has_bf16());
-    p->base.precision = p->bf16 ? NASH_PRECISION_BF16 : NASH_PRECISION_F32;
+    bool bf16 = precision == NASH_PRECISION_BF16 ||
+                (precision == NASH_PRECISION_AUTO && has_bf16());
+    plan->precision = bf16 ? NASH_PRECISION_BF16 : NASH_PRECISION_F32;
     return NASH_OK;
 }
 
-/* A compiled plan without its arena; bytes is set. */
-static nash_status compile(ni_onednn **out, const nash_graph *g,
-                           const nash_plan_opts *opts)
+/* Program i without its arena. */
+static nash_status compile_program(ni_onednn *o, int32_t i, const nash_graph *g,
+                                   nash_model *m)
 {
     nash_status status = NASH_OK;
-    ni_onednn *p = NULL;
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(opts->threads);
-    NEW(p);
-    p->base.opts = *opts;
+    ni_program *p = &o->programs[i];
+    ni_slice slice = ni_slice_of(&o->shared, i);
+    p->shared = &o->shared;
+    p->index = i;
+    p->first = slice.first;
+    p->model = m;
     p->graph = g;
+    p->opts = o->base.opts;
+    p->opts.batch = slice.n;
     p->kernels = ni_kernels_select(kernel_isa());
     p->lanes = p->kernels->lanes;
-    p->input = p->logits = p->d_logits = -1;
-    TRY(choose_precision(p, opts->precision));
+    p->bf16 = o->base.precision == NASH_PRECISION_BF16;
+    NEW_ARRAY(p->message, NI_MESSAGE);
     REQUIRE(dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success,
             NASH_EENGINE, "oneDNN offers no CPU engine");
     REQUIRE(dnnl_stream_create(&p->stream, p->engine,
                                dnnl_stream_default_flags) == dnnl_success,
             NASH_EENGINE, "oneDNN cannot create a stream");
     TRY(ni_compile(p));
-    TRY(ni_place_buffers(&p->base.bytes, p));
-    *out = p;
-    p = NULL;
+    TRY(ni_place_buffers(&p->bytes, p));
 done:
-    if (p)
-        destroy(&p->base);
-    omp_set_num_threads(threads);
+    return status;
+}
+
+/* A compiled plan without its memory; bytes is set. @param m  NULL: to
+ * estimate */
+static nash_status compile(ni_onednn **out, const nash_graph *g, nash_model *m,
+                           const nash_plan_opts *opts)
+{
+    nash_status status = NASH_OK;
+    ni_onednn *o = NULL;
+    int32_t n = opts->threads < opts->batch ? opts->threads : opts->batch;
+    NEW(o);
+    o->base.opts = *opts;
+    o->base.model = m;
+    TRY(choose_precision(&o->base));
+    TRY(ni_shared_init(&o->shared, g, opts, n,
+                       ni_kernels_select(kernel_isa())->lanes));
+    NEW_ARRAY(o->programs, n);
+    for (int32_t i = 0; i < n; i++) {
+        TRY(compile_program(o, i, g, m));
+        o->base.bytes += o->programs[i].bytes;
+    }
+    o->base.bytes += o->shared.bytes;
+    *out = o;
+    o = NULL;
+done:
+    if (o)
+        destroy(&o->base);
     return status;
 }
 
@@ -126,39 +170,86 @@ static nash_status estimate(size_t *bytes, const nash_graph *g,
                             const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
-    ni_onednn *p = NULL;
-    TRY(compile(&p, g, opts));
-    *bytes = p->base.bytes;
-done:
-    if (p)
-        destroy(&p->base);
-    return status;
-}
-
-static nash_status run(nash_plan *plan, ni_phase phase)
-{
+    ni_onednn *o = NULL;
     int threads = omp_get_max_threads();
-    omp_set_num_threads(plan->opts.threads);
-    nash_status status = ni_run((ni_onednn *)plan, phase);
+    omp_set_num_threads(1);
+    TRY(compile(&o, g, NULL, opts));
+    *bytes = o->base.bytes;
+    destroy(&o->base);
+done:
     omp_set_num_threads(threads);
     return status;
 }
 
-/* Point the common part's fields into the arena. */
-static nash_status publish(ni_onednn *p)
+/* ---- running ---------------------------------------------------------- */
+
+/* Phases one after the other, on all threads. */
+typedef struct round {
+    ni_onednn *plan;
+    int first, last; /* ni_phase */
+} round;
+
+static void run_program(void *ctx, int32_t who)
+{
+    const round *r = ctx;
+    ni_program *p = &r->plan->programs[who];
+    const nash_plan *plan = &r->plan->base;
+    double *seconds = who == 0 && plan->profiling ? plan->seconds : NULL;
+    omp_set_num_threads(1);
+    p->status = NASH_OK;
+    for (int phase = r->first; phase <= r->last; phase++) {
+        if (phase != r->first)
+            ni_crew_meet(plan->crew);
+        ni_run(p, (ni_phase)phase, plan->crew, seconds);
+    }
+}
+
+static nash_status run(ni_onednn *o, ni_phase first, ni_phase last)
+{
+    round r = {o, (int)first, (int)last};
+    int threads = omp_get_max_threads();
+    ni_crew_run(o->base.crew, run_program, &r);
+    omp_set_num_threads(threads);
+    for (int32_t i = 0; i < o->shared.programs; i++)
+        if (o->programs[i].status != NASH_OK)
+            return ni_fail(o->programs[i].status, "%s", o->programs[i].message);
+    return NASH_OK;
+}
+
+static nash_status refresh(nash_plan *plan)
+{
+    return run((ni_onednn *)plan, NI_PACK, NI_PACK);
+}
+
+static nash_status forward(nash_plan *plan)
+{
+    bool packed = plan->opts.mode == NASH_MODE_INFER;
+    return run((ni_onednn *)plan, packed ? NI_FORWARD : NI_PACK, NI_FORWARD);
+}
+
+static nash_status backward(nash_plan *plan)
+{
+    return run((ni_onednn *)plan, NI_BACKWARD, NI_BACKWARD);
+}
+
+/* Point the common part's fields into the shared block. */
+static nash_status publish(ni_onednn *o)
 {
     nash_status status = NASH_OK;
-    int64_t slots = (int64_t)nash_graph_size(p->graph) * NASH_SLOT_COUNT;
-    p->base.input = ni_address(p, p->input);
-    if (p->logits >= 0)
-        p->base.logits = ni_address(p, p->logits);
-    if (p->d_logits < 0)
+    const ni_shared *s = &o->shared;
+    const ni_program *first = &o->programs[0];
+    int64_t slots = (int64_t)nash_graph_size(first->graph) * NASH_SLOT_COUNT;
+    bool whole = o->base.opts.mode != NASH_MODE_STATS || o->base.opts.watch < 0;
+    o->base.input = (float *)(void *)(s->block + s->input);
+    if (whole)
+        o->base.logits = (float *)(void *)(s->block + s->logits);
+    if (o->base.opts.mode != NASH_MODE_TRAIN)
         goto done;
-    p->base.d_logits = ni_address(p, p->d_logits);
-    NEW_ARRAY(p->base.gradient, slots);
+    o->base.d_logits = (float *)(void *)(s->block + s->d_logits);
+    NEW_ARRAY(o->base.gradient, slots);
     for (int64_t i = 0; i < slots; i++)
-        if (p->gradients[i] >= 0)
-            p->base.gradient[i] = ni_address(p, p->gradients[i]);
+        if (first->gradients[i] >= 0)
+            o->base.gradient[i] = ni_address(first, first->gradients[i]);
 done:
     return status;
 }
@@ -167,41 +258,30 @@ static nash_status create(nash_plan **out, nash_model *m,
                           const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
-    ni_onednn *p = NULL;
+    ni_onednn *o = NULL;
     int threads = omp_get_max_threads();
-    TRY(compile(&p, nash_model_graph(m), opts));
-    TRY(ni_plan_check_bytes(p->base.bytes, opts));
-    p->base.model = m;
-    NEW_ARRAY(p->arena, p->base.bytes);
-    omp_set_num_threads(opts->threads);
-    TRY(ni_bind(p));
-    TRY(publish(p));
-    TRY(ni_run(p, NI_PACK));
-    *out = &p->base;
-    p = NULL;
+    omp_set_num_threads(1);
+    TRY(compile(&o, nash_model_graph(m), m, opts));
+    TRY(ni_plan_check_bytes(o->base.bytes, opts));
+    NEW_ARRAY(o->shared.block, o->shared.bytes);
+    for (int32_t i = 0; i < o->shared.programs; i++) {
+        ni_program *p = &o->programs[i];
+        NEW_ARRAY(p->arena, p->bytes);
+        TRY(ni_bind(p));
+    }
+    TRY(publish(o));
+    TRY(ni_crew_open(&o->base.crew, o->shared.programs));
+    TRY(refresh(&o->base));
+    *out = &o->base;
+    o = NULL;
 done:
     omp_set_num_threads(threads);
-    if (p)
-        destroy(&p->base);
+    if (o)
+        destroy(&o->base);
     return status;
 }
 
-/* ---- use -------------------------------------------------------------- */
-
-static nash_status refresh(nash_plan *plan)
-{
-    return run(plan, NI_PACK);
-}
-
-static nash_status forward(nash_plan *plan)
-{
-    return run(plan, NI_FORWARD);
-}
-
-static nash_status backward(nash_plan *plan)
-{
-    return run(plan, NI_BACKWARD);
-}
+/* ---- reading ---------------------------------------------------------- */
 
 /* From the stored layout to plain float32. */
 static void read_plain(float *dst, const void *src, const ni_layout *layout)
@@ -219,11 +299,16 @@ static void read_plain(float *dst, const void *src, const ni_layout *layout)
 
 static nash_status read(nash_plan *plan, int32_t id, float *dst)
 {
-    const ni_onednn *p = (const ni_onednn *)plan;
-    const ni_state *s = &p->states[id];
-    read_plain(dst, ni_address(p, s->out), &s->layout);
-    if (nash_graph_node(p->graph, id)->op == NASH_OP_SOFTMAX)
-        nash_softmax(dst, dst, s->layout.n, s->layout.c);
+    const ni_onednn *o = (const ni_onednn *)plan;
+    const nash_node *node = nash_graph_node(o->programs[0].graph, id);
+    int64_t values = (int64_t)node->shape.c * node->shape.h * node->shape.w;
+    for (int32_t i = 0; i < o->shared.programs; i++) {
+        const ni_program *p = &o->programs[i];
+        const ni_state *s = &p->states[id];
+        read_plain(dst + p->first * values, ni_address(p, s->out), &s->layout);
+    }
+    if (node->op == NASH_OP_SOFTMAX)
+        nash_softmax(dst, dst, plan->opts.batch, node->shape.c);
     return NASH_OK;
 }
 

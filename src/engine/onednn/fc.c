@@ -10,14 +10,14 @@ typedef struct fc_shape {
     bool has_bias;
 } fc_shape;
 
-static fc_shape describe(const ni_onednn *p, int32_t id)
+static fc_shape describe(const ni_program *p, int32_t id)
 {
     const nash_node *node = nash_graph_node(p->graph, id);
     int32_t source = nash_graph_input(p->graph, id, 0);
     int32_t inputs = nash_graph_node(p->graph, source)->shape.c;
-    dnnl_dims_t src = {p->base.opts.batch, inputs};
+    dnnl_dims_t src = {p->opts.batch, inputs};
     dnnl_dims_t weight = {node->shape.c, inputs};
-    dnnl_dims_t dst = {p->base.opts.batch, node->shape.c};
+    dnnl_dims_t dst = {p->opts.batch, node->shape.c};
     dnnl_dims_t bias = {node->shape.c};
     fc_shape f = {.has_bias = node->attrs.bias};
     dnnl_memory_desc_init_by_tag(&f.src, 2, src, dnnl_f32, dnnl_ab);
@@ -29,7 +29,7 @@ static fc_shape describe(const ni_onednn *p, int32_t id)
     return f;
 }
 
-static nash_status create_desc(dnnl_primitive_desc_t *out, const ni_onednn *p,
+static nash_status create_desc(dnnl_primitive_desc_t *out, const ni_program *p,
                                int32_t id,
                                const dnnl_inner_product_desc_t *desc,
                                const char *what,
@@ -47,21 +47,21 @@ static nash_status create_desc(dnnl_primitive_desc_t *out, const ni_onednn *p,
     return ni_dnnl_check(p, id, what, result);
 }
 
-static nash_status forward_desc(dnnl_primitive_desc_t *out, const ni_onednn *p,
+static nash_status forward_desc(dnnl_primitive_desc_t *out, const ni_program *p,
                                 int32_t id, const fc_shape *f)
 {
     dnnl_inner_product_desc_t desc;
     dnnl_status_t result = dnnl_inner_product_forward_desc_init(
         &desc,
-        p->base.opts.mode == NASH_MODE_TRAIN ? dnnl_forward_training
-                                             : dnnl_forward_inference,
+        p->opts.mode == NASH_MODE_TRAIN ? dnnl_forward_training
+                                        : dnnl_forward_inference,
         &f->src, &f->weight, f->has_bias ? &f->bias : NULL, &f->dst);
     if (result != dnnl_success)
         return ni_dnnl_check(p, id, "forward product", result);
     return create_desc(out, p, id, &desc, "forward product", NULL);
 }
 
-nash_status ni_fc_forward(ni_onednn *p, int32_t id)
+nash_status ni_fc_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     dnnl_primitive_desc_t desc = NULL;
@@ -77,7 +77,7 @@ nash_status ni_fc_forward(ni_onednn *p, int32_t id)
     TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
     if (f.has_bias)
         TRY(ni_tensor_buffer(&bias, p, id, NASH_SLOT_BIAS));
-    TRY(ni_pack(&packed, p, NI_FORWARD, id, weight, &f.plain_weight,
+    TRY(ni_pack(&packed, p, id, NI_WEIGHTS_FORWARD, weight, &f.plain_weight,
                 dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
     TRY(ni_output(&out, p, id));
     dst = out;
@@ -96,7 +96,7 @@ done:
     return status;
 }
 
-static nash_status backward_weights(ni_onednn *p, int32_t id, int32_t d_dst,
+static nash_status backward_weights(ni_program *p, int32_t id, int32_t d_dst,
                                     const fc_shape *f,
                                     const_dnnl_primitive_desc_t hint)
 {
@@ -120,7 +120,7 @@ done:
     return status;
 }
 
-static nash_status backward_data(ni_onednn *p, int32_t id, int32_t d_dst,
+static nash_status backward_data(ni_program *p, int32_t id, int32_t d_dst,
                                  const fc_shape *f,
                                  const_dnnl_primitive_desc_t hint)
 {
@@ -137,7 +137,7 @@ static nash_status backward_data(ni_onednn *p, int32_t id, int32_t d_dst,
                           &init, &f->src, &f->weight, &f->dst)));
     TRY(create_desc(&desc, p, id, &init, what, hint));
     TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
-    TRY(ni_pack(&packed, p, NI_BACKWARD, id, weight, &f->plain_weight,
+    TRY(ni_pack(&packed, p, id, NI_WEIGHTS_BACKWARD, weight, &f->plain_weight,
                 dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
     TRY(ni_new_buffer(&d_src, p, ni_layout_bytes(&gives)));
     dnnl_primitive_desc_t taken = desc;
@@ -153,7 +153,7 @@ done:
     return status;
 }
 
-nash_status ni_fc_backward(ni_onednn *p, int32_t id)
+nash_status ni_fc_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     dnnl_primitive_desc_t hint = NULL;

@@ -5,28 +5,28 @@
  */
 #include "onednn.h"
 
-int32_t ni_grad_of(const ni_onednn *p, int32_t id)
+int32_t ni_grad_of(const ni_program *p, int32_t id)
 {
     return p->states[p->states[id].tail].grad;
 }
 
-bool ni_grad_wanted(const ni_onednn *p, int32_t id, int32_t k)
+bool ni_grad_wanted(const ni_program *p, int32_t id, int32_t k)
 {
     return p->states[nash_graph_input(p->graph, id, k)].trains;
 }
 
-int32_t ni_gradient(const ni_onednn *p, int32_t id, int32_t slot)
+int32_t ni_gradient(const ni_program *p, int32_t id, int32_t slot)
 {
     return p->gradients[(int64_t)id * NASH_SLOT_COUNT + slot];
 }
 
-static ni_state *input_state(const ni_onednn *p, int32_t id, int32_t k)
+static ni_state *input_state(const ni_program *p, int32_t id, int32_t k)
 {
     return &p->states[nash_graph_input(p->graph, id, k)];
 }
 
 /* Add SRC to a derivative, or copy it there. */
-static nash_status emit_sum(ni_onednn *p, int32_t id, const ni_layout *layout,
+static nash_status emit_sum(ni_program *p, int32_t id, const ni_layout *layout,
                             int32_t from, ni_target to)
 {
     ni_task task = {.src = *layout,
@@ -37,7 +37,7 @@ static nash_status emit_sum(ni_onednn *p, int32_t id, const ni_layout *layout,
                           REFS({from, NI_SRC}, {to.buffer, NI_D_SRC}));
 }
 
-static nash_status own_copy(ni_onednn *p, int32_t id, ni_state *source)
+static nash_status own_copy(ni_program *p, int32_t id, ni_state *source)
 {
     nash_status status = NASH_OK;
     int32_t shared = source->grad;
@@ -50,7 +50,7 @@ done:
     return status;
 }
 
-nash_status ni_grad_target(ni_target *target, ni_onednn *p, int32_t id,
+nash_status ni_grad_target(ni_target *target, ni_program *p, int32_t id,
                            int32_t k, bool in_place)
 {
     nash_status status = NASH_OK;
@@ -73,13 +73,13 @@ done:
 }
 
 /* Whether a node's own backward reads its output. */
-static bool needs_output(const ni_onednn *p, int32_t id)
+static bool needs_output(const ni_program *p, int32_t id)
 {
     nash_op op = nash_graph_node(p->graph, id)->op;
     return op == NASH_OP_RELU || op == NASH_OP_CLIP;
 }
 
-nash_status ni_grad_over_input(ni_target *target, ni_onednn *p, int32_t id,
+nash_status ni_grad_over_input(ni_target *target, ni_program *p, int32_t id,
                                int32_t k, bool in_place)
 {
     int32_t source = nash_graph_input(p->graph, id, k);
@@ -91,7 +91,7 @@ nash_status ni_grad_over_input(ni_target *target, ni_onednn *p, int32_t id,
     return NASH_OK;
 }
 
-nash_status ni_grad_pass(ni_onednn *p, int32_t id, int32_t k)
+nash_status ni_grad_pass(ni_program *p, int32_t id, int32_t k)
 {
     nash_status status = NASH_OK;
     ni_state *source = input_state(p, id, k);
@@ -108,7 +108,7 @@ done:
     return status;
 }
 
-nash_status ni_grad_deliver(ni_onednn *p, int32_t id, int32_t k, int32_t from,
+nash_status ni_grad_deliver(ni_program *p, int32_t id, int32_t k, int32_t from,
                             const dnnl_memory_desc_t *from_desc)
 {
     nash_status status = NASH_OK;

@@ -5,12 +5,12 @@
  */
 #include "onednn.h"
 
-static int32_t input_count(const ni_onednn *p, int32_t id)
+static int32_t input_count(const ni_program *p, int32_t id)
 {
     return nash_graph_node(p->graph, id)->n_inputs;
 }
 
-static nash_status pass_input(ni_onednn *p, int32_t id)
+static nash_status pass_input(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     int32_t src;
@@ -23,7 +23,7 @@ done:
 /* ---- concatenation ---------------------------------------------------- */
 
 /* The k-th input's slice: in the layout of the whole, but for the channels. */
-static ni_task slice_task(const ni_onednn *p, int32_t id, int32_t k)
+static ni_task slice_task(const ni_program *p, int32_t id, int32_t k)
 {
     ni_task task = {.src = p->states[id].layout, .dst = p->states[id].layout};
     for (int32_t i = 0; i <= k; i++) {
@@ -34,7 +34,7 @@ static ni_task slice_task(const ni_onednn *p, int32_t id, int32_t k)
     return task;
 }
 
-nash_status ni_concat_forward(ni_onednn *p, int32_t id)
+nash_status ni_concat_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     int32_t out;
@@ -55,7 +55,7 @@ done:
     return status;
 }
 
-nash_status ni_concat_backward(ni_onednn *p, int32_t id)
+nash_status ni_concat_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     for (int32_t k = 0; k < input_count(p, id); k++) {
@@ -81,7 +81,7 @@ done:
 /* ---- addition --------------------------------------------------------- */
 
 /* out = sum of inputs first .. last, and of out itself unless first is 0. */
-static nash_status add_some(ni_onednn *p, int32_t id, int32_t first,
+static nash_status add_some(ni_program *p, int32_t id, int32_t first,
                             int32_t last, int32_t out)
 {
     nash_status status = NASH_OK;
@@ -104,7 +104,7 @@ done:
     return status;
 }
 
-nash_status ni_add_forward(ni_onednn *p, int32_t id)
+nash_status ni_add_forward(ni_program *p, int32_t id)
 {
     enum { AT_ONCE = NI_SRC_LAST - NI_SRC + 1 };
     nash_status status = NASH_OK;
@@ -125,7 +125,7 @@ done:
     return status;
 }
 
-nash_status ni_add_backward(ni_onednn *p, int32_t id)
+nash_status ni_add_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     for (int32_t k = 0; k < input_count(p, id); k++)
@@ -137,7 +137,7 @@ done:
 
 /* ---- gate ------------------------------------------------------------- */
 
-nash_status ni_gate_forward(ni_onednn *p, int32_t id)
+nash_status ni_gate_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     const ni_layout *layout = &p->states[id].layout;
@@ -154,7 +154,7 @@ done:
     return status;
 }
 
-nash_status ni_gate_backward(ni_onednn *p, int32_t id)
+nash_status ni_gate_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     const ni_layout *layout = &p->states[id].layout;

@@ -31,10 +31,9 @@ size_t ni_norm_partial_bytes(const ni_layout *layout)
            (size_t)layout->lanes * 2 * sizeof(float);
 }
 
-size_t ni_pool_partial_bytes(const ni_layout *src, int32_t threads)
+size_t ni_pool_partial_bytes(const ni_layout *src)
 {
-    return (size_t)threads * (size_t)src->h * (size_t)src->w *
-           (size_t)src->lanes * sizeof(float);
+    return (size_t)src->h * (size_t)src->w * (size_t)src->lanes * sizeof(float);
 }
 
 size_t ni_gate_partial_bytes(int64_t count)
@@ -77,7 +76,8 @@ void ni_norm_fold(const ni_task *task)
         double scale =
             (double)gamma[o] / sqrt((double)var[o] + (double)task->eps);
         double shift = (bias ? (double)bias[o] : 0.0) - (double)mean[o];
-        folded_bias[o] = (float)((double)beta[o] + shift * scale);
+        if (folded_bias)
+            folded_bias[o] = (float)((double)beta[o] + shift * scale);
         for (int64_t i = 0; i < task->count; i++) {
             int64_t at = o * task->count + i;
             folded[at] = (float)((double)weight[at] * scale);

@@ -7,9 +7,10 @@
 
 /*
  * What oneDNN lacks or does in more passes than needed: our own loops over
- * activations, compiled once per instruction set and chosen at run time. All
- * are parallel by OpenMP, take no memory, cannot fail, and give the same bits
- * for any number of threads.
+ * activations, compiled once per instruction set and chosen at run time. Each
+ * is one thread's work on its images, takes no memory and cannot fail. Where
+ * images meet, in batch normalisation, the sums go by image in a fixed order,
+ * so that their bits do not depend on the number of threads.
  */
 
 /*
@@ -52,7 +53,7 @@ typedef enum ni_role {
     NI_D_GAMMA,
     NI_D_BETA,
     NI_INDEX,   /* max_pool: winner within the window */
-    NI_PARTIAL, /* scratch of a reduction */
+    NI_PARTIAL, /* scratch of a reduction; of batch_norm: of all images */
     NI_ROLES
 } ni_role;
 
@@ -67,7 +68,10 @@ typedef struct ni_task {
     bool accumulate;  /* add to D_SRC instead of overwriting it */
     bool accumulate2; /* likewise D_SRC2 */
     int32_t offset;   /* concat: first channel within dst */
-    int32_t n_src;    /* add: number of inputs */
+    int32_t n_src;    /* add: number of inputs; sum_parts: of parts */
+    int32_t first;    /* batch_norm: the images before src's, and all of the */
+    int32_t all;      /* batch */
+    int64_t stride;   /* sum_parts: elements from part to part */
     int64_t count;    /* elements, where no layout matters */
 } ni_task;
 
@@ -77,11 +81,16 @@ typedef struct ni_kernels {
     int32_t lanes;                /* of all blocked layouts */
     ni_kernel normalize;          /* plain float32 SRC -> DST */
     ni_kernel normalize_backward; /* D_DST -> D_SRC, same layout */
-    ni_kernel norm_measure;       /* SRC -> MEAN, INV_STD, running statistics */
+    ni_kernel norm_measure;       /* SRC -> PARTIAL */
+    ni_kernel norm_merge;         /* PARTIAL of all images -> MEAN, INV_STD,
+                                     RUNNING_* */
     ni_kernel norm_forward;       /* SRC, MEAN, INV_STD -> DST */
-    ni_kernel norm_backward;      /* D_DST, SRC -> D_SRC, D_GAMMA, D_BETA */
+    ni_kernel norm_reduce;        /* D_DST, SRC -> PARTIAL */
+    ni_kernel norm_backward;      /* PARTIAL of all images, D_DST, SRC ->
+                                     D_GAMMA, D_BETA, D_SRC */
     ni_kernel norm_pool; /* norm_forward, ReLU and max pool, whose windows tile
                             the plane; dst is the pool's */
+    ni_kernel norm_pool_reduce;
     ni_kernel norm_pool_backward;
     ni_kernel relu;
     ni_kernel relu_backward; /* D_DST, DST -> D_SRC */
@@ -99,11 +108,12 @@ typedef struct ni_kernels {
     ni_kernel accumulate; /* SRC -> D_SRC, overwritten or added to */
     ni_kernel gate;
     ni_kernel gate_backward;
+    ni_kernel sum_parts; /* D_SRC += the parts behind it */
 } ni_kernels;
 
 /* Scratch (NI_PARTIAL) that these kernels need. */
 size_t ni_norm_partial_bytes(const ni_layout *layout);
-size_t ni_pool_partial_bytes(const ni_layout *src, int32_t threads);
+size_t ni_pool_partial_bytes(const ni_layout *src);
 size_t ni_gate_partial_bytes(int64_t count);
 /* Bytes of one entry of NI_INDEX. */
 size_t ni_pool_index_bytes(const ni_window *window);
@@ -121,8 +131,9 @@ void ni_norm_prepare(const ni_task *task);
 
 /**
  * Fold a batch normalisation into the convolution before it: WEIGHT and BIAS
- * (may be NULL) with GAMMA, BETA, RUNNING_* -> SRC (weights), DST (bias), both
- * plain. `src.n` is the number of output channels, `count` the weights of one.
+ * (may be NULL) with GAMMA, BETA, RUNNING_* -> SRC (weights), DST (bias; may be
+ * NULL), both plain. `src.n` is the number of output channels, `count` the
+ * weights of one.
  */
 void ni_norm_fold(const ni_task *task);
 

@@ -5,8 +5,7 @@
  * What the kernels are made of. A vector holds the channels of one block at
  * one pixel, in float32; it is loaded from and rounded to the stored type. The
  * type of elements becomes a constant once a row function is inlined into the
- * branch that knows it (BY_TYPE); that branch stands inside the parallel loop,
- * because OpenMP's outlining loses constants from outside.
+ * branch that knows it (BY_TYPE).
  */
 
 #include "kernels.h"
@@ -29,6 +28,7 @@ typedef int32_t ni_vi __attribute__((vector_size(4 * NI_LANES)));
 typedef uint32_t ni_vu __attribute__((vector_size(4 * NI_LANES)));
 typedef uint16_t ni_vh __attribute__((vector_size(2 * NI_LANES)));
 typedef uint8_t ni_vb __attribute__((vector_size(NI_LANES)));
+typedef double ni_vd __attribute__((vector_size(8 * NI_LANES)));
 
 /* ---- one element ------------------------------------------------------ */
 
@@ -101,6 +101,12 @@ NI_INLINE void ni_vstore(void *data, int64_t i, ni_v x, bool bf16)
     } else {
         memcpy((float *)data + i * NI_LANES, &x, sizeof x);
     }
+}
+
+/* Vector i of a float32 array, widened. */
+NI_INLINE ni_vd ni_vload_wide(const float *data, int64_t i)
+{
+    return __builtin_convertvector(ni_vload(data, i, false), ni_vd);
 }
 
 /* The first n of a plain array, zero beyond. */

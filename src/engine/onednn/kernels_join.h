@@ -23,7 +23,6 @@ NI_INLINE void relu_chunk(void *dst, const void *src, int64_t n, bool bf16)
 static void relu(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_TYPE(bf16, relu_chunk, ni_at(t->at[NI_DST], i, bf16),
                 ni_at_const(t->at[NI_SRC], i, bf16), chunk_vectors(t, i));
@@ -45,7 +44,6 @@ NI_INLINE void relu_backward_chunk(void *d_src, const void *d_dst,
 static void relu_backward(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_FLAG(t->accumulate, bf16, relu_backward_chunk,
                 ni_at(t->at[NI_D_SRC], i, bf16),
@@ -76,7 +74,6 @@ NI_INLINE void clip_chunk(const ni_task *t, int64_t at, bool bf16)
 static void clip(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_TYPE(bf16, clip_chunk, t, i);
 }
@@ -101,7 +98,6 @@ NI_INLINE void clip_backward_chunk(const ni_task *t, int64_t at, bool add_up,
 static void clip_backward(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_FLAG(t->accumulate, bf16, clip_backward_chunk, t, i);
 }
@@ -124,7 +120,6 @@ NI_INLINE void add_chunk(const ni_task *t, int64_t first, bool bf16)
 
 static void add(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_TYPE(t->src.bf16, add_chunk, t, i);
 }
@@ -141,11 +136,21 @@ NI_INLINE void accumulate_chunk(void *sum, const void *src, int64_t n,
 static void accumulate(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_FLAG(t->accumulate, bf16, accumulate_chunk,
                 ni_at(t->at[NI_D_SRC], i, bf16),
                 ni_at_const(t->at[NI_SRC], i, bf16), chunk_vectors(t, i));
+}
+
+static void sum_parts(const ni_task *t)
+{
+    float *sum = t->at[NI_D_SRC];
+    for (int64_t i = 0; i < t->count / NI_LANES; i++) {
+        ni_v x = ni_vload(sum, i, false);
+        for (int32_t k = 1; k < t->n_src; k++)
+            x += ni_vload(sum + k * t->stride, i, false);
+        ni_vstore(sum, i, x, false);
+    }
 }
 
 /* ---- gate ------------------------------------------------------------- */
@@ -165,7 +170,6 @@ static void gate(const ni_task *t)
 {
     bool bf16 = t->src.bf16;
     float lambda = *(const float *)t->at[NI_WEIGHT];
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_TYPE(bf16, gate_chunk, ni_at(t->at[NI_DST], i, bf16),
                 ni_at_const(t->at[NI_SRC], i, bf16),
@@ -218,7 +222,6 @@ NI_INLINE void gate_backward_chunk(const ni_task *t, int64_t first, bool bf16)
 
 static void gate_backward(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < t->count; i += NI_CHUNK)
         BY_TYPE(t->src.bf16, gate_backward_chunk, t, i);
     double total = 0.0;
@@ -281,7 +284,6 @@ static void concat(const ni_task *t)
     int64_t pixels = (int64_t)t->src.h * t->src.w;
     size_t src_bytes = ni_layout_bytes(&t->src) / (size_t)t->src.n;
     size_t dst_bytes = ni_layout_bytes(&t->dst) / (size_t)t->dst.n;
-#pragma omp parallel for schedule(static)
     for (int32_t n = 0; n < t->src.n; n++) {
         const char *src = (const char *)t->at[NI_SRC] + (size_t)n * src_bytes;
         char *dst = (char *)t->at[NI_DST] + (size_t)n * dst_bytes;
@@ -314,7 +316,6 @@ static void concat_backward(const ni_task *t)
     int64_t pixels = (int64_t)t->src.h * t->src.w;
     size_t src_bytes = ni_layout_bytes(&t->src) / (size_t)t->src.n;
     size_t dst_bytes = ni_layout_bytes(&t->dst) / (size_t)t->dst.n;
-#pragma omp parallel for schedule(static)
     for (int32_t n = 0; n < t->src.n; n++) {
         char *to = (char *)t->at[NI_D_SRC] + (size_t)n * src_bytes;
         const char *d = (const char *)t->at[NI_D_DST] + (size_t)n * dst_bytes;

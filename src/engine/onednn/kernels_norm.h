@@ -29,7 +29,6 @@ static void normalize(const ni_task *t)
     const float *center = t->at[NI_WEIGHT], *scale = t->at[NI_BIAS];
     int32_t blocks = ni_layout_blocks(d), lanes = d->lanes;
     int64_t pixels = ni_pixels(d), rows = (int64_t)d->n * blocks;
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         int32_t c = (int32_t)(row % blocks) * lanes;
         int32_t real = d->c - c < lanes ? d->c - c : lanes;
@@ -60,7 +59,6 @@ NI_INLINE void normalize_backward_row(void *d_src, const void *d_dst,
 static void normalize_backward(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(s); row++) {
         int32_t first = ni_block_of(s, row) * NI_LANES;
         ni_v scale =
@@ -100,28 +98,49 @@ NI_INLINE void measure_row(float *partial, const void *src, int64_t pixels,
               false);
 }
 
-/* Merge the images' rows of one channel; all have the same weight. */
-static void measure_channel(const ni_task *t, int32_t c)
+/* Where the parts of a row go; they lie [images][blocks][2][lanes]. */
+NI_INLINE float *norm_part(const ni_task *t, int64_t row)
+{
+    int64_t before = (int64_t)t->first * ni_layout_blocks(&t->src);
+    return (float *)t->at[NI_PARTIAL] + (before + row) * NI_LANES * 2;
+}
+
+static void norm_measure(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    int64_t stride = (int64_t)ni_layout_blocks(s) * NI_LANES * 2;
-    const float *partial = (const float *)t->at[NI_PARTIAL] +
-                           (int64_t)(c / NI_LANES) * NI_LANES * 2 +
-                           c % NI_LANES;
-    double pixels = (double)ni_pixels(s), mean = 0.0, squares = 0.0;
-    for (int32_t n = 0; n < s->n; n++)
-        mean += (double)partial[n * stride];
-    mean /= s->n;
-    for (int32_t n = 0; n < s->n; n++) {
-        double off = (double)partial[n * stride] - mean;
-        squares += (double)partial[n * stride + NI_LANES] + off * off * pixels;
+    for (int64_t row = 0; row < ni_rows(s); row++) {
+        const void *src = ni_row_const(t->at[NI_SRC], s, row);
+        BY_TYPE(s->bf16, measure_row, norm_part(t, row), src, ni_pixels(s));
     }
-    double var = squares / (pixels * s->n);
-    ((float *)t->at[NI_MEAN])[c] = (float)mean;
-    ((float *)t->at[NI_INV_STD])[c] = (float)(1.0 / sqrt(var + (double)t->eps));
+}
+
+/* Merge the images' rows of one block; all have the same weight. */
+static void merge_block(ni_vd *mean, ni_vd *var, const ni_task *t,
+                        int32_t block)
+{
+    const float *part = (const float *)t->at[NI_PARTIAL];
+    int32_t blocks = ni_layout_blocks(&t->src);
+    double pixels = (double)ni_pixels(&t->src);
+    ni_vd squares = {0};
+    *mean = squares;
+    for (int64_t n = 0; n < t->all; n++)
+        *mean += ni_vload_wide(part, (n * blocks + block) * 2);
+    *mean /= (double)t->all;
+    for (int64_t n = 0; n < t->all; n++) {
+        int64_t at = (n * blocks + block) * 2;
+        ni_vd off = ni_vload_wide(part, at) - *mean;
+        squares += ni_vload_wide(part, at + 1) + off * off * pixels;
+    }
+    *var = squares / (pixels * t->all);
+}
+
+static void merge_channel(const ni_task *t, int32_t c, double mean, double var)
+{
     float *running_mean = t->at[NI_RUNNING_MEAN];
     float *running_var = t->at[NI_RUNNING_VAR];
-    if (!running_mean || c >= s->c)
+    ((float *)t->at[NI_MEAN])[c] = (float)mean;
+    ((float *)t->at[NI_INV_STD])[c] = (float)(1.0 / sqrt(var + (double)t->eps));
+    if (!running_mean || c >= t->src.c)
         return;
     double keep = (double)t->momentum;
     running_mean[c] =
@@ -130,21 +149,13 @@ static void measure_channel(const ni_task *t, int32_t c)
         (float)(keep * (double)running_var[c] + (1.0 - keep) * var);
 }
 
-static void norm_measure(const ni_task *t)
+static void norm_merge(const ni_task *t)
 {
-    const ni_layout *s = &t->src;
-    int32_t channels = ni_layout_blocks(s) * NI_LANES;
-#pragma omp parallel
-    {
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < ni_rows(s); row++) {
-            float *partial = (float *)t->at[NI_PARTIAL] + row * NI_LANES * 2;
-            const void *src = ni_row_const(t->at[NI_SRC], s, row);
-            BY_TYPE(s->bf16, measure_row, partial, src, ni_pixels(s));
-        }
-#pragma omp for schedule(static)
-        for (int32_t c = 0; c < channels; c++)
-            measure_channel(t, c);
+    for (int32_t block = 0; block < ni_layout_blocks(&t->src); block++) {
+        ni_vd mean, var;
+        merge_block(&mean, &var, t, block);
+        for (int32_t l = 0; l < NI_LANES; l++)
+            merge_channel(t, block * NI_LANES + l, mean[l], var[l]);
     }
 }
 
@@ -187,7 +198,6 @@ NI_INLINE void norm_row(void *dst, const void *src, const norm_block *b,
 static void norm_forward(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(s); row++) {
         norm_block b = norm_block_of(t, row);
         const void *src = ni_row_const(t->at[NI_SRC], s, row);
@@ -222,46 +232,43 @@ NI_INLINE void norm_reduce_row(float *partial, const void *d_dst,
     ni_vstore(partial, 1, by_gamma[0] + by_gamma[1], false);
 }
 
-/* Sum the rows' parts over the images. */
-static void norm_reduce_channels(const ni_task *t)
-{
-    const ni_layout *s = &t->src;
-    float *d_gamma = t->at[NI_D_GAMMA], *d_beta = t->at[NI_D_BETA];
-    int64_t stride = (int64_t)ni_layout_blocks(s) * NI_LANES * 2;
-    for (int32_t c = 0; c < s->c; c++) {
-        const float *partial = (const float *)t->at[NI_PARTIAL] +
-                               (int64_t)(c / NI_LANES) * NI_LANES * 2 +
-                               c % NI_LANES;
-        double beta = 0.0, gamma = 0.0;
-        for (int32_t n = 0; n < s->n; n++) {
-            beta += (double)partial[n * stride];
-            gamma += (double)partial[n * stride + NI_LANES];
-        }
-        d_beta[c] = (float)beta;
-        d_gamma[c] = (float)gamma;
-    }
-}
-
 static void norm_reduce(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(s); row++) {
         norm_block b = norm_block_of(t, row);
-        float *partial = (float *)t->at[NI_PARTIAL] + row * NI_LANES * 2;
         const void *src = ni_row_const(t->at[NI_SRC], s, row);
         const void *dy = ni_row_const(t->at[NI_D_DST], s, row);
-        BY_FLAG(t->relu, s->bf16, norm_reduce_row, partial, dy, src, &b,
-                ni_pixels(s));
+        BY_FLAG(t->relu, s->bf16, norm_reduce_row, norm_part(t, row), dy, src,
+                &b, ni_pixels(s));
     }
-    norm_reduce_channels(t);
+}
+
+/* Sum the rows' parts over the images. */
+static void norm_reduce_channels(const ni_task *t)
+{
+    const float *part = (const float *)t->at[NI_PARTIAL];
+    float *d_gamma = t->at[NI_D_GAMMA], *d_beta = t->at[NI_D_BETA];
+    int32_t blocks = ni_layout_blocks(&t->src);
+    for (int32_t block = 0; block < blocks; block++) {
+        ni_vd beta = {0}, gamma = {0};
+        int32_t c = block * NI_LANES;
+        for (int64_t n = 0; n < t->all; n++) {
+            beta += ni_vload_wide(part, (n * blocks + block) * 2);
+            gamma += ni_vload_wide(part, (n * blocks + block) * 2 + 1);
+        }
+        for (int32_t l = 0; l < NI_LANES && c + l < t->src.c; l++) {
+            d_beta[c + l] = (float)beta[l];
+            d_gamma[c + l] = (float)gamma[l];
+        }
+    }
 }
 
 NI_INLINE norm_block norm_backward_block(const ni_task *t, int64_t row)
 {
     const ni_layout *s = &t->src;
     norm_block b = norm_block_of(t, row);
-    float count = (float)((double)s->n * (double)ni_pixels(s));
+    float count = (float)((double)t->all * (double)ni_pixels(s));
     int32_t first = ni_block_of(s, row) * NI_LANES, n = s->c - first;
     b.by_beta = ni_vload_some((const float *)t->at[NI_D_BETA] + first, n);
     b.by_gamma = ni_vload_some((const float *)t->at[NI_D_GAMMA] + first, n);
@@ -296,10 +303,9 @@ NI_INLINE void norm_backward_row(void *d_src, const void *d_dst,
 static void norm_backward(const ni_task *t)
 {
     const ni_layout *s = &t->src;
-    norm_reduce(t);
+    norm_reduce_channels(t);
     if (!t->at[NI_D_SRC])
         return;
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(s); row++) {
         norm_block b = norm_backward_block(t, row);
         const void *src = ni_row_const(t->at[NI_SRC], s, row);
@@ -365,7 +371,6 @@ NI_INLINE void norm_pool_row(const ni_task *t, int64_t row, pool_size size,
 
 static void norm_pool(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_SIZE(&t->window, false, t->src.bf16, norm_pool_row, t, row);
 }
@@ -393,7 +398,7 @@ NI_INLINE void pool_reduce_row(const ni_task *t, int64_t row, pool_size size,
     const norm_block b = norm_block_of(t, row);
     const void *src = ni_row_const(t->at[NI_SRC], &t->src, row);
     const void *d_dst = ni_row_const(t->at[NI_D_DST], &t->dst, row);
-    float *partial = (float *)t->at[NI_PARTIAL] + row * NI_LANES * 2;
+    float *partial = norm_part(t, row);
     ni_v by_beta = {0}, by_gamma = {0};
     (void)unused;
     EACH_WINDOW(t, first, i)
@@ -432,15 +437,17 @@ NI_INLINE void pool_backward_row(const ni_task *t, int64_t row, pool_size size,
     }
 }
 
-static void norm_pool_backward(const ni_task *t)
+static void norm_pool_reduce(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_SIZE(&t->window, false, t->src.bf16, pool_reduce_row, t, row);
+}
+
+static void norm_pool_backward(const ni_task *t)
+{
     norm_reduce_channels(t);
     if (!t->at[NI_D_SRC])
         return;
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_SIZE(&t->window, t->accumulate, t->src.bf16, pool_backward_row, t,
                 row);

@@ -1,8 +1,7 @@
 /*
- * Pools by themselves. Backward sums into a float32 row of scratch per thread,
- * so that overlapping windows round once.
+ * Pools by themselves. Backward sums into a float32 row of scratch, so that
+ * overlapping windows round once.
  */
-#include <omp.h>
 
 /* The part of a window that lies inside [0, size). */
 typedef struct pool_span {
@@ -106,15 +105,8 @@ NI_INLINE void max_row(const ni_task *t, int64_t row, bool bf16)
 
 static void max_pool(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_TYPE(t->src.bf16, max_row, t, row);
-}
-
-NI_INLINE float *pool_scratch(const ni_task *t)
-{
-    return (float *)t->at[NI_PARTIAL] +
-           omp_get_thread_num() * ni_pixels(&t->src) * NI_LANES;
 }
 
 /* Round a finished row of sums into D_SRC. */
@@ -155,9 +147,8 @@ NI_INLINE void max_backward_row(const ni_task *t, float *sum, int64_t row,
 
 static void max_pool_backward(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
-        BY_TYPE(t->src.bf16, max_backward_row, t, pool_scratch(t), row);
+        BY_TYPE(t->src.bf16, max_backward_row, t, t->at[NI_PARTIAL], row);
 }
 
 /* ---- average ---------------------------------------------------------- */
@@ -188,7 +179,6 @@ NI_INLINE void avg_row(const ni_task *t, int64_t row, bool bf16)
 
 static void avg_pool(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_TYPE(t->src.bf16, avg_row, t, row);
 }
@@ -213,9 +203,8 @@ NI_INLINE void avg_backward_row(const ni_task *t, float *sum, int64_t row,
 
 static void avg_pool_backward(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
-        BY_TYPE(t->src.bf16, avg_backward_row, t, pool_scratch(t), row);
+        BY_TYPE(t->src.bf16, avg_backward_row, t, t->at[NI_PARTIAL], row);
 }
 
 /* ---- global average: to and from float32 ------------------------------- */
@@ -232,7 +221,6 @@ NI_INLINE void global_row(const ni_task *t, int64_t row, bool bf16)
 
 static void global_pool(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_TYPE(t->src.bf16, global_row, t, row);
 }
@@ -250,7 +238,6 @@ NI_INLINE void global_backward_row(const ni_task *t, int64_t row, bool add_up,
 
 static void global_pool_backward(const ni_task *t)
 {
-#pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < ni_rows(&t->src); row++)
         BY_FLAG(t->accumulate, t->src.bf16, global_backward_row, t, row);
 }

@@ -10,7 +10,7 @@
 
 enum { FEW_CHANNELS = 3 };
 
-static bool is_plain(const ni_onednn *p, int32_t id)
+static bool is_plain(const ni_program *p, int32_t id)
 {
     const nash_node *node = nash_graph_node(p->graph, id);
     int32_t last = nash_graph_size(p->graph) - 1;
@@ -24,12 +24,12 @@ static bool is_plain(const ni_onednn *p, int32_t id)
     return nash_graph_node(p->graph, source)->op == NASH_OP_INPUT;
 }
 
-ni_layout ni_node_layout(const ni_onednn *p, int32_t id)
+ni_layout ni_node_layout(const ni_program *p, int32_t id)
 {
     const nash_node *node = nash_graph_node(p->graph, id);
     nash_shape s = node->shape;
     bool vector = s.h == 1 && s.w == 1;
-    ni_layout layout = {.n = p->base.opts.batch,
+    ni_layout layout = {.n = p->opts.batch,
                         .c = s.c,
                         .h = s.h,
                         .w = s.w,
@@ -46,7 +46,7 @@ ni_layout ni_layout_plain(const ni_layout *layout)
     return plain;
 }
 
-ni_layout ni_layout_blocked(const ni_onednn *p, const ni_layout *layout)
+ni_layout ni_layout_blocked(const ni_program *p, const ni_layout *layout)
 {
     ni_layout blocked = *layout;
     blocked.lanes = p->lanes;
@@ -96,9 +96,9 @@ bool ni_desc_equal(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b)
            a->dims[1] == b->dims[1];
 }
 
-nash_status ni_reorder(ni_onednn *p, ni_phase phase, int32_t node, int32_t from,
-                       const dnnl_memory_desc_t *from_desc, int32_t to,
-                       const dnnl_memory_desc_t *to_desc)
+nash_status ni_reorder(ni_program *p, ni_phase phase, int32_t node,
+                       int32_t from, const dnnl_memory_desc_t *from_desc,
+                       int32_t to, const dnnl_memory_desc_t *to_desc)
 {
     nash_status status = NASH_OK;
     dnnl_primitive_attr_t attr = NULL;
@@ -119,7 +119,7 @@ done:
     return status;
 }
 
-nash_status ni_convert(int32_t *to, ni_onednn *p, ni_phase phase, int32_t node,
+nash_status ni_convert(int32_t *to, ni_program *p, ni_phase phase, int32_t node,
                        int32_t from, const dnnl_memory_desc_t *from_desc,
                        const dnnl_memory_desc_t *to_desc)
 {
@@ -134,12 +134,12 @@ done:
     return status;
 }
 
-int32_t ni_operand_of(const ni_onednn *p, int32_t id, int32_t k)
+int32_t ni_operand_of(const ni_program *p, int32_t id, int32_t k)
 {
     return p->operands[nash_graph_node(p->graph, id)->first_input + k];
 }
 
-nash_status ni_operand_as(int32_t *buffer, ni_onednn *p, int32_t id, int32_t k,
+nash_status ni_operand_as(int32_t *buffer, ni_program *p, int32_t id, int32_t k,
                           const dnnl_memory_desc_t *desc)
 {
     nash_status status = NASH_OK;
@@ -153,14 +153,14 @@ done:
     return status;
 }
 
-nash_status ni_operand(int32_t *buffer, ni_onednn *p, int32_t id, int32_t k,
+nash_status ni_operand(int32_t *buffer, ni_program *p, int32_t id, int32_t k,
                        const ni_layout *layout)
 {
     dnnl_memory_desc_t desc = ni_layout_desc(layout);
     return ni_operand_as(buffer, p, id, k, &desc);
 }
 
-nash_status ni_output(int32_t *buffer, ni_onednn *p, int32_t id)
+nash_status ni_output(int32_t *buffer, ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_state *tail = &p->states[p->states[id].tail];
@@ -170,16 +170,16 @@ done:
     return status;
 }
 
-bool ni_may_overwrite(const ni_onednn *p, int32_t id, int32_t k)
+bool ni_may_overwrite(const ni_program *p, int32_t id, int32_t k)
 {
     int32_t source = nash_graph_input(p->graph, id, k);
     const ni_state *s = &p->states[source];
-    return s->readers == 1 && source != p->base.opts.watch &&
+    return s->readers == 1 && source != p->opts.watch &&
            nash_graph_node(p->graph, source)->op != NASH_OP_INPUT &&
            ni_operand_of(p, id, k) == s->out && p->buffers[s->out].sharers == 1;
 }
 
-void ni_share_output(ni_onednn *p, int32_t id, int32_t buffer)
+void ni_share_output(ni_program *p, int32_t id, int32_t buffer)
 {
     p->buffers[buffer].sharers++;
     p->states[p->states[id].tail].out = buffer;

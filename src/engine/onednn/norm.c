@@ -6,7 +6,7 @@
  */
 #include "onednn.h"
 
-nash_status ni_normalize_forward(ni_onednn *p, int32_t id)
+nash_status ni_normalize_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_layout plain = ni_layout_plain(&p->states[id].layout);
@@ -24,7 +24,7 @@ done:
     return status;
 }
 
-nash_status ni_normalize_backward(ni_onednn *p, int32_t id)
+nash_status ni_normalize_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_target d_src;
@@ -45,13 +45,15 @@ done:
 
 /* ---- batch normalisation ---------------------------------------------- */
 
-static ni_task norm_task(const ni_onednn *p, int32_t id)
+static ni_task norm_task(const ni_program *p, int32_t id)
 {
     const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
     ni_task task = {.src = p->states[id].layout,
                     .eps = a->eps,
                     .momentum = a->momentum,
-                    .relu = p->states[id].relu};
+                    .relu = p->states[id].relu,
+                    .first = p->first,
+                    .all = p->shared->batch};
     int32_t pool = p->states[id].pool;
     if (pool >= 0) {
         task.dst = p->states[pool].layout;
@@ -60,19 +62,20 @@ static ni_task norm_task(const ni_onednn *p, int32_t id)
     return task;
 }
 
-/* Mean and 1 / std: of the batch, or from the running statistics. */
-static nash_status measure(ni_onednn *p, int32_t id, int32_t src)
+/* Mean and 1 / std: of the batch, or from the running statistics, which the
+ * first program moves. */
+static nash_status measure(ni_program *p, int32_t id, int32_t src)
 {
     nash_status status = NASH_OK;
     ni_state *s = &p->states[id];
     ni_task task = norm_task(p, id);
-    nash_mode mode = p->base.opts.mode;
+    nash_mode mode = p->opts.mode;
     int32_t *saved = s->saved, mean = -1, var = -1, partial;
     size_t bytes = (size_t)ni_layout_blocks(&s->layout) *
                    (size_t)s->layout.lanes * sizeof(float);
     TRY(ni_new_buffer(&saved[0], p, bytes));
     TRY(ni_new_buffer(&saved[1], p, bytes));
-    if (mode != NASH_MODE_STATS) {
+    if (mode == NASH_MODE_INFER || (mode == NASH_MODE_TRAIN && p->index == 0)) {
         TRY(ni_tensor_buffer(&mean, p, id, NASH_SLOT_MEAN));
         TRY(ni_tensor_buffer(&var, p, id, NASH_SLOT_VAR));
     }
@@ -83,17 +86,21 @@ static nash_status measure(ni_onednn *p, int32_t id, int32_t src)
                                 {saved[0], NI_MEAN}, {saved[1], NI_INV_STD})));
         goto done;
     }
-    TRY(ni_new_buffer(&partial, p, ni_norm_partial_bytes(&s->layout)));
+    TRY(ni_shared_partial(&partial, p));
     TRY(ni_emit_kernel(p, NI_FORWARD, id, "statistics",
                        p->kernels->norm_measure, &task,
-                       REFS({src, NI_SRC}, {partial, NI_PARTIAL},
-                            {mean, NI_RUNNING_MEAN}, {var, NI_RUNNING_VAR},
-                            {saved[0], NI_MEAN}, {saved[1], NI_INV_STD})));
+                       REFS({src, NI_SRC}, {partial, NI_PARTIAL})));
+    TRY(ni_emit_meeting(p, NI_FORWARD, id));
+    TRY(ni_emit_kernel(p, NI_FORWARD, id, "statistics", p->kernels->norm_merge,
+                       &task,
+                       REFS({partial, NI_PARTIAL}, {mean, NI_RUNNING_MEAN},
+                            {var, NI_RUNNING_VAR}, {saved[0], NI_MEAN},
+                            {saved[1], NI_INV_STD})));
 done:
     return status;
 }
 
-nash_status ni_norm_forward(ni_onednn *p, int32_t id)
+nash_status ni_norm_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     const ni_state *s = &p->states[id];
@@ -102,7 +109,7 @@ nash_status ni_norm_forward(ni_onednn *p, int32_t id)
     TRY(measure(p, id, src));
     TRY(ni_tensor_buffer(&gamma, p, id, NASH_SLOT_GAMMA));
     TRY(ni_tensor_buffer(&beta, p, id, NASH_SLOT_BETA));
-    if (p->base.opts.mode != NASH_MODE_TRAIN && s->pool < 0 &&
+    if (p->opts.mode != NASH_MODE_TRAIN && s->pool < 0 &&
         ni_may_overwrite(p, id, 0))
         ni_share_output(p, id, out = src);
     else
@@ -118,7 +125,27 @@ done:
     return status;
 }
 
-nash_status ni_norm_backward(ni_onednn *p, int32_t id)
+/* The sums over the batch that the derivative needs. */
+static nash_status reduce(int32_t *partial, ni_program *p, int32_t id,
+                          int32_t gamma, int32_t beta)
+{
+    nash_status status = NASH_OK;
+    const ni_state *s = &p->states[id];
+    ni_task task = norm_task(p, id);
+    TRY(ni_shared_partial(partial, p));
+    TRY(ni_emit_kernel(
+        p, NI_BACKWARD, id, "batch normalisation's sums",
+        s->pool < 0 ? p->kernels->norm_reduce : p->kernels->norm_pool_reduce,
+        &task,
+        REFS({ni_operand_of(p, id, 0), NI_SRC}, {ni_grad_of(p, id), NI_D_DST},
+             {gamma, NI_GAMMA}, {beta, NI_BETA}, {s->saved[0], NI_MEAN},
+             {s->saved[1], NI_INV_STD}, {*partial, NI_PARTIAL})));
+    TRY(ni_emit_meeting(p, NI_BACKWARD, id));
+done:
+    return status;
+}
+
+nash_status ni_norm_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     const ni_state *s = &p->states[id];
@@ -127,7 +154,7 @@ nash_status ni_norm_backward(ni_onednn *p, int32_t id)
     int32_t gamma, beta, partial;
     TRY(ni_tensor_buffer(&gamma, p, id, NASH_SLOT_GAMMA));
     TRY(ni_tensor_buffer(&beta, p, id, NASH_SLOT_BETA));
-    TRY(ni_new_buffer(&partial, p, ni_norm_partial_bytes(&s->layout)));
+    TRY(reduce(&partial, p, id, gamma, beta));
     if (ni_grad_wanted(p, id, 0))
         TRY(ni_grad_over_input(&d_src, p, id, 0, s->pool < 0));
     task.accumulate = d_src.accumulate;
@@ -148,7 +175,7 @@ done:
 
 /* ---- ReLU and clip ---------------------------------------------------- */
 
-static ni_task activation_task(const ni_onednn *p, int32_t id)
+static ni_task activation_task(const ni_program *p, int32_t id)
 {
     const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
     const ni_layout *layout = &p->states[id].layout;
@@ -158,7 +185,7 @@ static ni_task activation_task(const ni_onednn *p, int32_t id)
                      .high = a->high};
 }
 
-static nash_status activate(ni_onednn *p, int32_t id, const char *what,
+static nash_status activate(ni_program *p, int32_t id, const char *what,
                             ni_kernel kernel)
 {
     nash_status status = NASH_OK;
@@ -175,7 +202,7 @@ done:
     return status;
 }
 
-static nash_status activate_back(ni_onednn *p, int32_t id, const char *what,
+static nash_status activate_back(ni_program *p, int32_t id, const char *what,
                                  ni_kernel kernel)
 {
     nash_status status = NASH_OK;
@@ -193,22 +220,22 @@ done:
     return status;
 }
 
-nash_status ni_relu_forward(ni_onednn *p, int32_t id)
+nash_status ni_relu_forward(ni_program *p, int32_t id)
 {
     return activate(p, id, "ReLU", p->kernels->relu);
 }
 
-nash_status ni_relu_backward(ni_onednn *p, int32_t id)
+nash_status ni_relu_backward(ni_program *p, int32_t id)
 {
     return activate_back(p, id, "ReLU's gradient", p->kernels->relu_backward);
 }
 
-nash_status ni_clip_forward(ni_onednn *p, int32_t id)
+nash_status ni_clip_forward(ni_program *p, int32_t id)
 {
     return activate(p, id, "clip", p->kernels->clip);
 }
 
-nash_status ni_clip_backward(ni_onednn *p, int32_t id)
+nash_status ni_clip_backward(ni_program *p, int32_t id)
 {
     return activate_back(p, id, "clip's gradient", p->kernels->clip_backward);
 }

@@ -18,7 +18,7 @@ ni_window ni_window_of(const nash_attrs *a)
 }
 
 /* The output of pool id before that conversion. */
-static ni_layout pooled_layout(const ni_onednn *p, int32_t id,
+static ni_layout pooled_layout(const ni_program *p, int32_t id,
                                const ni_layout *src)
 {
     ni_layout layout = p->states[id].layout;
@@ -27,13 +27,13 @@ static ni_layout pooled_layout(const ni_onednn *p, int32_t id,
     return layout;
 }
 
-static ni_layout operand_layout(const ni_onednn *p, int32_t id)
+static ni_layout operand_layout(const ni_program *p, int32_t id)
 {
     int32_t source = nash_graph_input(p->graph, id, 0);
     return ni_layout_blocked(p, &p->states[source].layout);
 }
 
-static ni_task pool_task(const ni_onednn *p, int32_t id)
+static ni_task pool_task(const ni_program *p, int32_t id)
 {
     const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
     ni_task task = {.src = operand_layout(p, id)};
@@ -42,12 +42,12 @@ static ni_task pool_task(const ni_onednn *p, int32_t id)
     return task;
 }
 
-static bool is_max(const ni_onednn *p, int32_t id)
+static bool is_max(const ni_program *p, int32_t id)
 {
     return nash_graph_node(p->graph, id)->op == NASH_OP_MAX_POOL;
 }
 
-nash_status ni_pool_forward(ni_onednn *p, int32_t id)
+nash_status ni_pool_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_state *s = &p->states[id];
@@ -58,7 +58,7 @@ nash_status ni_pool_forward(ni_onednn *p, int32_t id)
     dst = out;
     if (!ni_layout_equal(&task.dst, &s->layout))
         TRY(ni_new_buffer(&dst, p, ni_layout_bytes(&task.dst)));
-    if (is_max(p, id) && p->base.opts.mode == NASH_MODE_TRAIN)
+    if (is_max(p, id) && p->opts.mode == NASH_MODE_TRAIN)
         TRY(ni_new_buffer(index, p,
                           (size_t)ni_layout_count(&task.dst) *
                               ni_pool_index_bytes(&task.window)));
@@ -75,7 +75,7 @@ done:
     return status;
 }
 
-nash_status ni_pool_backward(ni_onednn *p, int32_t id)
+nash_status ni_pool_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     const ni_state *s = &p->states[id];
@@ -89,8 +89,7 @@ nash_status ni_pool_backward(ni_onednn *p, int32_t id)
     TRY(ni_convert(&d_dst, p, NI_BACKWARD, id, ni_grad_of(p, id), &from, &to));
     TRY(ni_grad_target(&d_src, p, id, 0, false));
     task.accumulate = d_src.accumulate;
-    TRY(ni_new_buffer(&partial, p,
-                      ni_pool_partial_bytes(&task.src, p->base.opts.threads)));
+    TRY(ni_new_buffer(&partial, p, ni_pool_partial_bytes(&task.src)));
     TRY(ni_emit_kernel(p, NI_BACKWARD, id, "pooling's gradient",
                        is_max(p, id) ? p->kernels->max_pool_backward
                                      : p->kernels->avg_pool_backward,
@@ -101,7 +100,7 @@ done:
     return status;
 }
 
-nash_status ni_global_pool_forward(ni_onednn *p, int32_t id)
+nash_status ni_global_pool_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_task task = {.src = operand_layout(p, id)};
@@ -114,7 +113,7 @@ done:
     return status;
 }
 
-nash_status ni_global_pool_backward(ni_onednn *p, int32_t id)
+nash_status ni_global_pool_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_target d_src;
@@ -135,7 +134,7 @@ done:
 
 /* The plain values, seen with the input's shape and with the output's. */
 static void flat_descs(dnnl_memory_desc_t *as_input,
-                       dnnl_memory_desc_t *as_output, const ni_onednn *p,
+                       dnnl_memory_desc_t *as_output, const ni_program *p,
                        int32_t id)
 {
     int32_t source = nash_graph_input(p->graph, id, 0);
@@ -145,7 +144,7 @@ static void flat_descs(dnnl_memory_desc_t *as_input,
     *as_output = ni_layout_desc(&output);
 }
 
-nash_status ni_flatten_forward(ni_onednn *p, int32_t id)
+nash_status ni_flatten_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     dnnl_memory_desc_t as_input, as_output;
@@ -159,7 +158,7 @@ done:
     return status;
 }
 
-nash_status ni_flatten_backward(ni_onednn *p, int32_t id)
+nash_status ni_flatten_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     dnnl_memory_desc_t as_input, as_output;

@@ -7,9 +7,7 @@
 
 #include <string.h>
 
-/* Make room for one more item. */
-static nash_status grow(void **items, int32_t count, int32_t *capacity,
-                        size_t size)
+nash_status ni_grow(void **items, int32_t count, int32_t *capacity, size_t size)
 {
     nash_status status = NASH_OK;
     int32_t wider = *capacity ? 2 * *capacity : 32;
@@ -23,11 +21,11 @@ done:
     return status;
 }
 
-static nash_status add_buffer(int32_t *id, ni_onednn *p, ni_buffer buffer)
+static nash_status add_buffer(int32_t *id, ni_program *p, ni_buffer buffer)
 {
     void *items = p->buffers;
     nash_status status =
-        grow(&items, p->n_buffers, &p->buffer_capacity, sizeof *p->buffers);
+        ni_grow(&items, p->n_buffers, &p->buffer_capacity, sizeof *p->buffers);
     p->buffers = items;
     if (status != NASH_OK)
         return status;
@@ -39,22 +37,29 @@ static nash_status add_buffer(int32_t *id, ni_onednn *p, ni_buffer buffer)
     return NASH_OK;
 }
 
-nash_status ni_new_buffer(int32_t *id, ni_onednn *p, size_t bytes)
+nash_status ni_new_buffer(int32_t *id, ni_program *p, size_t bytes)
 {
-    return add_buffer(id, p, (ni_buffer){.bytes = bytes, .node = -1});
+    return add_buffer(id, p, (ni_buffer){.bytes = bytes});
 }
 
-nash_status ni_tensor_buffer(int32_t *id, ni_onednn *p, int32_t node,
+nash_status ni_shared_buffer(int32_t *id, ni_program *p, size_t offset)
+{
+    return add_buffer(id, p,
+                      (ni_buffer){.place = NI_IN_SHARED, .offset = offset});
+}
+
+nash_status ni_tensor_buffer(int32_t *id, ni_program *p, int32_t node,
                              int32_t slot)
 {
-    return add_buffer(id, p, (ni_buffer){.node = node, .slot = slot});
+    return add_buffer(
+        id, p, (ni_buffer){.place = NI_IN_MODEL, .node = node, .slot = slot});
 }
 
 static nash_status add_step(ni_step **out, ni_steps *steps)
 {
     void *items = steps->items;
     nash_status status =
-        grow(&items, steps->count, &steps->capacity, sizeof *steps->items);
+        ni_grow(&items, steps->count, &steps->capacity, sizeof *steps->items);
     steps->items = items;
     *out = status == NASH_OK ? &steps->items[steps->count++] : NULL;
     return status;
@@ -67,7 +72,7 @@ static void add_refs(ni_step *step, const ni_ref *refs, int32_t n_refs)
             step->refs[step->n_refs++] = refs[i];
 }
 
-nash_status ni_emit_kernel(ni_onednn *p, ni_phase phase, int32_t node,
+nash_status ni_emit_kernel(ni_program *p, ni_phase phase, int32_t node,
                            const char *what, ni_kernel kernel,
                            const ni_task *task, const ni_ref *refs,
                            int32_t n_refs)
@@ -84,7 +89,7 @@ done:
     return status;
 }
 
-nash_status ni_emit_primitive(ni_onednn *p, ni_phase phase, int32_t node,
+nash_status ni_emit_primitive(ni_program *p, ni_phase phase, int32_t node,
                               const char *what, dnnl_primitive_desc_t desc,
                               const ni_ref *refs, int32_t n_refs)
 {
@@ -108,7 +113,20 @@ done:
     return status;
 }
 
-nash_status ni_dnnl_check(const ni_onednn *p, int32_t node, const char *what,
+nash_status ni_emit_meeting(ni_program *p, ni_phase phase, int32_t node)
+{
+    nash_status status = NASH_OK;
+    ni_step *step;
+    if (p->shared->programs == 1)
+        goto done;
+    TRY(add_step(&step, &p->steps[phase]));
+    step->node = node;
+    step->meets = true;
+done:
+    return status;
+}
+
+nash_status ni_dnnl_check(const ni_program *p, int32_t node, const char *what,
                           dnnl_status_t result)
 {
     static const char *const reasons[] = {

@@ -1,12 +1,16 @@
 /*
- * Binding a program to its arena, and running it. A run allocates nothing; the
- * profile costs two readings of the clock per step, and only while it is on.
+ * Binding a program to its memory, and running it. A run allocates nothing; the
+ * profile costs two readings of the clock per step, and only while it is on. A
+ * program that fails still comes to the meetings, or the others would wait for
+ * ever.
  */
 #include "onednn.h"
 
 #include "base/clock.h"
 
-static nash_status bind_primitive(ni_onednn *p, ni_step *step)
+#include <stdio.h>
+
+static nash_status bind_primitive(ni_program *p, ni_step *step)
 {
     nash_status status = NASH_OK;
     TRY(ni_dnnl_check(p, step->node, step->what,
@@ -25,7 +29,7 @@ done:
     return status;
 }
 
-nash_status ni_bind(ni_onednn *p)
+nash_status ni_bind(ni_program *p)
 {
     nash_status status = NASH_OK;
     for (int phase = 0; phase < NI_PHASES; phase++)
@@ -54,7 +58,7 @@ static void release_step(ni_step *step)
         dnnl_primitive_desc_destroy(step->desc);
 }
 
-void ni_release_steps(ni_onednn *p)
+void ni_release_steps(ni_program *p)
 {
     for (int phase = 0; phase < NI_PHASES; phase++) {
         for (int32_t i = 0; i < p->steps[phase].count; i++)
@@ -63,7 +67,7 @@ void ni_release_steps(ni_onednn *p)
     }
 }
 
-static nash_status run_step(const ni_onednn *p, const ni_step *step)
+static nash_status run_step(const ni_program *p, const ni_step *step)
 {
     if (step->kernel) {
         step->kernel(&step->task);
@@ -74,18 +78,26 @@ static nash_status run_step(const ni_onednn *p, const ni_step *step)
                                                 step->n_refs, step->args));
 }
 
-nash_status ni_run(ni_onednn *p, ni_phase phase)
+static void keep_failure(ni_program *p, nash_status status)
 {
-    nash_status status = NASH_OK;
-    bool profiling = p->base.profiling && phase != NI_PACK;
+    p->status = status;
+    snprintf(p->message, NI_MESSAGE, "%s", nash_error_message());
+}
+
+void ni_run(ni_program *p, ni_phase phase, ni_crew *crew, double *seconds)
+{
     for (int32_t i = 0; i < p->steps[phase].count; i++) {
         const ni_step *step = &p->steps[phase].items[i];
-        double start = profiling ? ni_clock_seconds() : 0.0;
-        TRY(run_step(p, step));
-        if (profiling)
-            p->base.seconds[2 * step->node + (phase == NI_BACKWARD)] +=
+        double start = seconds ? ni_clock_seconds() : 0.0;
+        nash_status status = NASH_OK;
+        if (step->meets)
+            ni_crew_meet(crew);
+        else if (p->status == NASH_OK)
+            status = run_step(p, step);
+        if (status != NASH_OK)
+            keep_failure(p, status);
+        if (seconds)
+            seconds[2 * step->node + (phase == NI_BACKWARD)] +=
                 ni_clock_seconds() - start;
     }
-done:
-    return status;
 }
