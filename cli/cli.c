@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int cli_fail(const char *hint)
 {
@@ -60,6 +61,13 @@ int cli_size(int32_t *height, int32_t *width, const char *verb,
     *height = (int32_t)h;
     *width = (int32_t)w;
     return EXIT_OK;
+}
+
+double cli_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 int cli_cpus(void)

@@ -42,6 +42,9 @@ int cli_usage(const char *verb, const char *format, ...)
 int cli_size(int32_t *height, int32_t *width, const char *verb,
              const char *text);
 
+/** A clock that never goes back, in seconds. */
+double cli_seconds(void);
+
 /** Threads this process may use: the scheduler's affinity mask, 1 .. 1024. */
 int cli_cpus(void);
 

@@ -7,7 +7,6 @@
 #include "progress.h"
 
 #include <string.h>
-#include <time.h>
 
 static const struct {
     const char *name, *title, *dir, *hint;
@@ -31,22 +30,15 @@ typedef struct stage {
     double began;
 } stage;
 
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void show(void *ctx, const char *what, int64_t bytes, int64_t total)
 {
     stage *s = ctx;
     char amount[32], rate[40] = "";
     if (strcmp(s->what, what) != 0) {
         snprintf(s->what, sizeof s->what, "%s", what);
-        s->began = now_seconds();
+        s->began = cli_seconds();
     }
-    double seconds = now_seconds() - s->began;
+    double seconds = cli_seconds() - s->began;
     bool counts_bytes = total > 1 << 20;
     if (counts_bytes && seconds > 0.5)
         snprintf(rate, sizeof rate, "%s/s",

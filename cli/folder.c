@@ -2,6 +2,7 @@
 #include "folder.h"
 
 #include "cli.h"
+#include "run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,11 +11,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Whether a run's settings were recorded before it was cut off; also true if
+ * the record cannot be read. */
+static bool has_begun(const char *dir)
+{
+    nash_history *history = NULL;
+    nash_status status = nash_history_load(&history, dir);
+    bool begun =
+        status == NASH_OK ? run_has_begun(history) : status != NASH_ENOTFOUND;
+    nash_history_free(history);
+    return begun;
+}
+
 int folder_check_new(const char *dir)
 {
     char path[4200];
     struct stat info;
     snprintf(path, sizeof path, "%s/run.db", dir);
+    if (stat(path, &info) == 0 && !has_begun(dir))
+        return EXIT_OK; /* its beginning can be made again */
     if (stat(path, &info) == 0)
         return cli_error("%s holds a run already: 'nash resume %s' goes on "
                          "with it",

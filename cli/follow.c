@@ -7,11 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-int follow_init(follow *f, const nash_search_opts *opts, int32_t n_train,
-                int32_t n_all)
+int follow_init(follow *f, const settings *s, int32_t n_train, int32_t n_all)
 {
-    *f = (follow){.opts = opts, .n_train = n_train, .n_all = n_all};
-    f->most = opts->neighbours;
+    *f = (follow){.s = s, .n_train = n_train, .n_all = n_all};
+    f->most = s->search.neighbours;
     f->cost = calloc((size_t)f->most, sizeof *f->cost);
     f->share = calloc((size_t)f->most, sizeof *f->share);
     f->rate = calloc((size_t)f->most, sizeof *f->rate);
@@ -31,51 +30,65 @@ static double cost_of(const follow *f, const nash_job *job, double macs)
     return macs * job->train.epochs * (job->on_all ? f->n_all : f->n_train);
 }
 
-/* What the steps after this one will cost if networks stay as they are. */
-static double cost_ahead(const follow *f, double macs)
+/* What the steps after this one will cost if networks stay as they are; under
+ * a budget, what it leaves for them. */
+static double cost_ahead(const follow *f, double macs, double step)
 {
-    const nash_search_opts *o = f->opts;
+    const nash_search_opts *o = &f->s->search;
     double children = (double)o->epochs * f->n_train;
     double final = (double)o->final_epochs * f->n_all;
-    if (f->step >= nash_search_last_step(o))
-        return 0.0;
-    if (o->strategy == NASH_STRATEGY_RANDOM)
-        return macs * (final + (double)o->epochs * o->steps * f->n_all);
-    return macs * (children * o->neighbours * (o->steps - f->step) + final);
+    double left = 0.0;
+    if (f->s->budget.text && f->s->budget.unit == BUDGET_PFLOP)
+        left = f->s->budget.total / 6e-15 - f->done - step;
+    else if (f->s->budget.text && f->s->budget.unit == BUDGET_EPOCHS)
+        left = f->s->budget.total * f->n_all * macs - f->done - step;
+    else if (o->strategy == NASH_STRATEGY_RANDOM && f->step == 0)
+        left = macs * (final + (double)o->epochs * o->steps * f->n_all);
+    else if (o->strategy != NASH_STRATEGY_RANDOM && f->step <= o->steps)
+        left = macs * (children * o->neighbours * (o->steps - f->step) + final);
+    return fmax(left, 0.0);
 }
 
 void follow_step(follow *f, const nash_job *jobs, int32_t n)
 {
-    double all = 0.0;
+    double all = 0.0, step = 0.0;
     for (int32_t i = 0; i < f->n; i++)
         f->done += f->cost[i];
     f->step = jobs[0].step;
     f->n = n;
-    f->finished = 0;
     for (int32_t i = 0; i < n; i++) {
         double macs = (double)nash_graph_macs(nash_model_graph(jobs[i].model));
         all += macs;
         f->cost[i] = cost_of(f, &jobs[i], macs);
+        step += f->cost[i];
         f->share[i] = f->rate[i] = 0.0;
     }
-    f->ahead = cost_ahead(f, all / n);
+    f->ahead = cost_ahead(f, all / n, step);
+}
+
+/* How much of the whole is done. */
+static double share_done(const follow *f)
+{
+    double now = 0.0, step = 0.0;
+    if (f->s->budget.text && f->s->budget.unit == BUDGET_SECONDS)
+        return (cli_seconds() - f->began) / f->s->budget.total;
+    for (int32_t i = 0; i < f->n; i++) {
+        now += f->share[i] * f->cost[i];
+        step += f->cost[i];
+    }
+    double total = f->done + step + f->ahead;
+    return total > 0.0 ? (f->done + now) / total : 0.0;
 }
 
 static void redraw(follow *f)
 {
     char label[64], rate[48];
-    double now = 0.0, step = 0.0, images_per_second = 0.0;
-    for (int32_t i = 0; i < f->n; i++) {
-        now += f->share[i] * f->cost[i];
-        step += f->cost[i];
+    double images_per_second = 0.0;
+    for (int32_t i = 0; i < f->n; i++)
         images_per_second += f->rate[i];
-    }
-    double total = f->done + step + f->ahead;
-    double share = total > 0.0 ? (f->done + now) / total : 0.0;
-    f->shown = fmax(f->shown, share);
+    f->shown = fmax(f->shown, share_done(f));
     if (f->n > 1)
-        snprintf(label, sizeof label, "step %d of %d: %d of %d candidates",
-                 f->step, f->opts->steps, f->finished, f->n);
+        snprintf(label, sizeof label, "step %d, %d candidates", f->step, f->n);
     else
         snprintf(label, sizeof label, "%s",
                  f->step == 0 ? "starting network" : "final training");
@@ -102,8 +115,9 @@ static void name_of(char name[32], const nash_job *job)
 
 static void print_outcome(const nash_job *job, const nash_outcome *outcome)
 {
-    char name[32], params[32], macs[32], time[32];
+    char name[32], params[32], macs[32], time[32], epochs[32];
     char score[64] = "trained on all images";
+    int32_t stop = job->train.stop_epoch;
     const nash_graph *g = nash_model_graph(job->model);
     name_of(name, job);
     if (outcome->status != NASH_OK) {
@@ -113,10 +127,12 @@ static void print_outcome(const nash_job *job, const nash_outcome *outcome)
     if (!job->on_all)
         snprintf(score, sizeof score, "val error %5.2f %%  loss %.4f",
                  100.0 * outcome->val.error, outcome->val.loss);
-    progress_line("%-6s %s  %s parameters  %s MACs  %s%s", name, score,
+    snprintf(epochs, sizeof epochs, "%d epoch%s", outcome->n_epochs,
+             outcome->n_epochs == 1 ? "" : "s");
+    progress_line("%-6s %s  %s parameters  %s MACs  %s in %s%s%s", name, score,
                   cli_count(params, (double)nash_graph_params(g)),
-                  cli_count(macs, (double)nash_graph_macs(g)),
-                  cli_time(time, outcome->seconds),
+                  cli_count(macs, (double)nash_graph_macs(g)), epochs,
+                  cli_time(time, outcome->seconds), stop > 0 ? " so far" : "",
                   job->kind == NASH_CANDIDATE_PARENT ? "  (unmorphed)" : "");
 }
 
@@ -124,13 +140,11 @@ void follow_outcome(follow *f, const nash_job *job, const nash_outcome *outcome)
 {
     f->share[job->child] = 1.0;
     f->rate[job->child] = 0.0;
-    f->finished++;
     print_outcome(job, outcome);
 }
 
 void follow_choice(follow *f, int32_t step, int32_t child)
 {
     if (f->n > 1)
-        progress_line("step %d of %d: candidate %d-%d wins", step,
-                      f->opts->steps, step, child);
+        progress_line("step %d: candidate %d-%d wins", step, step, child);
 }

@@ -1,7 +1,7 @@
 #ifndef CLI_FOLLOW_H
 #define CLI_FOLLOW_H
 
-#include <nash/nash.h>
+#include "settings.h"
 
 /*
  * A search as people see it: a line per candidate, and a bar over all of them
@@ -9,20 +9,19 @@
  */
 
 typedef struct follow {
-    const nash_search_opts *opts; /* borrowed */
-    double n_train, n_all;        /* images of an epoch: of children, final */
-    int32_t step, n;              /* candidates of the step under way */
-    int32_t finished;             /* of them */
-    double *cost, *share, *rate;  /* [most] of each; owned */
+    const settings *s;           /* borrowed */
+    double n_train, n_all;       /* images of an epoch: of children, final */
+    int32_t step, n;             /* candidates of the step under way */
+    double *cost, *share, *rate; /* [most] of each; owned */
     int32_t most;
     double done;  /* cost of the steps before */
     double ahead; /* estimated cost of the steps after */
     double shown; /* largest share so far */
+    double began; /* clock, for a budget of seconds */
 } follow;
 
 /** @return EXIT_OK, or EXIT_FAILED after a sentence */
-int follow_init(follow *f, const nash_search_opts *opts, int32_t n_train,
-                int32_t n_all);
+int follow_init(follow *f, const settings *s, int32_t n_train, int32_t n_all);
 void follow_deinit(follow *f);
 
 /** A step's candidates are about to be trained. */

@@ -10,19 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 static double began, shown;
 static double last_share = 2.0;
 static bool drawn;
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 bool progress_is_live(void)
 {
@@ -58,7 +50,7 @@ static void draw(const char *label, double share, const char *rate,
 
 void progress_show(const char *label, double share, const char *rate)
 {
-    double now = now_seconds();
+    double now = cli_seconds();
     if (share < last_share) {
         began = now;
         shown = now;

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "folder.h"
 #include "open.h"
+#include "pace.h"
 #include "progress.h"
 #include "verdict.h"
 
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PROBE_IMAGES = 1024, PROGRAM_BYTES = 96 << 20 };
@@ -42,13 +42,6 @@ static void catch_signals(void)
             sigaction(signals[i], &action, NULL);
 }
 
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 char *run_path(const run *r, const char *file)
 {
     char *path;
@@ -65,10 +58,14 @@ nash_status run_set_number(const run *r, const char *key, double value)
     return nash_store_set(r->store, key, text);
 }
 
+double run_seconds(const run *r)
+{
+    return r->seconds + cli_seconds() - r->began;
+}
+
 nash_status run_note_time(const run *r)
 {
-    return run_set_number(r, NASH_RUN_SECONDS,
-                          r->seconds + now_seconds() - r->began);
+    return run_set_number(r, NASH_RUN_SECONDS, run_seconds(r));
 }
 
 static void run_deinit(run *r)
@@ -282,10 +279,6 @@ static int open_evaluator(run *r)
                               .progress = on_progress,
                               .epoch = on_epoch,
                               .finished = on_finished};
-    /* by default idle threads spin for milliseconds, which on a machine with
-     * other work on it costs far more than the wake-ups it saves */
-    if (!getenv("OMP_WAIT_POLICY"))
-        setenv("GOMP_SPINCOUNT", "10000", 0);
     if (nash_process_evaluator_open(&r->evaluator, &opts) != NASH_OK)
         return cli_fail(NULL);
     return EXIT_OK;
@@ -297,13 +290,18 @@ static int assemble(run *r)
     if (nash_run_split(&train, &n_train, &val, &n_val, r->images,
                        r->s->val_share, r->s->search.seed) != NASH_OK)
         return cli_fail(NULL);
-    int result = follow_init(&r->follow, &r->s->search, n_train, r->images->n);
+    int result = follow_init(&r->follow, r->s, n_train, r->images->n);
+    r->follow.began = r->began - r->seconds;
     if (result == EXIT_OK)
         result = open_probe(r, train, n_train);
     if (result == EXIT_OK)
         result = open_evaluator(r);
     r->s->search.morph.bytes_of = bytes_of;
     r->s->search.morph.bytes_ctx = r;
+    if (r->s->budget.text) {
+        r->pacer = pace_of(r);
+        r->s->search.pacer = &r->pacer;
+    }
     nash_split_free(val);
     nash_split_free(train);
     return result;
@@ -316,6 +314,7 @@ static nash_status on_proposed(void *ctx, const nash_job *jobs, int32_t n,
 {
     run *r = ctx;
     const nash_observer *o = nash_store_observer(r->store);
+    r->last_step = jobs[0].step;
     follow_step(&r->follow, jobs, n);
     return o->proposed(o->ctx, jobs, n, refused);
 }
@@ -375,6 +374,8 @@ static int search(run *r)
     const nash_observer observer = {r, on_proposed, on_evaluated, on_chosen};
     nash_search_state state;
     nash_status status = nash_store_state(&state, r->store);
+    if (status == NASH_OK)
+        r->last_step = state.step;
     if (status == NASH_OK && state.step >= 0)
         status = nash_candidates_prune(r->dir, state.step, state.child,
                                        r->s->keep_all);
@@ -390,9 +391,10 @@ static int search(run *r)
 /* From the first step, or the one after the last finished, to the end. */
 static int go(run *r)
 {
-    r->began = now_seconds();
     catch_signals();
     int result = assemble(r);
+    if (result == EXIT_OK && r->s->budget.text)
+        result = pace_begin(r);
     if (result == EXIT_OK)
         result = search(r);
     if (result == EXIT_OK)
@@ -457,7 +459,7 @@ static int make_run(run *r)
 
 int run_begin(settings *s, const char *data_dir, const char *run_dir)
 {
-    run r = {.s = s, .dir = run_dir};
+    run r = {.s = s, .dir = run_dir, .began = cli_seconds()};
     int result = folder_check_new(run_dir);
     if (result == EXIT_OK)
         result = find_data(&r, data_dir);
@@ -534,9 +536,14 @@ static int go_on(run *r, const nash_history *history)
     return result == EXIT_OK ? go(r) : result;
 }
 
+bool run_has_begun(const nash_history *history)
+{
+    return nash_history_get(history, "engine") != NULL;
+}
+
 int run_resume(settings *s, const char *run_dir)
 {
-    run r = {.s = s, .dir = run_dir};
+    run r = {.s = s, .dir = run_dir, .began = cli_seconds()};
     nash_history *history = NULL;
     if (nash_history_load(&history, run_dir) != NASH_OK)
         return cli_fail(NULL);
@@ -544,6 +551,10 @@ int run_resume(settings *s, const char *run_dir)
     if (nash_history_get(history, "finished")) {
         progress_line("%s is finished: there is nothing to resume", run_dir);
         result = verdict_print(run_dir, s->json);
+    } else if (!run_has_begun(history)) {
+        result = cli_error("%s was cut off before it began: give its 'nash "
+                           "search' command again",
+                           run_dir);
     } else {
         result = go_on(&r, history);
     }

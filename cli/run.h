@@ -22,8 +22,10 @@ typedef struct run {
     nash_probe probe;
     nash_evaluator evaluator;
     follow follow;
-    double began;   /* clock */
-    double seconds; /* of the run, before it was resumed */
+    nash_pacer pacer;
+    int32_t last_step; /* the last proposed one */
+    double began;      /* clock */
+    double seconds;    /* of the run, before it was resumed */
 } run;
 
 /** Begin a run and search. @param s  completed; @return the exit status */
@@ -33,13 +35,19 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir);
  * @return the exit status */
 int run_resume(settings *s, const char *run_dir);
 
+/** Whether a run's settings were recorded, so that it can be resumed. */
+bool run_has_begun(const nash_history *history);
+
 /** "RUN/file"; yours to free(). NULL, after a sentence, without memory. */
 char *run_path(const run *r, const char *file);
 
 /** Set a number among the run's results. */
 nash_status run_set_number(const run *r, const char *key, double value);
 
-/** Record how long the run has taken so far. */
+/** How long the run has taken so far. */
+double run_seconds(const run *r);
+
+/** Record that. */
 nash_status run_note_time(const run *r);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const strategies[] = {"hillclimb", "random", NULL};
 static const char *const criteria[] = {"loss", "error", "balanced-error", NULL};
@@ -25,13 +26,18 @@ static const struct preset_row {
     const char *values[N_PRESETS];
 } preset_rows[] = {
     /*                   fast              paper            smoke        demo */
-    {"steps",            {"3",              "5",             "2",         "2"}},
-    {"neighbours",       {"5",              "8",             "3",         "4"}},
+    {"budget",           {"45min",          "none",          "none",      "12min"}},
+    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.45"}},
+    {"steps",            {"5",              "5",             "2",         "2"}},
+    {"neighbours",       {"8",              "8",             "3",         "4"}},
     {"morphs",           {"4",              "5",             "2",         "4"}},
     {"start-epochs",     {"6",              "20",            "1",         "4"}},
-    {"epochs",           {"4",              "17",            "1",         "2"}},
+    {"epochs",           {"3",              "17",            "1",         "2"}},
+    {"cycle",            {"1",              "0",             "0",         "1"}},
+    {"cycle-growth",     {"2",              "1",             "1",         "1"}},
+    {"halve",            {"yes",            "no",            "no",        "yes"}},
     {"final-epochs",     {"30",             "100",           "1",         "9"}},
-    {"max-macs",         {"0",              "0",             "0",         "55M"}},
+    {"max-macs",         {"0",              "0",             "0",         "0"}},
     {"lr-start",         {"0.3",            "0.05",          "0.05",      "0.3"}},
     {"final-lr-start",   {"0.4",            "0",             "0",         "0.4"}},
     {"lr-end",           {"0",              "0",             "0",         "0"}},
@@ -127,9 +133,16 @@ static int put_search(arg_option *to, int at, settings *s)
 {
     nash_search_opts *o = &s->search;
     const arg_option part[] = {
+        {"budget", ARG_TEXT, &s->budget.text,
+         "what all of it may take, or 'none': 45min, 2h, 1.5PFLOP, 200epochs; "
+         "--steps and "
+         "--neighbours are then the most there may be, and epochs of the start "
+         "and the result what is paid for"},
         {"strategy", ARG_CHOICE, &o->strategy,
          "hill climbing, or the baseline: as many random morphisms at once",
          .choices = strategies},
+        {"climb-share", ARG_REAL, &s->climb_share,
+         "of the budget, for the climb's candidates", 0, 0.9},
         {"steps", ARG_INT, &o->steps, "of the hill climb", 0, 10000},
         {"neighbours", ARG_INT, &o->neighbours,
          "candidates of a step, the unmorphed parent among them", 2, 10000},
@@ -140,6 +153,10 @@ static int put_search(arg_option *to, int at, settings *s)
         {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
         {"final-epochs", ARG_INT, &o->final_epochs,
          "of training the result on training and validation images", 0, 100000},
+        {"halve", ARG_YESNO, &o->halve,
+         "compare a step's candidates at the end of every cosine (--cycle), "
+         "and "
+         "train only the better half of the children on"},
         {"criterion", ARG_CHOICE, &o->criterion,
          "what the best of a step has least of, on the validation images",
          .choices = criteria},
@@ -252,6 +269,51 @@ size_t settings_memory(void)
     return (size_t)(share * (double)memory_available());
 }
 
+/* ---- the budget --------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    budget_unit unit;
+    double size;
+} budget_words[] = {
+    {"s", BUDGET_SECONDS, 1.0},     {"min", BUDGET_SECONDS, 60.0},
+    {"m", BUDGET_SECONDS, 60.0},    {"h", BUDGET_SECONDS, 3600.0},
+    {"d", BUDGET_SECONDS, 86400.0}, {"PFLOP", BUDGET_PFLOP, 1.0},
+    {"epochs", BUDGET_EPOCHS, 1.0},
+};
+
+static bool read_budget(settings_budget *b)
+{
+    char *unit;
+    double number = strtod(b->text, &unit);
+    unit += *unit == ' ';
+    for (size_t i = 0; i < sizeof budget_words / sizeof *budget_words; i++)
+        if (strcasecmp(unit, budget_words[i].name) == 0) {
+            b->unit = budget_words[i].unit;
+            b->total = number * budget_words[i].size;
+            return unit != b->text && b->total > 0.0 && b->total < 1e12;
+        }
+    return false;
+}
+
+const char *budget_unit_name(const settings *s)
+{
+    static const char *const names[] = {"seconds", "PFLOP", "epochs"};
+    return names[s->budget.unit];
+}
+
+static int complete_budget(settings *s, const char *verb)
+{
+    if (s->budget.text && strcmp(s->budget.text, "none") == 0)
+        s->budget.text = NULL;
+    if (!s->budget.text || read_budget(&s->budget))
+        return EXIT_OK;
+    return cli_usage(verb,
+                     "--budget is '%s', expected a number above 0 with s, min, "
+                     "h, d, PFLOP or epochs after it, like 45min",
+                     s->budget.text);
+}
+
 static void complete_numbers(settings *s)
 {
     int cpus = cli_cpus();
@@ -272,9 +334,11 @@ int settings_complete(settings *s, const char *verb)
     nash_search_opts *o = &s->search;
     int32_t height, width;
     complete_numbers(s);
+    if (complete_budget(s, verb) != EXIT_OK)
+        return EXIT_USAGE;
     if (settings_size(&height, &width, s, verb) != EXIT_OK)
         return EXIT_USAGE;
-    if (s->snapshots > o->final_epochs)
+    if (!s->budget.text && s->snapshots > o->final_epochs)
         return cli_usage(verb,
                          "--snapshots is %d, expected at most the %d of "
                          "--final-epochs",
@@ -283,12 +347,14 @@ int settings_complete(settings *s, const char *verb)
         return cli_usage(verb, "--strategy random needs at least 1 of --steps");
     o->train.max_bytes = o->morph.max_bytes = s->max_memory;
     o->start_train = o->final_train = o->train;
+    if (o->halve) /* its cosines are the children's */
+        o->start_train.cycle = o->final_train.cycle = 0;
     o->start_train.threads = o->final_train.threads = s->final_threads;
     o->final_train.max_bytes = 0; /* what was trained will be trained */
     o->final_train.snapshots = s->snapshots;
     if (s->final_lr_start > 0.0)
         o->start_train.lr_start = o->final_train.lr_start = s->final_lr_start;
-    if (s->snapshots > 0 && o->train.cycle == 0)
+    if (s->snapshots > 0 && o->final_train.cycle == 0)
         o->final_train.cycle = o->final_epochs / s->snapshots;
     return EXIT_OK;
 }

@@ -12,12 +12,26 @@
 
 enum { SETTINGS_MOST = 56 }; /* options in the table, its end included */
 
+typedef enum budget_unit {
+    BUDGET_SECONDS, /* of the whole run, wall clock */
+    BUDGET_PFLOP,   /* of all trainings */
+    BUDGET_EPOCHS   /* likewise, whatever the networks' sizes */
+} budget_unit;
+
+typedef struct settings_budget {
+    const char *text; /* as given; NULL: there is none */
+    double total;
+    budget_unit unit;
+} settings_budget;
+
 typedef struct settings {
     /* what decides the result */
     nash_search_opts search; /* its train options are those of children */
     int preset;              /* position in settings_presets */
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten;
+    settings_budget budget; /* its members but text follow from that */
+    double climb_share;     /* of it */
     double bn_momentum;
     double final_lr_start; /* 0: as for children */
     int32_t final_threads; /* 0: all processors */
@@ -59,6 +73,9 @@ int settings_complete(settings *s, const char *verb);
 
 /** The bytes that all candidates together may take on this machine. */
 size_t settings_memory(void);
+
+/** "seconds", "PFLOP" or "epochs". */
+const char *budget_unit_name(const settings *s);
 
 /** Height and width of --size; 0, 0 without it. @return as above */
 int settings_size(int32_t *height, int32_t *width, const settings *s,

@@ -62,12 +62,11 @@ static nash_status judge_start(verdict *v)
 /* The snapshots of the final training, named by the cosine that they end. */
 static nash_status load_snapshots(nash_model **models, verdict *v)
 {
-    const nash_search_opts *o = &v->r->s->search;
-    int32_t cosines = o->final_epochs + o->steps * o->epochs;
-    for (int32_t i = 0; i < cosines && v->n_snapshots < v->r->s->snapshots;
+    enum { MOST_COSINES = 200000 };
+    for (int32_t i = 0; i < MOST_COSINES && v->n_snapshots < v->r->s->snapshots;
          i++) {
         nash_status status = nash_candidate_model(
-            &models[v->n_snapshots], v->r->dir, nash_search_last_step(o), 0, i);
+            &models[v->n_snapshots], v->r->dir, v->r->last_step, 0, i);
         if (status == NASH_OK)
             v->n_snapshots++;
         else if (status != NASH_ENOTFOUND)

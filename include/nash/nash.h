@@ -5,6 +5,7 @@
  * morphisms. Everything at once; each header can be read on its own. */
 
 #include "batch.h"
+#include "budget.h"
 #include "dataset.h"
 #include "dist.h"
 #include "graph.h"

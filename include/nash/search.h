@@ -29,14 +29,50 @@ typedef enum nash_criterion {
     NASH_CRITERION_BALANCED_ERROR
 } nash_criterion;
 
+/* What a step is. */
+typedef enum nash_stage {
+    NASH_STAGE_START, /* step 0: the starting network is trained */
+    NASH_STAGE_CLIMB, /* the best network and its children compete */
+    NASH_STAGE_FINAL, /* the result is trained */
+    NASH_STAGE_OVER   /* there is no such step */
+} nash_stage;
+
+/* How much effort a step takes. */
+typedef struct nash_pace {
+    nash_stage stage;
+    int32_t neighbours; /* candidates, the unmorphed parent among them; >= 2
+                           in a climb, else ignored */
+    int32_t epochs;     /* of each candidate's training */
+} nash_pace;
+
+/* Who decides that, step by step, instead of the numbers below: for searches
+ * that have to end in time. */
+typedef struct nash_pacer {
+    void *ctx;
+    /**
+     * @param pace  receives it; step 0 must be START, and one of the steps
+     *              after it FINAL, after which the search is over
+     * @param best  the last winner, untrained model0 before step 0; borrowed
+     * @return NASH_OK; another status ends the search
+     */
+    nash_status (*pace)(void *ctx, nash_pace *pace, int32_t step,
+                        const nash_model *best);
+} nash_pacer;
+
 typedef struct nash_search_opts {
     nash_strategy strategy;
-    int32_t steps;        /* n_steps; 0: train the start, then finally */
+    const nash_pacer *pacer; /* decides steps, neighbours and all epochs;
+                                borrowed; NULL: they are those below */
+    int32_t steps;           /* n_steps; 0: train the start, then finally */
     int32_t neighbours;   /* n_neigh, the unmorphed parent among them; >= 2 */
     int32_t morphs;       /* n_NM, morphisms in a row per child; >= 1 */
     int32_t start_epochs; /* pretraining of model0 */
     int32_t epochs;       /* epoch_neigh */
     int32_t final_epochs; /* epoch_final; 0: no final training */
+    bool halve;           /* candidates are compared at the end of every cosine
+                             (cycle and cycle_growth of `train`), and the worse
+                             half of the children go no further; the unmorphed
+                             parent always reaches the last one */
     bool inherit;         /* children keep their parent's weights; false: all
                              of a step's candidates, the unmorphed parent too,
                              draw theirs anew (the ablation) */
@@ -52,9 +88,6 @@ typedef struct nash_search_opts {
 
 /** The paper preset: method and settings of arXiv 1711.04528. */
 NASH_API nash_search_opts nash_search_opts_default(void);
-
-/** The number of a search's last step. */
-NASH_API int32_t nash_search_last_step(const nash_search_opts *opts);
 
 /* How a candidate came to be. */
 typedef enum nash_candidate_kind {
@@ -153,7 +186,7 @@ typedef struct nash_search_state {
  * @param probe     for batch normalisation's statistics; borrowed
  * @param state     where to resume (the winner is asked of the evaluator);
  *                  NULL: from the start
- * @return NASH_OK, NASH_EINVAL, NASH_ENOMEM, or what evaluator, probe or
+ * @return NASH_OK, NASH_EINVAL, NASH_ENOMEM, or what evaluator, probe, pacer or
  *         observer returned; if no candidate of a step is usable: the status
  *         of the first that failed, NASH_EDIVERGED if none did
  */

@@ -121,6 +121,10 @@ typedef struct nash_train_hooks {
 NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                                    int64_t steps_per_epoch);
 
+/** The epochs that are done when the cosine ends in which epoch number
+ * @p epoch (0-based, less than opts->epochs) lies. */
+NASH_API int32_t nash_cycle_end(const nash_train_opts *opts, int32_t epoch);
+
 /** Steps of an epoch over @p n images: the full batches, and the partial one
  * unless it is a single image. */
 NASH_API int64_t nash_steps_per_epoch(int32_t n, int32_t batch);

@@ -99,9 +99,7 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
                                                 : opts->train;
     job->train.seed = opts->seed;
     job->train.step = (uint32_t)g->step;
-    job->train.epochs = kind == NASH_CANDIDATE_START   ? opts->start_epochs
-                        : kind == NASH_CANDIDATE_FINAL ? opts->final_epochs
-                                                       : opts->epochs;
+    job->train.epochs = s->pace.epochs;
     if (morphs > 0)
         status = morph(g, k, morphs, s);
     if (status == NASH_OK && !opts->inherit &&
@@ -110,14 +108,14 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
     return status;
 }
 
-/* All of Algorithm 1's morphisms in a row, and all of its epochs. */
-static nash_status add_random(ni_generation *g, const ni_search *s)
+/* The result; the random baseline makes it now, by as many morphisms in a row
+ * as Algorithm 1 makes in all. */
+static nash_status add_result(ni_generation *g, const ni_search *s)
 {
     const nash_search_opts *opts = s->opts;
-    nash_status status =
-        add(g, 0, NASH_CANDIDATE_FINAL, opts->steps * opts->morphs, s);
-    g->jobs[0].train.epochs += opts->epochs * opts->steps;
-    return status;
+    bool random = opts->strategy == NASH_STRATEGY_RANDOM;
+    return add(g, 0, NASH_CANDIDATE_FINAL,
+               random ? opts->steps * opts->morphs : 0, s);
 }
 
 static nash_status add_neighbours(ni_generation *g, const ni_search *s)
@@ -133,24 +131,21 @@ done:
 nash_status ni_generation_init(ni_generation *g, const ni_search *s)
 {
     nash_status status = NASH_OK;
-    bool climbs = s->opts->strategy == NASH_STRATEGY_HILLCLIMB;
+    bool climbs = s->pace.stage == NASH_STAGE_CLIMB;
+    int32_t n = climbs ? s->pace.neighbours : 1;
     memset(g, 0, sizeof *g);
     g->step = s->at.step + 1;
-    bool crowd = climbs && g->step >= 1 && g->step <= s->opts->steps;
-    int32_t n = crowd ? s->opts->neighbours : 1;
     NEW_ARRAY(g->jobs, n);
     NEW_ARRAY(g->outcomes, n);
     NEW_FROM(g->models, ni_alloc(n, sizeof(nash_model *)));
     NEW_ARRAY(g->lineages, n);
     g->n = n;
-    if (g->step == 0)
+    if (s->pace.stage == NASH_STAGE_START)
         TRY(add(g, 0, NASH_CANDIDATE_START, 0, s));
-    else if (crowd)
-        TRY(add_neighbours(g, s));
     else if (climbs)
-        TRY(add(g, 0, NASH_CANDIDATE_FINAL, 0, s));
+        TRY(add_neighbours(g, s));
     else
-        TRY(add_random(g, s));
+        TRY(add_result(g, s));
 done:
     return status;
 }

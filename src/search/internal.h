@@ -12,6 +12,7 @@ typedef struct ni_search {
     const nash_observer *observer;
     nash_model *best; /* owned: the last winner, trained; NULL before step 0 */
     nash_search_state at; /* its name */
+    nash_pace pace;       /* of the step after it */
 } ni_search;
 
 /* The candidates of one step. All arrays are owned; a job's model and texts
@@ -30,5 +31,14 @@ typedef struct ni_generation {
  * @return NASH_OK, NASH_ENOMEM, or what the probe returned */
 nash_status ni_generation_init(ni_generation *g, const ni_search *s);
 void ni_generation_deinit(ni_generation *g);
+
+/**
+ * Have the candidates evaluated that have no outcome yet, all epochs at once or
+ * by successive halving.
+ *
+ * @param winner  receives the best one's number; -1: none is usable
+ * @return NASH_OK, NASH_ENOMEM, or what the evaluator returned
+ */
+nash_status ni_contest(int32_t *winner, ni_generation *g, const ni_search *s);
 
 #endif

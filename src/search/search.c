@@ -29,13 +29,6 @@ nash_search_opts nash_search_opts_default(void)
     return opts;
 }
 
-int32_t nash_search_last_step(const nash_search_opts *opts)
-{
-    if (opts->strategy == NASH_STRATEGY_RANDOM)
-        return 1;
-    return opts->steps + (opts->final_epochs > 0);
-}
-
 const char *nash_candidate_kind_name(nash_candidate_kind kind)
 {
     switch (kind) {
@@ -82,57 +75,6 @@ done:
     return status;
 }
 
-static double judged(const nash_score *score, nash_criterion criterion)
-{
-    switch (criterion) {
-    case NASH_CRITERION_LOSS:
-        return score->loss;
-    case NASH_CRITERION_ERROR:
-        return score->error;
-    case NASH_CRITERION_BALANCED_ERROR:
-        return score->balanced_error;
-    }
-    return (double)NAN;
-}
-
-/* The best usable candidate, the first of equals; -1: none is usable. */
-static int32_t choose(const ni_generation *g, nash_criterion criterion)
-{
-    int32_t best = -1;
-    double least = (double)INFINITY;
-    for (int32_t k = 0; k < g->n; k++) {
-        double value =
-            g->jobs[k].on_all ? 0.0 : judged(&g->outcomes[k].val, criterion);
-        if (g->outcomes[k].status == NASH_OK && value < least) {
-            best = k;
-            least = value;
-        }
-    }
-    return best;
-}
-
-/* Have all candidates evaluated that have no outcome yet. */
-static nash_status evaluate(ni_generation *g, const nash_evaluator *evaluator)
-{
-    nash_status status = NASH_OK;
-    nash_job *jobs = NULL;
-    nash_outcome *outcomes = NULL;
-    int32_t n = 0;
-    NEW_ARRAY(jobs, g->n);
-    NEW_ARRAY(outcomes, g->n);
-    for (int32_t k = 0; k < g->n; k++)
-        if (g->outcomes[k].status == NASH_OK)
-            jobs[n++] = g->jobs[k];
-    if (n > 0)
-        status = evaluator->evaluate(evaluator->ctx, jobs, n, outcomes);
-    for (int32_t i = 0; i < n; i++)
-        g->outcomes[jobs[i].child] = outcomes[i];
-done:
-    ni_free(outcomes);
-    ni_free(jobs);
-    return status;
-}
-
 /* Why a step has no winner: what the first candidate to fail says. */
 static nash_status no_winner(const ni_generation *g)
 {
@@ -166,12 +108,12 @@ static nash_status settle(ni_search *s, ni_generation *g)
 {
     nash_status status = NASH_OK;
     const nash_observer *observer = s->observer;
+    int32_t winner;
     if (observer && observer->proposed)
         TRY(observer->proposed(observer->ctx, g->jobs, g->n, g->refused));
-    TRY(evaluate(g, s->evaluator));
+    TRY(ni_contest(&winner, g, s));
     if (observer && observer->evaluated)
         TRY(observer->evaluated(observer->ctx, g->jobs, g->n, g->outcomes));
-    int32_t winner = choose(g, s->opts->criterion);
     if (winner < 0) {
         status = no_winner(g);
         goto done;
@@ -179,6 +121,47 @@ static nash_status settle(ni_search *s, ni_generation *g)
     TRY(crown(s, g->step, winner));
     if (observer && observer->chosen)
         TRY(observer->chosen(observer->ctx, g->step, winner, s->best));
+done:
+    return status;
+}
+
+/* ---- steps -------------------------------------------------------------- */
+
+/* The numbers of Algorithm 1. */
+static nash_pace pace_by_numbers(const nash_search_opts *opts, int32_t step)
+{
+    bool random = opts->strategy == NASH_STRATEGY_RANDOM;
+    int32_t climbs = random ? 0 : opts->steps;
+    if (step == 0)
+        return (nash_pace){NASH_STAGE_START, 1, opts->start_epochs};
+    if (step <= climbs)
+        return (nash_pace){NASH_STAGE_CLIMB, opts->neighbours, opts->epochs};
+    if (step > climbs + 1 || (!random && opts->final_epochs == 0))
+        return (nash_pace){NASH_STAGE_OVER, 0, 0};
+    return (nash_pace){NASH_STAGE_FINAL, 1,
+                       opts->final_epochs +
+                           (random ? opts->epochs * opts->steps : 0)};
+}
+
+/* Decide what the next step is. */
+static nash_status set_pace(ni_search *s)
+{
+    nash_status status = NASH_OK;
+    const nash_pacer *pacer = s->opts->pacer;
+    int32_t step = s->at.step + 1;
+    nash_pace *pace = &s->pace;
+    if (!pacer) {
+        *pace = pace_by_numbers(s->opts, step);
+        goto done;
+    }
+    TRY(pacer->pace(pacer->ctx, pace, step, s->best ? s->best : s->start));
+    REQUIRE((step == 0) == (pace->stage == NASH_STAGE_START) &&
+                (pace->stage != NASH_STAGE_CLIMB || pace->neighbours >= 2) &&
+                pace->epochs >= 0,
+            NASH_EINVAL,
+            "step %d was paced as stage %d with %d neighbours and %d epochs, "
+            "which cannot be",
+            step, (int)pace->stage, pace->neighbours, pace->epochs);
 done:
     return status;
 }
@@ -211,8 +194,11 @@ nash_status nash_search(nash_model **out, const nash_model *start,
         TRY(crown(&s, state->step, state->child));
         ni_log(NASH_LOG_DEBUG, "resuming after step %d", state->step);
     }
-    while (s.at.step < nash_search_last_step(opts))
+    TRY(set_pace(&s));
+    while (s.pace.stage != NASH_STAGE_OVER) {
         TRY(next_step(&s));
+        TRY(set_pace(&s));
+    }
     *out = s.best;
     s.best = NULL;
 done:

@@ -35,10 +35,15 @@ ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch)
     }
 }
 
-bool ni_cycle_ends(const nash_train_opts *opts, int32_t epoch)
+int32_t nash_cycle_end(const nash_train_opts *opts, int32_t epoch)
 {
     ni_cycle cycle = ni_cycle_at(opts, epoch);
-    return epoch == cycle.first + cycle.epochs - 1;
+    return cycle.first + cycle.epochs;
+}
+
+bool ni_cycle_ends(const nash_train_opts *opts, int32_t epoch)
+{
+    return epoch == nash_cycle_end(opts, epoch) - 1;
 }
 
 double nash_learning_rate(const nash_train_opts *opts, int64_t step,

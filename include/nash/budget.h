@@ -1,0 +1,62 @@
+#ifndef NASH_BUDGET_H
+#define NASH_BUDGET_H
+
+#include "search.h"
+
+/*
+ * How a search that has only so much to spend divides it: a little for the
+ * starting network, a part for the climb, the rest for the final training.
+ * Costs are in one unit throughout, whichever: seconds, PFLOP, epochs. The
+ * functions are pure: what is decided depends on what they are told alone.
+ */
+
+typedef struct nash_budget {
+    double total;       /* to spend in all, > 0 */
+    double start_share; /* of it, on training the starting network */
+    double climb_share; /* on the climb; what is then left is the result's */
+    double growth;      /* how many times more than its parent a child is taken
+                           to cost */
+} nash_budget;
+
+/* What things cost when a step is decided. */
+typedef struct nash_costs {
+    double spent;       /* so far */
+    double start_epoch; /* training the best network for an epoch before the
+                           climb, */
+    double child_epoch; /* as one of the candidates of a step, */
+    double final_epoch; /* and on all images at last */
+    double largest;     /* how many times more than the best network a child may
+                           cost at most, by the caps */
+} nash_costs;
+
+/** The shares that were found to serve best; see docs/research.md. */
+NASH_API nash_budget nash_budget_default(double total);
+
+/**
+ * The least that a search can be done for: an epoch for the start and one for
+ * the result.
+ */
+NASH_API double nash_budget_least(const nash_costs *costs);
+
+/**
+ * Decide what a step is. A climb gets as many neighbours as its share of what
+ * is left for the climb pays for; where that is fewer than four, or steps are
+ * used up, the final training comes, for as many epochs as are left.
+ *
+ * @param pace  receives it
+ * @param opts  steps and neighbours are upper limits; epochs, halve and train
+ *              say what a candidate takes; strategy
+ * @param step  its number; no step comes after FINAL
+ */
+NASH_API void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
+                               const nash_costs *costs,
+                               const nash_search_opts *opts, int32_t step);
+
+/**
+ * The network size that a budget of @p pflop lets its final training do justice
+ * to, in multiply-accumulates an image: it grows as the square root, as does
+ * the number of images seen.
+ */
+NASH_API int64_t nash_budget_macs(double pflop);
+
+#endif
