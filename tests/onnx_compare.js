@@ -35,10 +35,10 @@ function models(dir) {
         .map((f) => path.join(dir, f.slice(0, -5)));
 }
 
-// The one output of BASE.onnx for images.
-async function run(ort, base, images) {
+// The one output of a model, by default BASE.onnx, for images of BASE's shape.
+async function run(ort, base, images, model = base + '.onnx') {
     const session = await ort.InferenceSession.create(
-        base + '.onnx', {intraOpNumThreads: 1, logSeverityLevel: 3});
+        model, {intraOpNumThreads: 1, logSeverityLevel: 3});
     const [c, h, w] = shape(base);
     const tensor = new ort.Tensor('float32', images,
                                   [images.length / (c * h * w), c, h, w]);

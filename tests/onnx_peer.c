@@ -1,10 +1,12 @@
 /*
  * What the ONNX tests in other languages stand on: writes models of all kinds
  * with images and what the oracle says of them, and runs any ONNX file on the
- * oracle.
+ * oracle; or does to a file of other software what a search would.
  *
  *     onnx_peer write DIR
  *     onnx_peer logits MODEL.onnx IMAGES LOGITS
+ *     onnx_peer morph MODEL.onnx IMAGES CHILD.onnx SEED
+ *     onnx_peer train MODEL.onnx IMAGES TRAINED.onnx
  *
  * Arrays are raw float32; a model NAME.onnx comes with NAME.images
  * [IMAGES,C,H,W], NAME.shape ("C H W") and NAME.probabilities [IMAGES,K].
@@ -18,7 +20,9 @@
 #include <nash/onnx.h>
 #include <nash/plan.h>
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -196,29 +200,137 @@ done:
     return status;
 }
 
+/* ---- other software's files --------------------------------------------- */
+
+/* Images as raw float32, in a count that fits the model. */
+static nash_status read_images(float **out, int32_t *n, const nash_model *m,
+                               const char *path)
+{
+    nash_status status = NASH_OK;
+    char *pixels = NULL;
+    size_t size_bytes;
+    nash_shape in = nash_graph_input_shape(nash_model_graph(m));
+    size_t image_bytes = (size_t)(in.c * in.h * in.w) * sizeof(float);
+    TRY(ni_file_read(&pixels, &size_bytes, path, SIZE_MAX));
+    REQUIRE(size_bytes >= image_bytes && size_bytes % image_bytes == 0,
+            NASH_EFORMAT, "%s has %zu bytes, an image has %zu", path,
+            size_bytes, image_bytes);
+    *n = (int32_t)(size_bytes / image_bytes);
+    *out = (float *)(void *)pixels;
+    pixels = NULL;
+done:
+    ni_free(pixels);
+    return status;
+}
+
 static nash_status write_logits(const char *model, const char *images,
                                 const char *logits)
 {
     nash_status status = NASH_OK;
     nash_model *m = NULL;
-    char *pixels = NULL;
-    float *out = NULL;
-    size_t size_bytes;
+    float *pixels = NULL, *out = NULL;
+    int32_t n;
     int64_t count;
     TRY(nash_onnx_read(&m, model));
-    TRY(ni_file_read(&pixels, &size_bytes, images, SIZE_MAX));
-    nash_shape in = nash_graph_input_shape(nash_model_graph(m));
-    size_t image_bytes = (size_t)(in.c * in.h * in.w) * sizeof(float);
-    REQUIRE(size_bytes >= image_bytes && size_bytes % image_bytes == 0,
-            NASH_EFORMAT, "%s has %zu bytes, an image has %zu", images,
-            size_bytes, image_bytes);
-    TRY(run(&out, &count, false, m, (const float *)(const void *)pixels,
-            (int32_t)(size_bytes / image_bytes)));
+    TRY(read_images(&pixels, &n, m, images));
+    TRY(run(&out, &count, false, m, pixels, n));
     TRY(ni_file_write_atomic(logits, out, (size_t)count * sizeof *out));
 done:
     nash_model_free(m);
     ni_free(pixels);
     ni_free(out);
+    return status;
+}
+
+/* Twenty random morphisms of all kinds that keep the function exactly. */
+static nash_status write_child(const char *model, const char *images,
+                               const char *child, uint64_t seed)
+{
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    nash_morph_opts morphs = nash_morph_opts_default();
+    nash_plan_opts engine = nash_plan_opts_default();
+    nash_probe probe = {0};
+    float *pixels = NULL;
+    TRY(nash_onnx_read(&m, model));
+    TRY(read_images(&pixels, &engine.batch, m, images));
+    engine.precision = NASH_PRECISION_F32;
+    TRY(nash_probe_open(&probe, pixels, engine.batch,
+                        nash_graph_input_shape(nash_model_graph(m)), &engine));
+    morphs.n = 20;
+    morphs.seed = seed;
+    morphs.kinds = (1U << NASH_MORPH_COUNT) - 1;
+    morphs.widen_mode = (nash_widen_mode)(seed % NASH_WIDEN_NOISE);
+    morphs.max_params = 4 * nash_graph_params(nash_model_graph(m)) + 100000;
+    morphs.max_macs = 2 * nash_graph_macs(nash_model_graph(m)) + 5000000;
+    TRY(nash_morph_random(m, &morphs, &probe, NULL, NULL));
+    TRY(nash_onnx_write(m, child));
+done:
+    nash_probe_close(&probe);
+    nash_model_free(m);
+    ni_free(pixels);
+    return status;
+}
+
+/* Image i is of class i. @return the loss, and its derivative by the logits */
+static double loss_of(nash_plan *plan, int32_t n, int32_t classes)
+{
+    double loss = 0;
+    float *d = nash_plan_d_logits(plan);
+    nash_softmax(d, nash_plan_logits(plan), n, classes);
+    for (int32_t i = 0; i < n; i++) {
+        float *right = &d[(int64_t)i * classes + i % classes];
+        loss -= log((double)*right) / n;
+        *right -= 1;
+    }
+    return loss;
+}
+
+static void step(const nash_plan *plan, const nash_model *m, float rate)
+{
+    for (int32_t id = 0; id < nash_graph_size(nash_model_graph(m)); id++)
+        for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++) {
+            const nash_tensor *t = nash_model_tensor(m, id, slot);
+            const float *d = nash_plan_gradient(plan, id, slot);
+            for (int64_t i = 0; d && i < t->count; i++)
+                t->data[i] -= rate * d[i];
+        }
+}
+
+/* Some steps of gradient descent, which must lower the loss. */
+static nash_status write_trained(const char *model, const char *images,
+                                 const char *trained)
+{
+    enum { STEPS = 15 };
+    nash_status status = NASH_OK;
+    nash_model *m = NULL;
+    nash_plan *plan = NULL;
+    nash_plan_opts engine = nash_plan_opts_default();
+    float *pixels = NULL;
+    double first = 0, last = 0;
+    TRY(nash_onnx_read(&m, model));
+    TRY(read_images(&pixels, &engine.batch, m, images));
+    engine.precision = NASH_PRECISION_F32;
+    engine.mode = NASH_MODE_TRAIN;
+    TRY(nash_plan_create(&plan, m, &engine));
+    nash_shape in = nash_graph_input_shape(nash_model_graph(m));
+    memcpy(nash_plan_input(plan), pixels,
+           (size_t)engine.batch * (size_t)(in.c * in.h * in.w) * sizeof(float));
+    for (int i = 0; i < STEPS; i++) {
+        TRY(nash_plan_forward(plan));
+        last = loss_of(plan, engine.batch,
+                       nash_graph_classes(nash_model_graph(m)));
+        first = i == 0 ? last : first;
+        TRY(nash_plan_backward(plan));
+        step(plan, m, 2e-3F);
+    }
+    REQUIRE(last < first, NASH_EDIVERGED, "%s: the loss went from %g to %g",
+            model, first, last);
+    TRY(nash_onnx_write(m, trained));
+done:
+    nash_plan_free(plan);
+    nash_model_free(m);
+    ni_free(pixels);
     return status;
 }
 
@@ -229,8 +341,14 @@ int main(int argc, char **argv)
         status = write_all(argv[2]);
     else if (argc == 5 && strcmp(argv[1], "logits") == 0)
         status = write_logits(argv[2], argv[3], argv[4]);
+    else if (argc == 6 && strcmp(argv[1], "morph") == 0)
+        status =
+            write_child(argv[2], argv[3], argv[4], strtoull(argv[5], NULL, 10));
+    else if (argc == 5 && strcmp(argv[1], "train") == 0)
+        status = write_trained(argv[2], argv[3], argv[4]);
     else
-        fputs("usage: onnx_peer write DIR | logits MODEL IMAGES LOGITS\n",
+        fputs("usage: onnx_peer write DIR | logits MODEL IMAGES LOGITS | "
+              "morph MODEL IMAGES CHILD SEED | train MODEL IMAGES TRAINED\n",
               stderr);
     if (status != NASH_OK)
         fprintf(stderr, "%s\n", nash_error_message());
