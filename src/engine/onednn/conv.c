@@ -1,8 +1,9 @@
 /*
  * Convolutions: oneDNN's direct algorithm, in the plan's precision, or in
- * float32 where that is all there is for a shape. Never Winograd, so that an
- * identity kernel reproduces its input to the bit. Inputs and outputs are
- * reordered only where the implementation for a shape refuses our layout.
+ * float32 where that is all there is for a shape. Never its Winograd, so that
+ * an identity kernel reproduces its input to the bit; our own (winograd.c)
+ * takes what it can of bf16 training. Inputs and outputs are reordered only
+ * where the implementation for a shape refuses our layout.
  */
 #include "onednn.h"
 
@@ -238,6 +239,8 @@ nash_status ni_conv_forward(ni_program *p, int32_t id)
     dnnl_primitive_desc_t desc = NULL;
     conv_shape c;
     int32_t src, bias, packed, dst, out;
+    if (ni_winograd_fits(p, id))
+        return ni_winograd_forward(p, id);
     TRY(choose(&desc, &c, p, id, CONV_FORWARD, s->relu));
     dnnl_memory_desc_t wants = md(desc, DNNL_ARG_WEIGHTS);
     dnnl_memory_desc_t gives = md(desc, DNNL_ARG_DST);
@@ -308,26 +311,6 @@ done:
     return status;
 }
 
-/* The derivative by the input goes straight to its buffer where it is the
- * first contribution in the right layout. */
-static nash_status data_target(int32_t *d_src, bool *direct, ni_program *p,
-                               int32_t id, const dnnl_memory_desc_t *gives)
-{
-    nash_status status = NASH_OK;
-    ni_state *source = &p->states[nash_graph_input(p->graph, id, 0)];
-    dnnl_memory_desc_t stored = ni_layout_desc(&source->layout);
-    ni_target target;
-    *direct = source->grad < 0 && ni_desc_equal(gives, &stored);
-    if (*direct) {
-        TRY(ni_grad_target(&target, p, id, 0, false));
-        *d_src = target.buffer;
-    } else {
-        TRY(ni_new_buffer(d_src, p, dnnl_memory_desc_get_size(gives)));
-    }
-done:
-    return status;
-}
-
 static nash_status backward_data(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
@@ -345,7 +328,7 @@ static nash_status backward_data(ni_program *p, int32_t id)
                 &wants_weight));
     TRY(ni_convert(&d_dst, p, NI_BACKWARD, id, ni_grad_of(p, id), &stored,
                    &wants_dst));
-    TRY(data_target(&d_src, &direct, p, id, &gives));
+    TRY(ni_grad_first(&d_src, &direct, p, id, &gives));
     dnnl_primitive_desc_t taken = desc;
     desc = NULL;
     TRY(ni_emit_primitive(
@@ -363,6 +346,8 @@ done:
 nash_status ni_conv_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
+    if (ni_winograd_fits(p, id))
+        return ni_winograd_backward(p, id);
     TRY(backward_weights(p, id));
     if (ni_grad_wanted(p, id, 0))
         TRY(backward_data(p, id));

@@ -125,6 +125,7 @@ static nash_status compile_program(ni_onednn *o, int32_t i, const nash_graph *g,
     p->opts.batch = slice.n;
     p->kernels = ni_kernels_select(kernel_isa());
     p->lanes = p->kernels->lanes;
+    p->winograd = ni_winograd_select(has_bf16());
     p->bf16 = o->base.precision == NASH_PRECISION_BF16;
     NEW_ARRAY(p->message, NI_MESSAGE);
     REQUIRE(dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success,

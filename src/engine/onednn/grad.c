@@ -91,6 +91,24 @@ nash_status ni_grad_over_input(ni_target *target, ni_program *p, int32_t id,
     return NASH_OK;
 }
 
+nash_status ni_grad_first(int32_t *buffer, bool *direct, ni_program *p,
+                          int32_t id, const dnnl_memory_desc_t *gives)
+{
+    nash_status status = NASH_OK;
+    const ni_state *source = input_state(p, id, 0);
+    dnnl_memory_desc_t stored = ni_layout_desc(&source->layout);
+    ni_target target;
+    *direct = source->grad < 0 && ni_desc_equal(gives, &stored);
+    if (*direct) {
+        TRY(ni_grad_target(&target, p, id, 0, false));
+        *buffer = target.buffer;
+    } else {
+        TRY(ni_new_buffer(buffer, p, dnnl_memory_desc_get_size(gives)));
+    }
+done:
+    return status;
+}
+
 nash_status ni_grad_pass(ni_program *p, int32_t id, int32_t k)
 {
     nash_status status = NASH_OK;

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "engine/crew.h"
 #include "engine/engine.h"
-#include "kernels.h"
+#include "winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -134,7 +134,8 @@ typedef struct ni_program {
     int32_t n_sums;          /* over all images, so far */
     const nash_graph *graph; /* borrowed */
     const ni_kernels *kernels;
-    int32_t lanes; /* of blocked layouts */
+    const ni_winograd *winograd; /* NULL: the chip has none */
+    int32_t lanes;               /* of blocked layouts */
     bool bf16;
     ni_state *states;   /* owned, [nodes] */
     int32_t *operands;  /* owned, [edges]: the buffer an input is read from */
@@ -245,6 +246,12 @@ nash_status ni_grad_target(ni_target *target, ni_program *p, int32_t id,
 nash_status ni_grad_over_input(ni_target *target, ni_program *p, int32_t id,
                                int32_t k, bool in_place);
 
+/** Where a node that computes the derivative by its only input in a layout of
+ * its own writes it: @p direct into its place, or elsewhere, to be delivered.
+ */
+nash_status ni_grad_first(int32_t *buffer, bool *direct, ni_program *p,
+                          int32_t id, const dnnl_memory_desc_t *gives);
+
 /** Let the derivative by input @p k be node @p id's own, without a copy where
  * that is possible. */
 nash_status ni_grad_pass(ni_program *p, int32_t id, int32_t k);
@@ -267,6 +274,10 @@ int32_t ni_gradient(const ni_program *p, int32_t id, int32_t slot);
 
 nash_status ni_conv_forward(ni_program *p, int32_t id);
 nash_status ni_conv_backward(ni_program *p, int32_t id);
+/** Convolutions that winograd.c computes instead. */
+bool ni_winograd_fits(const ni_program *p, int32_t id);
+nash_status ni_winograd_forward(ni_program *p, int32_t id);
+nash_status ni_winograd_backward(ni_program *p, int32_t id);
 nash_status ni_fc_forward(ni_program *p, int32_t id);
 nash_status ni_fc_backward(ni_program *p, int32_t id);
 nash_status ni_normalize_forward(ni_program *p, int32_t id);

@@ -1,0 +1,127 @@
+/*
+ * Convolutions by Winograd, in bf16 training plans: 3x3, stride 1, one pixel of
+ * padding, no bias, and channels in full blocks on both sides. Forward and both
+ * gradients. Costs scratch for the transforms of a few dozen tiles, and for the
+ * weights' gradient 16 sums per pair of channels. Inference and statistics stay
+ * with the direct algorithm, which rounds nothing but the result.
+ */
+#include "winograd.h"
+
+#include "onednn.h"
+
+enum { LEAST_CHANNELS = 32, LEAST_SIDE = 4 };
+
+static bool is_full(const ni_layout *l)
+{
+    return l->bf16 && l->lanes == 16 && l->c % 16 == 0 &&
+           l->c >= LEAST_CHANNELS && l->h >= LEAST_SIDE && l->w >= LEAST_SIDE;
+}
+
+static const ni_layout *input_of(const ni_program *p, int32_t id)
+{
+    return &p->states[nash_graph_input(p->graph, id, 0)].layout;
+}
+
+bool ni_winograd_fits(const ni_program *p, int32_t id)
+{
+    const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
+    bool fits = p->winograd && p->opts.mode == NASH_MODE_TRAIN &&
+                a->groups == 1 && !a->bias;
+    for (int i = 0; i < 2; i++)
+        fits = fits && a->kernel[i] == 3 && a->stride[i] == 1 &&
+               a->dilation[i] == 1;
+    for (int i = 0; i < 4; i++)
+        fits = fits && a->pads[i] == 1;
+    return fits && is_full(input_of(p, id)) && is_full(&p->states[id].layout);
+}
+
+static ni_task task_of(const ni_program *p, int32_t id)
+{
+    return (ni_task){.src = *input_of(p, id), .dst = p->states[id].layout};
+}
+
+/* The transformed weights. */
+static nash_status pack(int32_t *packed, ni_program *p, int32_t id,
+                        ni_weights what, ni_kernel kernel)
+{
+    nash_status status = NASH_OK;
+    ni_task task = task_of(p, id);
+    dnnl_dims_t count = {ni_winograd_packed_count(task.src.c, task.dst.c)};
+    dnnl_memory_desc_t desc;
+    int32_t weight;
+    bool mine;
+    dnnl_memory_desc_init_by_tag(&desc, 1, count, dnnl_bf16, dnnl_a);
+    TRY(ni_shared_weights(packed, &mine, p, id, what, &desc));
+    if (!mine)
+        goto done;
+    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
+    TRY(ni_emit_kernel(p, NI_PACK, id, "transformed weights", kernel, &task,
+                       REFS({weight, NI_WEIGHT}, {*packed, NI_DST})));
+done:
+    return status;
+}
+
+nash_status ni_winograd_forward(ni_program *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    ni_task task = task_of(p, id);
+    int32_t src, packed, scratch, out;
+    TRY(ni_operand(&src, p, id, 0, &task.src));
+    TRY(pack(&packed, p, id, NI_WEIGHTS_FORWARD, p->winograd->pack));
+    TRY(ni_output(&out, p, id));
+    TRY(ni_new_buffer(&scratch, p, ni_winograd_forward_bytes(task.src.c)));
+    TRY(ni_emit_kernel(p, NI_FORWARD, id, "convolution", p->winograd->forward,
+                       &task,
+                       REFS({src, NI_SRC}, {packed, NI_WEIGHT},
+                            {scratch, NI_PARTIAL}, {out, NI_DST})));
+done:
+    return status;
+}
+
+static nash_status backward_weights(ni_program *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    ni_task task = task_of(p, id);
+    int32_t scratch;
+    TRY(ni_new_buffer(&scratch, p,
+                      ni_winograd_weights_bytes(task.src.c, task.dst.c)));
+    TRY(ni_emit_kernel(
+        p, NI_BACKWARD, id, "convolution's weight gradient",
+        p->winograd->weights, &task,
+        REFS({ni_operand_of(p, id, 0), NI_SRC}, {ni_grad_of(p, id), NI_D_DST},
+             {scratch, NI_PARTIAL},
+             {ni_gradient(p, id, NASH_SLOT_WEIGHT), NI_D_WEIGHT})));
+done:
+    return status;
+}
+
+static nash_status backward_data(ni_program *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    ni_task task = task_of(p, id);
+    ni_task back = {.src = task.dst, .dst = task.src};
+    dnnl_memory_desc_t gives = ni_layout_desc(&task.src);
+    int32_t packed, scratch, d_src;
+    bool direct;
+    TRY(pack(&packed, p, id, NI_WEIGHTS_BACKWARD, p->winograd->pack_back));
+    TRY(ni_grad_first(&d_src, &direct, p, id, &gives));
+    TRY(ni_new_buffer(&scratch, p, ni_winograd_forward_bytes(back.src.c)));
+    TRY(ni_emit_kernel(p, NI_BACKWARD, id, "convolution's data gradient",
+                       p->winograd->forward, &back,
+                       REFS({ni_grad_of(p, id), NI_SRC}, {packed, NI_WEIGHT},
+                            {scratch, NI_PARTIAL}, {d_src, NI_DST})));
+    if (!direct)
+        TRY(ni_grad_deliver(p, id, 0, d_src, &gives));
+done:
+    return status;
+}
+
+nash_status ni_winograd_backward(ni_program *p, int32_t id)
+{
+    nash_status status = NASH_OK;
+    TRY(backward_weights(p, id));
+    if (ni_grad_wanted(p, id, 0))
+        TRY(backward_data(p, id));
+done:
+    return status;
+}
