@@ -3,6 +3,7 @@
  * say how far the result is from where it began, over training images or noise.
  * Nothing is written unless all of them apply.
  */
+#include "adopt.h"
 #include "args.h"
 #include "cli.h"
 #include "json.h"
@@ -21,6 +22,7 @@ typedef struct request {
     char **texts; /* [n_texts] morphisms by name */
     int32_t n_texts, n_random;
     int32_t n_images, batch, threads;
+    adoption adopt;
     nash_morph_opts draw;
     bool json;
 } request;
@@ -83,6 +85,10 @@ static int parse(request *ask, int argc, char **argv)
         {"data", ARG_TEXT, &ask->data,
          "data set whose training images measure statistics and deviation",
          .fallback = "noise images"},
+        {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
+         .fallback = "as it is"},
+        {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
+         .fallback = "as it is"},
         {"random", ARG_INT, &ask->n_random, "so many random morphisms", 0,
          10000},
         {"kinds", ARG_TEXT, &ask->kinds,
@@ -163,7 +169,8 @@ static int check_request(request *ask)
     if (ask->n_texts == 0 && ask->n_random == 0)
         return cli_usage("morph",
                          "nothing to apply, expected morphisms or --random");
-    return parse_kinds(ask);
+    int result = adopt_check(&ask->adopt, "morph", ask->model);
+    return result == EXIT_OK ? parse_kinds(ask) : result;
 }
 
 /* ---- images ------------------------------------------------------------- */
@@ -411,10 +418,11 @@ static int compare_and_write(session *s)
 
 static int run(session *s)
 {
-    if (nash_onnx_read(&s->parent, s->ask->model) != NASH_OK ||
-        nash_model_dup(&s->child, s->parent) != NASH_OK)
-        return cli_fail(NULL);
-    int result = open_probes(s);
+    int result = adopt_read(&s->parent, s->ask->model, &s->ask->adopt, NULL);
+    if (result == EXIT_OK && nash_model_dup(&s->child, s->parent) != NASH_OK)
+        result = cli_fail(NULL);
+    if (result == EXIT_OK)
+        result = open_probes(s);
     if (result == EXIT_OK)
         result = apply_all(s);
     if (result == EXIT_OK)

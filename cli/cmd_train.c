@@ -3,6 +3,7 @@
  * What can be wrong is found before the first epoch, the output's folder
  * included; the file is written once, at the end.
  */
+#include "adopt.h"
 #include "args.h"
 #include "cli.h"
 #include "json.h"
@@ -19,7 +20,7 @@
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
-enum { OWN_OPTIONS = 16 };
+enum { OWN_OPTIONS = 19 };
 
 /* What the command line asks for. */
 typedef struct request {
@@ -28,6 +29,7 @@ typedef struct request {
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten;
     double val_share;
+    adoption adopt;
     nash_train_opts train;
 } request;
 
@@ -83,6 +85,11 @@ static void own_options(arg_option *to, request *ask)
          "the first filters of a new network pass their channel on"},
         {"whiten", ARG_YESNO, &ask->whiten,
          "a new network begins with a layer that whitens small patches"},
+        {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
+         .fallback = "as it is"},
+        {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
+         .fallback = "as it is"},
+        {"new-head", ARG_FLAG, &ask->adopt.new_head, ADOPT_HEAD_HELP},
         {"widths", ARG_INTS, ask->widths, "channels of 'start'",
          .most = NASH_MAX_STAGES, .given = &ask->widths_given},
         {"precision", ARG_CHOICE, &t->precision,
@@ -162,6 +169,9 @@ static int check_request(const request *ask)
                          "--size is for new networks only; %s has its "
                          "own",
                          ask->model);
+    if (adopt_check(&ask->adopt, "train",
+                    is_built_in(ask->model) ? NULL : ask->model) != EXIT_OK)
+        return EXIT_USAGE;
     if (ask->train.snapshots > ask->train.epochs)
         return cli_usage("train",
                          "--snapshots is %d, expected at most the %d "
@@ -195,15 +205,15 @@ static int make_model(training *t)
 static int read_model(training *t)
 {
     const request *ask = t->ask;
-    if (nash_onnx_read(&t->model, ask->model) != NASH_OK)
-        return cli_fail("start, vgg and resnet9 are names of new networks");
-    int result = open_for_model(&t->data, ask->data, t->model, ask->model);
+    int result = adopt_read(&t->model, ask->model, &ask->adopt,
+                            "start, vgg and resnet9 are names of new networks");
+    if (result == EXIT_OK)
+        result = adopt_data(&t->data, ask->data, t->model, ask->model,
+                            &ask->adopt, ask->train.seed);
     if (result != EXIT_OK)
         return result;
     if (ask->reinit)
         nash_model_init(t->model, ask->train.seed);
-    if (nash_describe_data(t->model, t->data) != NASH_OK)
-        return cli_fail(NULL);
     return EXIT_OK;
 }
 

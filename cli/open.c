@@ -32,8 +32,9 @@ static int check_classes(const nash_model *m, const char *name,
     char class_name[128];
     int32_t own = nash_graph_classes(nash_model_graph(m));
     if (own != classes)
-        return cli_error("%s tells %d classes apart, %s has %d", name, own, dir,
-                         classes);
+        return cli_error("%s tells %d classes apart, %s has %d; --new-head "
+                         "trains it for those",
+                         name, own, dir, classes);
     int32_t k = first_foreign_class(m, ds);
     if (k < 0)
         return EXIT_OK;
@@ -75,30 +76,53 @@ static int refuse_shape(const char *name, nash_shape want, const char *dir,
                      name, want.h, want.w, want.c, dir, have.h, have.w, have.c);
 }
 
+/* Resize the images to the model's input if they have another size. */
+static int fit_images(nash_dataset **ds, const nash_images *images,
+                      const char *dir, const nash_model *m, const char *name,
+                      bool resizable)
+{
+    nash_shape want = nash_graph_input_shape(nash_model_graph(m));
+    nash_shape have = images->shape;
+    if (same_shape(have, want))
+        return EXIT_OK;
+    resizable = resizable || nash_model_meta(m, NASH_META_CLASSES) ||
+                strcmp(nash_dataset_format(*ds), "folder") == 0;
+    nash_dataset_close(*ds);
+    *ds = NULL;
+    return resizable ? open_sized(ds, &images, dir, &want)
+                     : refuse_shape(name, want, dir, have);
+}
+
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
                    const char *name)
 {
-    nash_dataset *ds = NULL;
     const nash_images *images = NULL;
-    nash_shape want = nash_graph_input_shape(nash_model_graph(m));
-    int result = open_sized(&ds, &images, dir, NULL);
-    *out = NULL;
-    if (result != EXIT_OK || !images)
-        return result;
-    result = check_classes(m, name, ds, dir, images->classes);
-    if (result == EXIT_OK && !same_shape(images->shape, want)) {
-        bool resizable = nash_model_meta(m, NASH_META_CLASSES) ||
-                         strcmp(nash_dataset_format(ds), "folder") == 0;
-        if (!resizable)
-            result = refuse_shape(name, want, dir, images->shape);
-        nash_dataset_close(ds);
-        ds = NULL;
-        if (resizable)
-            result = open_sized(&ds, &images, dir, &want);
-    }
+    int result = open_sized(out, &images, dir, NULL);
     if (result == EXIT_OK)
-        *out = ds;
-    else
-        nash_dataset_close(ds);
+        result = check_classes(m, name, *out, dir, images->classes);
+    if (result == EXIT_OK)
+        result = fit_images(out, images, dir, m, name, false);
+    if (result != EXIT_OK) {
+        nash_dataset_close(*out);
+        *out = NULL;
+    }
+    return result;
+}
+
+int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
+                      const char *name, uint64_t seed)
+{
+    const nash_images *images = NULL;
+    int result = open_sized(out, &images, dir, NULL);
+    if (result == EXIT_OK &&
+        nash_model_new_head(m, images->classes, seed) != NASH_OK)
+        result = cli_error("--new-head is not possible for %s: %s", name,
+                           nash_error_message());
+    if (result == EXIT_OK)
+        result = fit_images(out, images, dir, m, name, true);
+    if (result != EXIT_OK) {
+        nash_dataset_close(*out);
+        *out = NULL;
+    }
     return result;
 }

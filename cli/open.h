@@ -20,4 +20,9 @@
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
                    const char *name);
 
+/** Likewise after giving the model a fresh last layer for the data's classes;
+ * images of another size are resized. @param seed  of the layer's weights */
+int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
+                      const char *name, uint64_t seed);
+
 #endif

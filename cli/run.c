@@ -111,14 +111,22 @@ static int make_start(run *r)
     return EXIT_OK;
 }
 
+static int adopt_start(run *r, const char *path)
+{
+    const adoption *adopt = &r->s->adopt;
+    int result = adopt_read(&r->start, path, adopt, NULL);
+    if (result == EXIT_OK)
+        result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
+                            r->s->search.seed);
+    return result;
+}
+
+/* What an earlier process began with. */
 static int read_start(run *r, const char *path)
 {
     if (nash_onnx_read(&r->start, path) != NASH_OK)
         return cli_fail(NULL);
-    int result = open_for_model(&r->data, r->data_dir, r->start, path);
-    if (result == EXIT_OK && nash_describe_data(r->start, r->data) != NASH_OK)
-        result = cli_fail(NULL);
-    return result;
+    return open_for_model(&r->data, r->data_dir, r->start, path);
 }
 
 static int find_data(run *r, const char *data_dir)
@@ -464,7 +472,7 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
     if (result == EXIT_OK)
         result = find_data(&r, data_dir);
     if (result == EXIT_OK)
-        result = s->init ? read_start(&r, s->init) : make_start(&r);
+        result = s->init ? adopt_start(&r, s->init) : make_start(&r);
     if (result == EXIT_OK)
         result = take_images(&r);
     if (result == EXIT_OK)

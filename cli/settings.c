@@ -198,6 +198,11 @@ static int put_start(arg_option *to, int at, settings *s)
     const arg_option part[] = {
         {"init", ARG_TEXT, &s->init, "ONNX file of a network to start from",
          .fallback = "the paper's starting network"},
+        {"input-mean", ARG_TEXT, &s->adopt.mean, ADOPT_MEAN_HELP,
+         .fallback = "as it is"},
+        {"input-std", ARG_TEXT, &s->adopt.std, ADOPT_STD_HELP,
+         .fallback = "as it is"},
+        {"new-head", ARG_FLAG, &s->adopt.new_head, ADOPT_HEAD_HELP},
         {"widths", ARG_INTS, s->widths,
          "channels of the starting network's convolutions; a pool between each "
          "two",
@@ -336,8 +341,12 @@ int settings_complete(settings *s, const char *verb)
     complete_numbers(s);
     if (complete_budget(s, verb) != EXIT_OK)
         return EXIT_USAGE;
-    if (settings_size(&height, &width, s, verb) != EXIT_OK)
+    if (settings_size(&height, &width, s, verb) != EXIT_OK ||
+        adopt_check(&s->adopt, verb, s->init) != EXIT_OK)
         return EXIT_USAGE;
+    if (s->size && s->init)
+        return cli_usage(
+            verb, "--size is for new networks only; %s has its own", s->init);
     if (!s->budget.text && s->snapshots > o->final_epochs)
         return cli_usage(verb,
                          "--snapshots is %d, expected at most the %d of "

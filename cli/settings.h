@@ -1,6 +1,7 @@
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
 
+#include "adopt.h"
 #include "args.h"
 
 #include <nash/nash.h>
@@ -10,7 +11,7 @@
  * the run's database under the options' names and read back by `nash resume`.
  */
 
-enum { SETTINGS_MOST = 56 }; /* options in the table, its end included */
+enum { SETTINGS_MOST = 64 }; /* options in the table, its end included */
 
 typedef enum budget_unit {
     BUDGET_SECONDS, /* of the whole run, wall clock */
@@ -38,6 +39,7 @@ typedef struct settings {
     int32_t snapshots;
     double val_share;
     const char *init;  /* network to start from; NULL: the paper's */
+    adoption adopt;    /* what it lacks */
     const char *size;  /* "HxW"; NULL: the images' own */
     size_t max_memory; /* of training a candidate; 0: see settings_complete() */
     bool keep_all;

@@ -79,6 +79,29 @@ NASH_API void nash_model_init(nash_model *m, uint64_t seed);
  */
 NASH_API void nash_model_init_identity(nash_model *m, uint64_t seed);
 
+/**
+ * Let a network without one begin with a normalisation: it then reads pixels of
+ * 0 to 255, and passes (x - mean[c]) / std[c] on to what was behind its input.
+ *
+ * @param mean, std  [input channels], in pixel values; copied
+ * @return NASH_OK, NASH_EINVAL (it has a normalisation, or a value is of no
+ *         use) or NASH_ENOMEM; unchanged on failure
+ */
+NASH_API nash_status nash_model_normalize(nash_model *m, const float *mean,
+                                          const float *std);
+
+/**
+ * Replace the last layer, fully connected or a convolution, by a fresh one for
+ * so many classes, drawn as by nash_model_init(); activations, pools and batch
+ * normalisations behind it stay. Metadata about the old classes goes.
+ *
+ * @return NASH_OK, NASH_EINVAL (fewer than 2 classes), NASH_EUNSUPPORTED (the
+ *         classes do not come from one such layer, or others read it, too),
+ *         NASH_ELIMIT or NASH_ENOMEM; unchanged on failure
+ */
+NASH_API nash_status nash_model_new_head(nash_model *m, int32_t classes,
+                                         uint64_t seed);
+
 /** Values in all tensors, statistics and constants included. */
 NASH_API int64_t nash_model_values(const nash_model *m);
 

@@ -46,6 +46,11 @@ static void init_slot(nash_model *m, int32_t id, int32_t slot, uint64_t seed,
     ni_tensor_fill(t, neutral);
 }
 
+void ni_model_init_slot(nash_model *m, int32_t id, int32_t slot, uint64_t seed)
+{
+    init_slot(m, id, slot, seed, 2.0);
+}
+
 static void init_all(nash_model *m, uint64_t seed, double conv_gain)
 {
     for (int32_t id = 0; id < nash_graph_size(m->graph); id++)
