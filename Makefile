@@ -26,8 +26,10 @@ test: all
 	@$(call quiet, cmake --build build)
 	ctest --test-dir build --output-on-failure
 
+# Training steps beside PyTorch (python3-torch) and the chip's peak.
 bench: all
-	@for net in start vgg resnet9; do build/nash bench --net $$net; done
+	@$(call quiet, cmake --build build --target peak)
+	@/usr/bin/python3 bench/steps.py $(BENCH)
 
 lint:
 	@tools/setup.sh build lint
