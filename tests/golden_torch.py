@@ -10,7 +10,10 @@ in this order:
     logits [N,K] in inference, logits [N,K] in training, loss [1] (mean
     cross-entropy of the training logits), d_logits [N,K] rounded to float32;
     every tensor's gradient, by node, then slot; every batch normalisation's
-    running mean and (biased) variance after that training step, by node
+    running mean and (biased) variance after that training step, by node; the
+    losses [20] of as many steps of SGD from the same weights, on the same images
+    (rate 0.02, momentum 0.9, Nesterov's for "skips"; decay 5e-4 of the weights of
+    convolutions and fully connected layers)
 """
 import json
 import math
@@ -82,7 +85,7 @@ NETWORKS = {
         node("add", 10, 7, 4),
         conv(11, 8, (3, 3), dilation=(2, 2), pads=(2, 1, 0, 2), groups=2),
         norm(12),
-        node("relu", 13),
+        node("clip", 13, low=-0.5, high=1.25),
         node("flatten", 14),
         fc(15, 10, bias=False),
         node("relu", 16),
@@ -118,6 +121,7 @@ NETWORKS = {
 }
 
 BATCH = 4
+STEPS = 20
 
 
 # ---- the recipe: numbers from a hash, exact in any language
@@ -238,6 +242,7 @@ def apply(a, w, x, train, running):
                                  a["stride"], 0, a["dilation"], a["groups"]),
         "batch_norm": lambda: batch_norm(x[0], a, w, train, running),
         "relu": lambda: F.relu(x[0]),
+        "clip": lambda: torch.clamp(x[0], a["low"], a["high"]),
         "max_pool": lambda: max_pool(x[0], a),
         "avg_pool": lambda: avg_pool(x[0], a),
         "global_pool": lambda: x[0].mean((2, 3), keepdim=True),
@@ -273,7 +278,31 @@ def is_trained(op, slot):
     return op != "normalize" and not (op == "batch_norm" and slot >= 2)
 
 
-def golden(nodes):
+def losses(nodes, nesterov):
+    """Of the steps of a training; every one is taken before its update."""
+    weights = {}
+    run(nodes, weights, False, [])
+    groups = {True: [], False: []}
+    for i, a in enumerate(nodes):
+        for slot, tensor in weights.get(i, {}).items():
+            if is_trained(a["op"], slot):
+                tensor.requires_grad_(True)
+                groups[a["op"] in ("conv", "fc") and slot == 0].append(tensor)
+    sgd = torch.optim.SGD(
+        [{"params": groups[True], "weight_decay": 5e-4}, {"params": groups[False]}],
+        lr=0.02, momentum=0.9, nesterov=nesterov)
+    found = []
+    for _ in range(STEPS):
+        sgd.zero_grad()
+        logits = run(nodes, weights, True, [])
+        loss = F.cross_entropy(logits, labels_of(logits.shape[1]))
+        loss.backward()
+        sgd.step()
+        found.append(loss.detach().reshape(1))
+    return torch.cat(found)
+
+
+def golden(nodes, nesterov):
     weights, running = {}, []
     infer = run(nodes, weights, False, running)
     trained = [weights[i][s] for i, a in enumerate(nodes) if i in weights
@@ -289,6 +318,7 @@ def golden(nodes):
     parts = [infer, logits, loss, d_logits, *(w.grad for w in trained)]
     for mean, var in running:
         parts += [mean, var]
+    parts.append(losses(nodes, nesterov))
     return np.concatenate([p.detach().numpy().reshape(-1) for p in parts])
 
 
@@ -297,7 +327,7 @@ def main():
     target = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "golden")
     os.makedirs(target, exist_ok=True)
     for name, nodes in NETWORKS.items():
-        numbers = golden(nodes).astype("<f8")
+        numbers = golden(nodes, name == "skips").astype("<f8")
         lines = ",\n".join("  " + json.dumps(a) for a in nodes)
         with open(os.path.join(target, name + ".json"), "w") as f:
             f.write('{"batch": %d, "nodes": [\n%s\n]}\n' % (BATCH, lines))

@@ -1,12 +1,13 @@
 /*
  * Our engines against PyTorch's numbers, made once by tests/golden_torch.py
- * and kept in tests/golden: logits in both modes, loss, every gradient, and
- * the running statistics after a training step.
+ * and kept in tests/golden: logits in both modes, loss, every gradient, the
+ * running statistics after a training step, and the losses of twenty.
  */
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "engine/ref/ref.h"
+#include "train/sgd.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -153,6 +154,8 @@ static void append_node(nash_graph *g, const cJSON *object)
     get_list(a.pads, object, "pads");
     get_float(&a.eps, object, "eps");
     get_float(&a.momentum, object, "momentum");
+    get_float(&a.low, object, "low");
+    get_float(&a.high, object, "high");
     a.bias = get_flag(object, "bias");
     a.ceil_mode = get_flag(object, "ceil_mode");
     a.count_include_pad = get_flag(object, "count_include_pad");
@@ -307,6 +310,38 @@ static void compare_statistics(golden *f, double bound)
     }
 }
 
+static nash_train_opts training_of(const golden *f)
+{
+    nash_train_opts opts = nash_train_opts_default();
+    opts.momentum = 0.9;
+    opts.weight_decay = 5e-4;
+    opts.nesterov = strcmp(f->name, "skips") == 0;
+    return opts;
+}
+
+/* What a training from the beginning would tell. */
+static void compare_losses(golden *f, nash_engine engine,
+                           nash_precision precision, double bound)
+{
+    enum { STEPS = 20 };
+    const nash_train_opts opts = training_of(f);
+    double losses[STEPS];
+    ni_sgd *sgd;
+    set_tensors(f);
+    OK(ni_sgd_create(&sgd, f->m, &opts));
+    nash_plan *plan = plan_of(f, NASH_MODE_TRAIN, engine, precision);
+    for (int i = 0; i < STEPS; i++) {
+        losses[i] = loss_of(f, plan, nash_plan_d_logits(plan));
+        OK(nash_plan_backward(plan));
+        ni_sgd_step(sgd, plan, 0.02);
+        OK(nash_plan_forward(plan));
+    }
+    assert_true(losses[STEPS - 1] < losses[0]);
+    compare(f, "losses of 20 steps", losses, at_double, STEPS, bound);
+    nash_plan_free(plan);
+    ni_sgd_free(sgd);
+}
+
 static void check_engine(const char *name, nash_engine engine,
                          nash_precision precision, double bound)
 {
@@ -333,6 +368,7 @@ static void check_engine(const char *name, nash_engine engine,
     compare_gradients(&f, plan, exact, bound);
     compare_statistics(&f, floats);
     nash_plan_free(plan);
+    compare_losses(&f, engine, precision, exact ? 1e-5 : 1e-4);
     close_golden(&f);
 }
 
