@@ -47,7 +47,7 @@ typedef struct nash_process_opts {
  * a trained model, or has diverged, for exactly the same job is not run again;
  * one that stopped at an earlier stop_epoch of it, or was cut off, goes on from
  * its state. One whose process dies, hangs or runs out of memory is started
- * again, from the second time on alone; after three times without a new state
+ * again, from the second time on alone; after five times without a new state
  * that is its outcome. One that reports it cannot be trained here (disk, data,
  * lock) ends the evaluation with NASH_EIO and has no outcome. Interrupted, it
  * ends the candidates, waits for them and returns NASH_ESTOP.

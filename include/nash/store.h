@@ -80,8 +80,9 @@ typedef struct nash_history {
  * Read a run's whole record, as of one moment; a running search is not
  * disturbed.
  *
- * @return NASH_OK, NASH_ENOTFOUND (no run.db there), NASH_EFORMAT (not a run's,
- *         or a newer nash's), NASH_EBUSY, NASH_EIO or NASH_ENOMEM
+ * @return NASH_OK, NASH_ENOTFOUND (no run.db there, or nothing in it yet),
+ *         NASH_EFORMAT (not a run's, or a newer nash's), NASH_EBUSY, NASH_EIO
+ *         or NASH_ENOMEM
  */
 NASH_API nash_status nash_history_load(nash_history **out, const char *run_dir);
 NASH_API void nash_history_free(nash_history *history);

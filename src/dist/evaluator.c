@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { POLL_MS = 200, SOON_MS = 10, PATIENCE_MS = 10000, MOST_TRIES = 3 };
+enum { POLL_MS = 200, SOON_MS = 10, PATIENCE_MS = 10000, MOST_TRIES = 5 };
 
 typedef enum phase {
     TO_DO,

@@ -5,12 +5,18 @@
 #include "db.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { BUSY_TIMEOUT_MS = 10000 };
+/* A reader in no hurry may hold its lock for minutes, and a search has hours
+ * to lose. */
+enum { READER_WAITS_MS = 10000, WRITER_WAITS_MS = 600000, POLL_MS = 50 };
+enum { WARN_EVERY_MS = 10000 };
 
 static nash_status fail(const ni_db *db, int code)
 {
@@ -22,14 +28,32 @@ static nash_status fail(const ni_db *db, int code)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return ni_fail(NASH_EBUSY, "%s was locked by another process for %d s",
-                       db->path, BUSY_TIMEOUT_MS / 1000);
+                       db->path, db->patience_ms / 1000);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
         return ni_fail(NASH_EFORMAT, "%s is not a sound SQLite database: %s",
                        db->path, reason);
     default:
-        return ni_fail(NASH_EIO, "%s cannot be used: %s", db->path, reason);
+        errno = db->handle ? sqlite3_system_errno(db->handle) : 0;
+        return errno ? ni_fail_errno(NASH_EIO, "%s cannot be used: %s",
+                                     db->path, reason)
+                     : ni_fail(NASH_EIO, "%s cannot be used: %s", db->path,
+                               reason);
     }
+}
+
+/* SQLite's busy handler: wait a little. @return 0 to give up */
+static int wait_for_lock(void *ctx, int tries)
+{
+    const ni_db *db = ctx;
+    int waited_ms = tries * POLL_MS;
+    if (waited_ms >= db->patience_ms)
+        return 0;
+    if (waited_ms > 0 && waited_ms % WARN_EVERY_MS == 0)
+        ni_log(NASH_LOG_WARNING,
+               "%s is locked by another process; waiting for it", db->path);
+    usleep(POLL_MS * 1000);
+    return 1;
 }
 
 static int open_handle(ni_db *db, int flags)
@@ -38,7 +62,7 @@ static int open_handle(ni_db *db, int flags)
                                flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(db->handle, 1);
-        sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+        sqlite3_busy_handler(db->handle, wait_for_lock, db);
         /* the first read, which also rolls back what a crash left half done */
         code =
             sqlite3_exec(db->handle, "PRAGMA schema_version", NULL, NULL, NULL);
@@ -49,7 +73,7 @@ static int open_handle(ni_db *db, int flags)
 nash_status ni_db_open(ni_db *db, const char *path, bool writing)
 {
     nash_status status = NASH_OK;
-    *db = (ni_db){0};
+    *db = (ni_db){.patience_ms = writing ? WRITER_WAITS_MS : READER_WAITS_MS};
     NEW_FROM(db->path, ni_strdup(path));
     int code =
         open_handle(db, writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE

@@ -13,10 +13,12 @@
 
 typedef struct ni_db {
     sqlite3 *handle;
-    char *path; /* owned */
+    char *path;      /* owned */
+    int patience_ms; /* with locks of others */
 } ni_db;
 
-/** Open (and for writing, create) a database. @return NASH_OK, NASH_EIO,
+/** Open (and for writing, create) a database; @p db must stay where it is.
+ * @return NASH_OK, NASH_EIO,
  * NASH_EBUSY, NASH_EFORMAT or NASH_ENOMEM, as all below */
 nash_status ni_db_open(ni_db *db, const char *path, bool writing);
 void ni_db_close(ni_db *db);

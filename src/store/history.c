@@ -235,11 +235,17 @@ nash_status nash_history_load(nash_history **out, const char *run_dir)
     nash_history *h = NULL;
     ni_db db = {0};
     char *path = NULL;
+    int64_t tables;
     NEW_FROM(path, ni_path_join(run_dir, "run.db"));
     REQUIRE(ni_is_file(path), NASH_ENOTFOUND,
             "%s holds no run.db, so it is not a run's directory", run_dir);
     NEW(h);
     TRY(ni_db_open(&db, path, false));
+    TRY(ni_db_number(&tables, &db, "SELECT count(*) FROM sqlite_schema"));
+    REQUIRE(tables > 0, NASH_ENOTFOUND,
+            "%s was cut off before it began: give its 'nash search' command "
+            "again",
+            run_dir);
     TRY(ni_db_check_schema(&db));
     TRY(ni_db_exec(&db, "BEGIN"));
     TRY(load_settings(h, &db));
