@@ -76,6 +76,8 @@ static void load(const char *bytes, size_t size_bytes)
     require(found || nash_model_hash(state.model) == hash);
     require(progress.epoch >= 0 && progress.epoch <= EPOCHS &&
             progress.step >= 0 && progress.step <= STEPS);
+    for (int32_t i = 0; i < progress.epoch; i++)
+        require(rows[i].epoch == i);
     require(ni_memory_live_blocks() == blocks);
 }
 

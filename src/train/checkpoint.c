@@ -420,6 +420,20 @@ static nash_status check_items(const source *s, const items *list)
                                   s->path, list->at[k].name);
 }
 
+/* Whether its rows are of the first epochs. */
+static nash_status check_rows(const source *s, int32_t rows)
+{
+    double row[COLUMNS];
+    for (int32_t i = 0; i < rows; i++) {
+        memcpy(row, (const char *)s->parts[1].data + (size_t)i * sizeof row,
+               sizeof row);
+        if (row[0] != i)
+            return ni_fail(NASH_EFORMAT, "%s has no row of epoch %d", s->path,
+                           i);
+    }
+    return NASH_OK;
+}
+
 /* Whether its place lies within what is to be trained. */
 static nash_status check_place(const source *s, const ni_checkpoint *c,
                                int32_t rows)
@@ -446,6 +460,7 @@ static nash_status take(const ni_checkpoint *c, const source *s)
     size_t rows = s->n < 2 ? 0 : s->parts[1].size_bytes / row_bytes;
     REQUIRE(s->n >= 2 && rows <= (size_t)c->epochs, NASH_EFORMAT,
             "%s holds no progress of these %d epochs", s->path, c->epochs);
+    TRY(check_rows(s, (int32_t)rows));
     TRY(check_place(s, c, (int32_t)rows));
     TRY(gather(&list, c, (int32_t)rows));
     TRY(check_items(s, &list));
