@@ -111,10 +111,11 @@ static int normalize(nash_model *m, const char *path, const adoption *a)
                      nash_error_message());
 }
 
-static bool has_normalization(const nash_graph *g)
+static bool has(const nash_model *m, nash_op op)
 {
+    const nash_graph *g = nash_model_graph(m);
     for (int32_t id = 0; id < nash_graph_size(g); id++)
-        if (nash_graph_node(g, id)->op == NASH_OP_NORMALIZE)
+        if (nash_graph_node(g, id)->op == op)
             return true;
     return false;
 }
@@ -127,7 +128,7 @@ int adopt_read(nash_model **out, const char *path, const adoption *a,
         return cli_fail(hint);
     if (a->mean)
         return normalize(*out, path, a);
-    if (!has_normalization(nash_model_graph(*out)))
+    if (!has(*out, NASH_OP_NORMALIZE))
         progress_line("%s has no normalisation inside: it gets pixels of 0 to "
                       "255, unless --input-mean and --input-std say otherwise",
                       path);
@@ -141,5 +142,9 @@ int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
                              : open_for_model(out, dir, m, path);
     if (result == EXIT_OK && nash_describe_data(m, *out) != NASH_OK)
         result = cli_fail(NULL);
+    if (result == EXIT_OK && !has(m, NASH_OP_BATCH_NORM))
+        progress_line("%s has no batch normalisation, or it was folded away: "
+                      "learning rates above 0.1 may undo what it has learnt",
+                      path);
     return result;
 }

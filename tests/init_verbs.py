@@ -84,6 +84,8 @@ def check_uses(checks, ten, seven):
     checks.expect(0, "val error", "train", seven, "data", "-o", "t.onnx", *given,
                   "--new-head", "--epochs", "1", *SMALL)
     check_result(checks, "t.onnx")
+    checks.expect(0, "no batch normalisation, or it was folded away", "train", seven,
+                  "data", "-o", "u.onnx", *given, "--new-head", "--epochs", "0", *SMALL)
     checks.expect(0, "has no normalisation inside", "train", ten, "data", "-o",
                   "raw.onnx", "--epochs", "0", *SMALL)
     checks.expect(0, "24 noise images", "morph", ten, "-o", "m.onnx", "--random",
