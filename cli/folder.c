@@ -38,11 +38,13 @@ int folder_check_new(const char *dir)
     if (!listing)
         return errno == ENOENT ? EXIT_OK
                                : cli_error("%s: %s", dir, strerror(errno));
-    int entries = 0;
-    while (readdir(listing))
-        entries++;
+    int entries = 0; /* but for what a run makes first of all */
+    for (struct dirent *entry; (entry = readdir(listing));)
+        entries += strcmp(entry->d_name, ".") != 0 &&
+                   strcmp(entry->d_name, "..") != 0 &&
+                   strcmp(entry->d_name, "lock") != 0;
     closedir(listing);
-    if (entries > 2) /* . and .. */
+    if (entries > 0)
         return cli_error("%s is not empty, expected a new directory", dir);
     return EXIT_OK;
 }

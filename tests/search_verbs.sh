@@ -1,46 +1,13 @@
 #!/bin/sh
 # nash search, resume and candidate from the outside: search_verbs.sh PROGRAM
+here=$(cd "${0%/*}" && pwd)
 # shellcheck source=tests/verbs.sh
-. "${0%/*}/verbs.sh"
-
-same() { cmp "$1/best.onnx" "$2/best.onnx" || fail "$1 and $2 differ"; }
+. "$here/verbs.sh"
+# shellcheck source=tests/small_search.sh
+. "$here/small_search.sh"
 
 # how many candidates of its two steps a run keeps
 kept() { find "$1"/candidates/000[12]-* -name trained.onnx | wc -l; }
-
-# images N NAME: N grey images of 8 x 8 in three classes, as IDX
-images()
-{
-    count=$(printf '\\000\\000\\000\\%03o' "$1")
-    {
-        printf '\000\000\010\003%b\000\000\000\010\000\000\000\010' "$count"
-        i=0
-        while [ $i -lt "$1" ]; do
-            printf '%21s%22s%21s' '' '' '' |
-                tr ' ' "\\$(printf %03o $((40 + 70 * (i % 3) + i % 7)))"
-            i=$((i + 1))
-        done
-    } >"data/$2-images-idx3-ubyte"
-    {
-        printf '\000\000\010\001%b' "$count"
-        i=0
-        while [ $i -lt "$1" ]; do
-            octal=$(printf %03o $((i % 3)))
-            printf '%b' "\\0$octal"
-            i=$((i + 1))
-        done
-    } >"data/$2-labels-idx1-ubyte"
-}
-
-mkdir data
-images 90 train
-images 30 t10k
-
-# small COMMAND...: with the options of a small search
-small()
-{
-    "$@" --preset smoke --widths 4,4,6 --batch 16 --seed 5 --final-threads 1
-}
 
 # search RUN OPTIONS...
 search()

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,12 +32,15 @@ static nash_status fail(const ni_db *db, int code)
     case SQLITE_CORRUPT:
         return ni_fail(NASH_EFORMAT, "%s is not a sound SQLite database: %s",
                        db->path, reason);
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        return ni_fail(NASH_EIO,
+                       "%s cannot be used: %s (is the disk full or read-only?)",
+                       db->path, reason);
     default:
-        errno = db->handle ? sqlite3_system_errno(db->handle) : 0;
-        return errno ? ni_fail_errno(NASH_EIO, "%s cannot be used: %s",
-                                     db->path, reason)
-                     : ni_fail(NASH_EIO, "%s cannot be used: %s", db->path,
-                               reason);
+        return ni_fail(NASH_EIO, "%s cannot be used: %s", db->path, reason);
     }
 }
 

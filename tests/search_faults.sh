@@ -1,0 +1,138 @@
+#!/bin/sh
+# What happens to searches besides being killed: search_faults.sh PROGRAM
+here=$(cd "${0%/*}" && pwd)
+# shellcheck source=tests/verbs.sh
+. "$here/verbs.sh"
+# shellcheck source=tests/small_search.sh
+. "$here/small_search.sh"
+command -v sqlite3 >/dev/null || { echo "skipped: no sqlite3"; exit 77; }
+
+# search RUN OPTIONS...
+search()
+{
+    small "$nash" search data --steps 1 -o "$@"
+}
+
+# launcher NAME: a script for --launcher, its text from standard input
+launcher()
+{
+    { echo '#!/bin/sh'; cat; } >"$1"
+    chmod +x "$1"
+}
+
+# said RUN STEP CHILD: what its record says about a candidate
+said()
+{
+    sqlite3 "$1/run.db" \
+        "SELECT status, message FROM outcome WHERE step = $2 AND child = $3"
+}
+
+# no candidate of a run may be left a while after its coordinator is gone
+check_orphans()
+{
+    tries=0
+    while pgrep -f "candidate .*$dir/$1/" >/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || fail "an orphan: $(pgrep -fa "$dir/$1/")"
+        sleep 0.1
+    done
+}
+
+expect 0 'best.onnx' search whole --jobs 2
+
+# killed each time, as for memory: an outcome, and the search goes on
+launcher kill-one <<'EOF'
+case "$*" in *0001-00) kill -KILL $$ ;; esac
+exec "$@"
+EOF
+expect 0 'it is started again' search killed --launcher "$dir/kill-one"
+said killed 1 0 | grep -q 'NASH_ECHILD|.*signal 9 .*memory.*tried 5 times' ||
+    fail "killed: $(said killed 1 0)"
+[ "$(said killed 1 1)" = 'NASH_OK|' ] || fail "$(said killed 1 1)"
+
+# no memory to be had: the program says so, or dies; an outcome either way
+launcher starve-one <<'EOF'
+case "$*" in *0001-00) ulimit -v 60000 ;; esac
+exec "$@"
+EOF
+expect 0 'best.onnx' search starved --launcher "$dir/starve-one"
+said starved 1 0 | grep -q '^NASH_OK' && fail "starved: $(said starved 1 0)"
+
+# hanging each time
+launcher hang-one <<'EOF'
+case "$*" in *0001-00) exec sleep 600 ;; esac
+exec "$@"
+EOF
+expect 0 'said nothing' search hung --launcher "$dir/hang-one" \
+    --candidate-timeout 2
+said hung 1 0 | grep -q 'longer than the timeout' || fail "$(said hung 1 0)"
+
+# a loss that is not a number
+expect 1 'not finite' search diverged --lr-start 1e3 --momentum 0.999 \
+    --start-epochs 100
+
+# stopped twice, as by Ctrl-C (which a script's background jobs ignore), while
+# candidates do not listen: over at once, and resumed
+launcher deaf <<'EOF'
+case "$*" in *0001-*) trap '' TERM; exec sleep 15 ;; esac
+exec "$@"
+EOF
+small exec "$nash" search data -o twice --steps 1 --jobs 2 \
+    --launcher "$dir/deaf" >out 2>&1 &
+pid=$!
+while ! [ -e twice/candidates/0001-01/log ]; do sleep 0.05; done
+kill -TERM $pid
+sleep 0.5
+kill -0 $pid || fail "the first signal does not wait for candidates"
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+[ $status = 1 ] || fail "stopped twice: status $status"
+expect 0 'best.onnx' "$nash" resume twice
+same whole twice
+same_record whole twice
+
+# killed: no orphan, though it was in the middle of a long training
+small exec "$nash" search data -o orphaned --start-epochs 100000 >out 2>&1 &
+pid=$!
+while ! pgrep -f "candidate .*$dir/orphaned/" >/dev/null; do sleep 0.05; done
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+check_orphans orphaned
+
+# stopped, then moved, then copied
+small exec "$nash" search data -o here --steps 1 --epochs 30 >out 2>&1 &
+pid=$!
+while ! [ -e here/candidates/0001-00/job.json ]; do sleep 0.05; done
+kill -TERM $pid
+wait $pid 2>/dev/null || true
+expect 0 'best.onnx' search long --epochs 30
+mkdir elsewhere
+mv here elsewhere/there
+cp -r elsewhere/there copied
+expect 0 'best.onnx' "$nash" resume elsewhere/there
+expect 0 'best.onnx' "$nash" resume copied
+same long elsewhere/there
+same long copied
+
+# a newer record, a job of a newer nash, a run that was cut off at its very
+# beginning
+cp -r whole newer
+sqlite3 newer/run.db 'PRAGMA user_version = 99'
+expect 1 'newer nash' "$nash" resume newer
+expect 1 'newer nash' "$nash" show newer
+cp -r whole/candidates/0000-00 candidate
+sed -i 's/"format":[^,]*/"format": 99/' candidate/job.json
+expect 1 'has format 99' "$nash" candidate candidate
+mkdir early
+: >early/run.db
+: >early/lock
+expect 1 'cut off before it began' "$nash" resume early
+expect 0 'best.onnx' search early
+same whole early
+
+# the cap on memory does not depend on the jobs
+cap() { sqlite3 "$1/run.db" "SELECT value FROM setting WHERE key = 'max_memory'"; }
+expect 0 'best.onnx' search alone --jobs 1
+[ "$(cap whole)" = "$(cap alone)" ] || fail "$(cap whole), $(cap alone)"
+

@@ -1,0 +1,65 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# Sourced after verbs.sh: a search that takes seconds, on made images.
+
+# images N NAME: N grey images of 8 x 8 in three classes, as IDX in data/
+images()
+{
+    count=$(printf '\\000\\000\\000\\%03o' "$1")
+    {
+        printf '\000\000\010\003%b\000\000\000\010\000\000\000\010' "$count"
+        i=0
+        while [ $i -lt "$1" ]; do
+            printf '%21s%22s%21s' '' '' '' |
+                tr ' ' "\\$(printf %03o $((40 + 70 * (i % 3) + i % 7)))"
+            i=$((i + 1))
+        done
+    } >"data/$2-images-idx3-ubyte"
+    {
+        printf '\000\000\010\001%b' "$count"
+        i=0
+        while [ $i -lt "$1" ]; do
+            octal=$(printf %03o $((i % 3)))
+            printf '%b' "\\0$octal"
+            i=$((i + 1))
+        done
+    } >"data/$2-labels-idx1-ubyte"
+}
+
+mkdir data
+images 90 train
+images 30 t10k
+
+# small COMMAND...: with the options of a small search
+small()
+{
+    "$@" --preset smoke --widths 4,4,6 --batch 16 --seed 5 --final-threads 1
+}
+
+same() { cmp "$1/best.onnx" "$2/best.onnx" || fail "$1 and $2 differ"; }
+
+# record RUN: all that its database holds, but for timings and how it was run
+record()
+{
+    sqlite3 "$1/run.db" "
+        SELECT 'candidate', * FROM candidate;
+        SELECT 'morphism', * FROM morphism;
+        SELECT 'outcome', step, child, status, message, hex(val_loss),
+            hex(val_error), hex(val_balanced_error), val_images, images, pflop
+            FROM outcome;
+        SELECT 'epoch', step, child, epoch, hex(lr), hex(train_loss),
+            hex(train_error), hex(val_loss), hex(val_error),
+            hex(val_balanced_error) FROM epoch;
+        SELECT 'choice', * FROM choice;
+        SELECT 'refusal', * FROM refusal;
+        SELECT 'setting', * FROM setting WHERE key NOT IN ('jobs', 'seconds');
+        PRAGMA integrity_check;"
+}
+
+# same_record ONE OTHER
+same_record()
+{
+    record "$1" >one.txt
+    record "$2" >other.txt
+    diff one.txt other.txt >difference.txt ||
+        fail "the records of $1 and $2 differ: $(head -20 difference.txt)"
+}
