@@ -55,10 +55,12 @@ static bool fails(void)
     return true;
 }
 
+/* Whether it is a file on the disk that we are on. */
 static bool is_file(int fd)
 {
-    struct stat info;
-    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    struct stat info, here;
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+           stat(".", &here) == 0 && info.st_dev == here.st_dev;
 }
 
 /* The real function, as a pointer of the type of `name`. */
@@ -81,12 +83,12 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
 
 int ftruncate(int fd, off_t size)
 {
-    return fails() ? -1 : REAL(ftruncate)(fd, size);
+    return is_file(fd) && fails() ? -1 : REAL(ftruncate)(fd, size);
 }
 
 int ftruncate64(int fd, off64_t size)
 {
-    return fails() ? -1 : REAL(ftruncate64)(fd, size);
+    return is_file(fd) && fails() ? -1 : REAL(ftruncate64)(fd, size);
 }
 
 int fsync(int fd)
