@@ -31,15 +31,15 @@ static double now(void)
 
 #if defined(__x86_64__)
 
+/* clang-format off */
 #define EACH_12(X)                                                             \
-    X("0")                                                                     \
-    X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10")     \
-        X("11")
+    X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9")      \
+    X("10") X("11")
 #define EACH_24(X)                                                             \
     EACH_12(X)                                                                 \
-    X("12")                                                                    \
-    X("13") X("14") X("15") X("16") X("17") X("18") X("19") X("20") X("21")    \
-        X("22") X("23")
+    X("12") X("13") X("14") X("15") X("16") X("17") X("18") X("19") X("20")    \
+    X("21") X("22") X("23")
+/* clang-format on */
 
 #define CLEAR_Z(n) "vpxord %%zmm" n ", %%zmm" n ", %%zmm" n "\n\t"
 #define CLEAR_Y(n) "vxorps %%ymm" n ", %%ymm" n ", %%ymm" n "\n\t"

@@ -6,6 +6,7 @@
 #include "pace.h"
 
 #include "cli.h"
+#include "progress.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -166,9 +167,61 @@ static nash_status pace(void *ctx, nash_pace *out, int32_t step,
     return status;
 }
 
+/* ---- the end of the final training -------------------------------------- */
+
+/* Seconds that its epochs have taken, the slowest left out: the first ones of
+ * a process are made slower by its start. */
+static double seconds_an_epoch(const nash_outcome *done)
+{
+    double sum = 0.0, slowest = 0.0;
+    for (int32_t i = 0; i < done->n_epochs; i++) {
+        sum += done->epochs[i].seconds;
+        slowest = fmax(slowest, done->epochs[i].seconds);
+    }
+    return done->n_epochs > 1 ? (sum - slowest) / (done->n_epochs - 1) : sum;
+}
+
+static nash_status decide_rest(int32_t *rest, const run *r, const char *key,
+                               const nash_outcome *done)
+{
+    char text[32];
+    double left = (1.0 - reserve) * r->s->budget.total - run_seconds(r);
+    double epochs = left / seconds_an_epoch(done);
+    if (epochs < *rest) {
+        int32_t given_up = *rest;
+        *rest = epochs < 1.0 ? 1 : (int32_t)epochs;
+        given_up -= *rest;
+        progress_line("slower than planned: the final training gives up %d "
+                      "epoch%s",
+                      given_up, given_up == 1 ? "" : "s");
+    }
+    snprintf(text, sizeof text, "%d", *rest);
+    return nash_store_set(r->store, key, text);
+}
+
+static nash_status bend(void *ctx, int32_t *rest, int32_t step,
+                        const nash_outcome *done)
+{
+    const run *r = ctx;
+    nash_history *h = NULL;
+    char key[32];
+    snprintf(key, sizeof key, "rest_%04d", step);
+    nash_status status = nash_history_load(&h, r->dir);
+    if (status != NASH_OK)
+        return status;
+    const char *text = nash_history_get(h, key);
+    if (text)
+        *rest = (int32_t)strtol(text, NULL, 10);
+    else
+        status = decide_rest(rest, r, key, done);
+    nash_history_free(h);
+    return status;
+}
+
 nash_pacer pace_of(run *r)
 {
-    return (nash_pacer){r, pace};
+    bool by_clock = r->s->budget.unit == BUDGET_SECONDS;
+    return (nash_pacer){r, pace, by_clock ? bend : NULL};
 }
 
 /* ---- beginning ---------------------------------------------------------- */

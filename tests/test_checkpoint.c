@@ -229,6 +229,28 @@ static void rungs_follow_one_another_at_the_whole_schedule(void **state)
                 isfinite(cut.epoch[1].val_loss));
 }
 
+static void a_cut_training_may_be_bent(void **state)
+{
+    (void)state;
+    diary all, cut;
+    nash_train_opts opts = some_opts(NASH_ENGINE_REF);
+    opts.cycle = 0;
+    opts.snapshots = 0;
+    whole(&all, &opts);
+    train_to(&cut, &opts, 2);
+    opts.bend_epoch = 2;
+    opts.bend_rest = 1;
+    train_to(&cut, &opts, 0);
+    assert_int_equal(cut.resumed, 1);
+    assert_int_equal(cut.epochs, 3);
+    for (int32_t i = 0; i < 2; i++)
+        assert_true(cut.epoch[i].train_loss == all.epoch[i].train_loss);
+    assert_true(cut.epoch[2].lr == opts.lr_end);
+    assert_true(isfinite(cut.epoch[2].val_loss));
+    remove(state_path);
+    remove(old_path);
+}
+
 static void a_crash_anywhere_costs_no_bit(void **state)
 {
     (void)state;
@@ -416,6 +438,7 @@ int main(void)
         STATE_TEST(a_cut_training_goes_on_bit_by_bit_on_ref),
         STATE_TEST(a_cut_training_goes_on_bit_by_bit_on_onednn),
         STATE_TEST(rungs_follow_one_another_at_the_whole_schedule),
+        STATE_TEST(a_cut_training_may_be_bent),
         STATE_TEST(a_crash_anywhere_costs_no_bit),
         STATE_TEST(a_torn_state_is_named_and_the_one_before_it_used),
         STATE_TEST(any_damaged_byte_is_noticed),

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "train/feed.h"
 #include "train/loss.h"
+#include "train/options.h"
 #include "train/schedule.h"
 #include "train/sgd.h"
 
@@ -87,6 +88,33 @@ static void whatever_the_options_training_ends_at_lr_end(void **state)
             assert_true(lr > 0.0 && lr <= opts.lr_start);
         }
     }
+}
+
+static void a_bent_schedule_ends_sooner_at_lr_end(void **state)
+{
+    (void)state;
+    enum { STEPS = 10, AT = 6, REST = 2 };
+    nash_train_opts opts = nash_train_opts_default(), bent;
+    opts.epochs = 10;
+    opts.warmup = 0.2;
+    bent = opts;
+    bent.bend_epoch = AT;
+    bent.bend_rest = REST;
+    assert_int_equal(ni_train_opts_check(&bent), NASH_OK);
+    assert_int_equal(nash_total_epochs(&bent), AT + REST);
+    for (int64_t step = 0; step <= AT * STEPS; step++)
+        assert_true(nash_learning_rate(&bent, step, STEPS) ==
+                    nash_learning_rate(&opts, step, STEPS));
+    int64_t last = (AT + REST) * STEPS - 1;
+    for (int64_t step = AT * STEPS; step < last; step++)
+        assert_true(nash_learning_rate(&bent, step + 1, STEPS) <
+                    nash_learning_rate(&bent, step, STEPS));
+    assert_true(nash_learning_rate(&bent, last, STEPS) == opts.lr_end);
+    bent.bend_rest = 5;
+    assert_int_equal(ni_train_opts_check(&bent), NASH_EINVAL);
+    bent.bend_rest = REST;
+    bent.cycle = 3;
+    assert_int_equal(ni_train_opts_check(&bent), NASH_EINVAL);
 }
 
 static void the_warm_up_rises_evenly_and_only_once(void **state)
@@ -501,6 +529,7 @@ int main(void)
         cmocka_unit_test(the_cosine_falls_from_start_to_exactly_end),
         cmocka_unit_test(cycles_grow_and_leftover_epochs_find_a_place),
         cmocka_unit_test(whatever_the_options_training_ends_at_lr_end),
+        cmocka_unit_test(a_bent_schedule_ends_sooner_at_lr_end),
         cmocka_unit_test(the_warm_up_rises_evenly_and_only_once),
         cmocka_unit_test(the_constant_rate_is_constant),
         cmocka_unit_test(a_lone_image_is_no_step_but_a_pair_is),

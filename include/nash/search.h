@@ -29,6 +29,18 @@ typedef enum nash_criterion {
     NASH_CRITERION_BALANCED_ERROR
 } nash_criterion;
 
+/* What became of a candidate. A crash or a NaN is an outcome, not an error. */
+typedef struct nash_outcome {
+    nash_status status;
+    char message[240]; /* one sentence unless NASH_OK */
+    nash_score val;    /* NaN where nothing was measured */
+    int32_t n_epochs;
+    nash_epoch *epochs; /* [n_epochs], owned */
+    int64_t images;     /* trained on, counted once per epoch */
+    double seconds;     /* wall clock */
+    /* epochs, images and seconds: since the training's first epoch */
+} nash_outcome;
+
 /* What a step is. */
 typedef enum nash_stage {
     NASH_STAGE_START, /* step 0: the starting network is trained */
@@ -57,6 +69,15 @@ typedef struct nash_pacer {
      */
     nash_status (*pace)(void *ctx, nash_pace *pace, int32_t step,
                         const nash_model *best);
+    /**
+     * Asked in the middle of the final training: how many more epochs it may
+     * take, 1 .. *rest. Its schedule is bent to end there. May be NULL.
+     *
+     * @param rest  epochs that are left
+     * @param done  what was trained so far; borrowed
+     */
+    nash_status (*bend)(void *ctx, int32_t *rest, int32_t step,
+                        const nash_outcome *done);
 } nash_pacer;
 
 typedef struct nash_search_opts {
@@ -115,18 +136,6 @@ typedef struct nash_job {
                               largest): it goes on from where it stopped,
                               with the bits of one uninterrupted training */
 } nash_job;
-
-/* What became of it. A crash or a NaN is an outcome, not an error. */
-typedef struct nash_outcome {
-    nash_status status;
-    char message[240]; /* one sentence unless NASH_OK */
-    nash_score val;    /* NaN where nothing was measured */
-    int32_t n_epochs;
-    nash_epoch *epochs; /* [n_epochs], owned */
-    int64_t images;     /* trained on, counted once per epoch */
-    double seconds;     /* wall clock */
-    /* epochs, images and seconds: since the training's first epoch */
-} nash_outcome;
 
 /** Release what an outcome owns and clear it. */
 NASH_API void nash_outcome_deinit(nash_outcome *outcome);

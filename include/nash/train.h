@@ -26,7 +26,11 @@ typedef struct nash_train_opts {
     int32_t epochs;     /* >= 0: what the schedule is for */
     int32_t stop_epoch; /* train only to the end of that many of them, judge
                            there, and keep the state to go on from; 0: all */
-    int32_t batch;      /* at most the number of images is used */
+    int32_t bend_epoch, bend_rest; /* after bend_epoch epochs, 0: never, the
+                           rest of the schedule is passed through in bend_rest
+                           epochs, at most as many as were left: to end sooner
+                           than planned. For a single cosine (cycle 0) */
+    int32_t batch;                 /* at most the number of images is used */
     nash_schedule schedule;
     double lr_start, lr_end;
     int32_t cycle;        /* epochs of the first cycle, T0; 0: all epochs */
@@ -109,14 +113,17 @@ typedef struct nash_train_hooks {
  * the epochs that are finished. It is a safetensors file with a checksum,
  * replaced atomically; the one before it is kept as PATH.old. A training that
  * finds the state of the very same training (model, images, options but
- * stop_epoch and max_bytes, engine) at state_path goes on from it, and gives
- * the bits of an uninterrupted one. A state that is torn, damaged or of
- * another training is named in the log and removed, and the one before it
+ * stop_epoch, the bend and max_bytes, engine) at state_path goes on from it,
+ * and gives the bits of an uninterrupted one. A state that is torn, damaged or
+ * of another training is named in the log and removed, and the one before it
  * used, or the training starts anew. If one cannot be written, a warning is
  * logged and training goes on, but for that of stop_epoch, which has to be.
  */
 
-/** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1. The
+/** The epochs that a training has: opts->epochs, or fewer by its bend. */
+NASH_API int32_t nash_total_epochs(const nash_train_opts *opts);
+
+/** Learning rate of step @p step in 0 .. steps_per_epoch * total - 1. The
  * last step of a cycle has lr_end exactly. */
 NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                                    int64_t steps_per_epoch);

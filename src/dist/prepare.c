@@ -20,8 +20,8 @@
 
 int32_t ni_stop_of(const nash_job *job)
 {
-    return job->train.stop_epoch < job->train.epochs ? job->train.stop_epoch
-                                                     : 0;
+    int32_t stop = job->train.stop_epoch;
+    return stop < nash_total_epochs(&job->train) ? stop : 0;
 }
 
 void ni_check_engine(nash_outcome *outcome, const ni_processes *p,

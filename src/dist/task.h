@@ -31,7 +31,8 @@ nash_status ni_task_write(char **text, uint64_t *hash, const ni_task *task);
 nash_status ni_task_read(ni_task *task, uint64_t *hash, const char *dir);
 void ni_task_deinit(ni_task *task);
 
-/** Hash of the job whatever its stop_epoch. @return NASH_OK or NASH_ENOMEM */
+/** Hash of the job whatever its stop_epoch and bend. @return NASH_OK or
+ * NASH_ENOMEM */
 nash_status ni_task_family(uint64_t *hash, const ni_task *task);
 
 /** Write DIR/result.json. @param hash  of the job that it answers

@@ -293,7 +293,8 @@ static nash_status end_cycle(trainer *t, nash_epoch *epoch)
     nash_status status = NASH_OK;
     bool ends = ni_cycle_ends(t->opts, epoch->epoch);
     int32_t number = ni_cycle_at(t->opts, epoch->epoch).number;
-    int32_t last = ni_cycle_at(t->opts, t->opts->epochs - 1).number;
+    int32_t all = nash_total_epochs(t->opts);
+    int32_t last = ni_cycle_at(t->opts, all - 1).number;
     if (t->judge && (ends || epoch->epoch == t->stop - 1))
         TRY(judge(t, epoch));
     if (t->hooks.snapshot && ends && last - number < t->opts->snapshots)
@@ -344,7 +345,7 @@ static nash_status train_epochs(trainer *t)
     nash_status status = NASH_OK;
     while (t->at.epoch < t->stop)
         TRY(train_epoch(t));
-    if (t->hooks.state_path && t->stop < t->opts->epochs)
+    if (t->hooks.state_path && t->stop < nash_total_epochs(t->opts))
         TRY(save(t, ni_clock_seconds()));
 done:
     return status;
@@ -359,7 +360,8 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     trainer t = {.model = m,
                  .images = images,
                  .opts = opts,
-                 .stop = opts->stop_epoch ? opts->stop_epoch : opts->epochs,
+                 .stop = opts->stop_epoch ? opts->stop_epoch
+                                          : nash_total_epochs(opts),
                  .at = {.now = unmeasured(0)},
                  .train = {.images = images, .index = index, .n = n},
                  .val = {.images = images, .index = val, .n = val ? n_val : 0}};
