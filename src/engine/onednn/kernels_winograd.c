@@ -257,11 +257,18 @@ typedef struct chunk {
     int64_t input_plane, product_plane; /* elements */
 } chunk;
 
-static chunk chunk_of(int32_t inputs, void *scratch)
+/* Its sizes; it has no memory yet. */
+static chunk sized_chunk(int32_t inputs)
 {
     chunk c = {.most = inputs > MANY ? STEP : 2 * STEP};
     c.input_plane = (int64_t)c.most * inputs + PAD;
     c.product_plane = (int64_t)c.most * GROUP * LANES + PAD;
+    return c;
+}
+
+static chunk chunk_of(int32_t inputs, void *scratch)
+{
+    chunk c = sized_chunk(inputs);
     c.products = scratch;
     c.inputs = (uint16_t *)(void *)(c.products + PLACES * c.product_plane);
     return c;
@@ -269,7 +276,7 @@ static chunk chunk_of(int32_t inputs, void *scratch)
 
 size_t ni_winograd_forward_bytes(int32_t inputs)
 {
-    chunk c = chunk_of(inputs, NULL);
+    chunk c = sized_chunk(inputs);
     return (size_t)PLACES * ((size_t)c.input_plane * sizeof(uint16_t) +
                              (size_t)c.product_plane * sizeof(float));
 }
