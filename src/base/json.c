@@ -8,11 +8,21 @@
 
 #include <math.h>
 
+/* cJSON does not say whether a text or the memory was at fault. */
+static bool can_allocate(void)
+{
+    void *block = cJSON_malloc(4096);
+    cJSON_free(block);
+    return block != NULL;
+}
+
 nash_status ni_json_parse(cJSON **out, const char *text, size_t size_bytes,
                           const char *name)
 {
     const char *end = NULL;
     *out = cJSON_ParseWithLengthOpts(text, size_bytes, &end, 0);
+    if (!*out && !can_allocate())
+        return ni_fail(NASH_ENOMEM, "out of memory while reading %s", name);
     if (!*out)
         return ni_fail(NASH_EFORMAT, "%s is not valid JSON (at byte %lld)",
                        name, (long long)(end ? end - text : 0));

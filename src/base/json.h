@@ -18,7 +18,7 @@
  *
  * @param out   receives the tree; yours to free with cJSON_Delete()
  * @param name  what the text is (a file's path), for the error sentence
- * @return NASH_OK or NASH_EFORMAT
+ * @return NASH_OK, NASH_EFORMAT or NASH_ENOMEM
  */
 nash_status ni_json_parse(cJSON **out, const char *text, size_t size_bytes,
                           const char *name);

@@ -49,7 +49,7 @@ static nash_status fill_epochs(cJSON *list, const nash_outcome *outcome)
     nash_status status = NASH_OK;
     for (int32_t i = 0; i < outcome->n_epochs; i++) {
         cJSON *item = cJSON_CreateObject();
-        REQUIRE(item && cJSON_AddItemToArray(list, item), NASH_ENOMEM,
+        REQUIRE(cJSON_AddItemToArray(list, item), NASH_ENOMEM,
                 "out of memory while writing JSON");
         TRY(ni_fields_write(item, epoch_fields, &outcome->epochs[i]));
     }

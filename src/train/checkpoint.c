@@ -200,18 +200,25 @@ static void unpack(ni_progress *p, const double *numbers)
 
 /* ---- saving ------------------------------------------------------------- */
 
+static bool add_number(cJSON *array, double number)
+{
+    cJSON *item = cJSON_CreateNumber(number);
+    bool ok = cJSON_AddItemToArray(array, item);
+    if (!ok)
+        cJSON_Delete(item);
+    return ok;
+}
+
 static bool describe(cJSON *root, const item *it, size_t offset)
 {
     cJSON *o = cJSON_AddObjectToObject(root, it->name);
     cJSON *shape = cJSON_AddArrayToObject(o, "shape");
     cJSON *offsets = cJSON_AddArrayToObject(o, "data_offsets");
-    bool ok = cJSON_AddStringToObject(o, "dtype", it->dtype) &&
-              cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)offset));
+    bool ok = cJSON_AddStringToObject(o, "dtype", it->dtype) != NULL;
     for (int32_t i = 0; i < it->n_dims; i++)
-        ok = ok && cJSON_AddItemToArray(
-                       shape, cJSON_CreateNumber((double)it->dims[i]));
-    double end = (double)(offset + it->part.size_bytes);
-    return ok && cJSON_AddItemToArray(offsets, cJSON_CreateNumber(end));
+        ok = ok && add_number(shape, (double)it->dims[i]);
+    return ok && add_number(offsets, (double)offset) &&
+           add_number(offsets, (double)(offset + it->part.size_bytes));
 }
 
 /* The header, padded so that the tensors are aligned; its checksum is zeros. */
@@ -370,8 +377,10 @@ static nash_status parse(source *s, const char *bytes, size_t size_bytes)
     s->data = bytes + LENGTH_BYTES + length;
     s->data_bytes = size_bytes - LENGTH_BYTES - length;
     char *digits = checksum_digits(s->header);
-    if (!digits || ni_json_parse(&s->root, s->header, length, s->path)) {
-        status = torn(s);
+    status =
+        digits ? ni_json_parse(&s->root, s->header, length, s->path) : torn(s);
+    if (status != NASH_OK) {
+        status = status == NASH_ENOMEM ? status : torn(s);
         goto done;
     }
     TRY(cut(s));
