@@ -194,6 +194,11 @@ static void check_child(tally *t, const nash_model *parent,
     note(t, what, distance(parent, -1, child, -1, NASH_MODE_STATS, seed), seed);
 }
 
+static double relative(double deviation, double scale)
+{
+    return deviation == 0 ? 0 : deviation / scale;
+}
+
 /* Largest logit of a model at inference and in training mode. */
 static double largest_logit(const nash_model *m, const nash_probe *probe)
 {
@@ -230,9 +235,9 @@ static void check_fast(tally *t, const nash_model *first,
         assert_ok(status);
         double scale = largest_logit(first, &probe);
         note(t, precision == NASH_PRECISION_F32 ? FLOAT_INFER : BF16_INFER,
-             d.infer / scale, seed);
+             relative(d.infer, scale), seed);
         if (precision == NASH_PRECISION_F32)
-            note(t, FLOAT_TRAIN, d.train / scale, seed);
+            note(t, FLOAT_TRAIN, relative(d.train, scale), seed);
     }
     nash_probe_close(&probe);
     ni_free(pixels);
