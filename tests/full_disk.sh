@@ -3,12 +3,12 @@
 # with room again the search goes on to the same bits and the same record.
 # full_disk.sh PROGRAM LIBRARY [STRIDE]: tries every STRIDE-th write
 here=$(cd "${0%/*}" && pwd)
+library=$(realpath "$2")
 # shellcheck source=tests/verbs.sh
 . "$here/verbs.sh"
 # shellcheck source=tests/small_search.sh
 . "$here/small_search.sh"
 command -v sqlite3 >/dev/null || { echo "skipped: no sqlite3"; exit 77; }
-library=$2
 stride=${3:-1}
 
 # search RUN: four candidates

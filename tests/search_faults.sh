@@ -110,10 +110,21 @@ expect 0 'best.onnx' search long --epochs 30
 mkdir elsewhere
 mv here elsewhere/there
 cp -r elsewhere/there copied
+cp -r elsewhere/there changed
 expect 0 'best.onnx' "$nash" resume elsewhere/there
 expect 0 'best.onnx' "$nash" resume copied
 same long elsewhere/there
 same long copied
+
+# the data set is gone, or another one
+mv data gone
+expect 1 'data directory' "$nash" resume changed
+mkdir data
+images 93 train
+images 30 t10k
+expect 1 'have changed since' "$nash" resume changed
+rm -r data
+mv gone data
 
 # a newer record, a job of a newer nash, a run that was cut off at its very
 # beginning

@@ -2,7 +2,7 @@
 # Sourced by the tests of verbs: a scratch folder that goes away, `nash`, and
 # two checks. Call as NAME.sh PROGRAM.
 set -eu
-nash=$1
+nash=$(realpath "$1")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 me=${0##*/}
