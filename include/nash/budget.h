@@ -29,7 +29,7 @@ typedef struct nash_costs {
                            cost at most, by the caps */
 } nash_costs;
 
-/** The shares that were found to serve best; see docs/research.md. */
+/** The shares of the presets. */
 NASH_API nash_budget nash_budget_default(double total);
 
 /**
