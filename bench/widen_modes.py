@@ -4,8 +4,8 @@
                    [--widths 16,32,64] [--threads 1]
 
 For each seed a starting network is trained and its convolutions are widened in
-every mode; parent and children then go on for as many epochs, on the same batches
-in the same order. Judged on validation images, a tenth of the training images,
+every mode; parent and children then go on for as many epochs, a cosine each, on the same
+batches in the same order. Judged on validation images, a tenth of the training images,
 that no training has seen; the test images are not touched. Prints the mean over
 the seeds, with its standard error, after every epoch, and each child's difference
 from the copy's (paired by seed).
@@ -65,7 +65,8 @@ def curves(ask, seed):
     for mode in MODES:
         if mode != "parent":
             make_child(ask, path("parent"), path(mode), mode, seed)
-        rows = train(ask, path(mode), path(mode + "-trained"), ask.epochs, seed)
+        rows = train(ask, path(mode), path(mode + "-trained"), ask.epochs, seed,
+                     "--cycle", "1")
         found[mode] = [(row["val_loss"], row["val_error"]) for row in rows]
         print(f"seed {seed} {mode}: " + " ".join(f"{e:.4f}" for _, e in found[mode]),
               flush=True)
