@@ -57,7 +57,7 @@ static const struct {
     [CHAIN_TRAIN] = {"whole chains in double, training", 1e-5},
     [FLOAT_INFER] = {"whole chains in float32, inference", 1e-5},
     [FLOAT_TRAIN] = {"whole chains in float32, training", 1e-5},
-    [BF16_INFER] = {"whole chains in bf16, inference", 0.25},
+    [BF16_INFER] = {"whole chains in bf16, inference", 0.1},
 };
 
 typedef struct tally {
