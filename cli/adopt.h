@@ -16,9 +16,8 @@ typedef struct adoption {
 /* For the tables of options. */
 #define ADOPT_MEAN_HELP                                                        \
     "the mean that a network from elsewhere expects to be subtracted from "    \
-    "its "                                                                     \
-    "pixels, a value or one per channel; of 0..1, or, if one of mean or std "  \
-    "is above 1, of 0..255"
+    "its pixels, a value or one per channel; of 0..1, or, if one of mean or "  \
+    "std is above 1, of 0..255"
 #define ADOPT_STD_HELP                                                         \
     "the standard deviation to divide by after that, likewise"
 #define ADOPT_HEAD_HELP                                                        \

@@ -450,8 +450,6 @@ int cmd_train(int argc, char **argv)
     result = check_request(&ask);
     if (result != EXIT_OK)
         return result;
-    if (ask.train.snapshots > 0 && ask.train.cycle == 0)
-        ask.train.cycle = ask.train.epochs / ask.train.snapshots;
     result = train(&t);
     free(t.epochs);
     free(t.all);

@@ -32,10 +32,10 @@ static const struct preset_row {
     {"neighbours",       {"8",              "8",             "3",         "4"}},
     {"morphs",           {"4",              "5",             "2",         "4"}},
     {"start-epochs",     {"6",              "20",            "1",         "4"}},
-    {"epochs",           {"3",              "17",            "1",         "2"}},
-    {"cycle",            {"1",              "0",             "0",         "1"}},
+    {"epochs",           {"3",              "17",            "1",         "1"}},
+    {"cycle",            {"1",              "0",             "0",         "0"}},
     {"cycle-growth",     {"2",              "1",             "1",         "1"}},
-    {"halve",            {"yes",            "no",            "no",        "yes"}},
+    {"halve",            {"yes",            "no",            "no",        "no"}},
     {"final-epochs",     {"30",             "100",           "1",         "9"}},
     {"max-macs",         {"0",              "0",             "0",         "0"}},
     {"lr-start",         {"0.3",            "0.05",          "0.05",      "0.3"}},
@@ -134,10 +134,9 @@ static int put_search(arg_option *to, int at, settings *s)
     nash_search_opts *o = &s->search;
     const arg_option part[] = {
         {"budget", ARG_TEXT, &s->budget.text,
-         "what all of it may take, or 'none': 45min, 2h, 1.5PFLOP, 200epochs; "
-         "--steps and "
-         "--neighbours are then the most there may be, and epochs of the start "
-         "and the result what is paid for"},
+         "what all of it may take, like 45min, 2h, 1.5PFLOP, 200epochs, or "
+         "'none'; it decides the epochs of the start and the result, and "
+         "--steps and --neighbours are the most there may be"},
         {"strategy", ARG_CHOICE, &o->strategy,
          "hill climbing, or the baseline: as many random morphisms at once",
          .choices = strategies},
@@ -154,8 +153,7 @@ static int put_search(arg_option *to, int at, settings *s)
         {"final-epochs", ARG_INT, &o->final_epochs,
          "of training the result on training and validation images", 0, 100000},
         {"halve", ARG_YESNO, &o->halve,
-         "compare a step's candidates at the end of every cosine (--cycle), "
-         "and "
+         "compare a step's candidates at the end of every cosine (--cycle) and "
          "train only the better half of the children on"},
         {"criterion", ARG_CHOICE, &o->criterion,
          "what the best of a step has least of, on the validation images",
@@ -363,8 +361,6 @@ int settings_complete(settings *s, const char *verb)
     o->final_train.snapshots = s->snapshots;
     if (s->final_lr_start > 0.0)
         o->start_train.lr_start = o->final_train.lr_start = s->final_lr_start;
-    if (s->snapshots > 0 && o->final_train.cycle == 0)
-        o->final_train.cycle = o->final_epochs / s->snapshots;
     return EXIT_OK;
 }
 

@@ -136,3 +136,26 @@ nash_status run(nash_model **out, fake *f, const nash_model *start,
     return nash_search(out, start, opts, &fake_probe, &evaluator, &observer,
                        resume ? &f->state : NULL);
 }
+
+nash_search_opts small_search(void)
+{
+    nash_search_opts opts = nash_search_opts_default();
+    opts.steps = 3;
+    opts.neighbours = 4;
+    opts.morphs = 2;
+    opts.start_epochs = 2;
+    opts.epochs = 3;
+    opts.final_epochs = 5;
+    opts.seed = 7;
+    return opts;
+}
+
+uint64_t hash_of_run(fake *f, const nash_search_opts *opts)
+{
+    nash_model *start = small_start(), *result = NULL;
+    assert_int_equal(run(&result, f, start, opts, false), NASH_OK);
+    uint64_t hash = nash_model_hash(result);
+    nash_model_free(result);
+    nash_model_free(start);
+    return hash;
+}

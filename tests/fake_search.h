@@ -47,4 +47,10 @@ nash_model *small_start(void);
 nash_status run(nash_model **out, fake *f, const nash_model *start,
                 const nash_search_opts *opts, bool resume);
 
+/** Three steps of four candidates with two morphisms each. */
+nash_search_opts small_search(void);
+
+/** Run a search that must succeed. @return the hash of its result */
+uint64_t hash_of_run(fake *f, const nash_search_opts *opts);
+
 #endif

@@ -70,17 +70,6 @@ kill_all()
     kill_coordinator
 }
 
-# no candidate of a run may be left a while after its coordinator is gone
-check_orphans()
-{
-    tries=0
-    while pgrep -f "candidate .*$dir/$1/" >/dev/null; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "an orphan: $(pgrep -fa "$dir/$1/")"
-        sleep 0.1
-    done
-}
-
 # leave_alone RUN: until it is over
 leave_alone()
 {

@@ -27,17 +27,6 @@ said()
         "SELECT status, message FROM outcome WHERE step = $2 AND child = $3"
 }
 
-# no candidate of a run may be left a while after its coordinator is gone
-check_orphans()
-{
-    tries=0
-    while pgrep -f "candidate .*$dir/$1/" >/dev/null; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "an orphan: $(pgrep -fa "$dir/$1/")"
-        sleep 0.1
-    done
-}
-
 expect 0 'best.onnx' search whole --jobs 2
 
 # killed each time, as for memory: an outcome, and the search goes on

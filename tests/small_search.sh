@@ -63,3 +63,14 @@ same_record()
     diff one.txt other.txt >difference.txt ||
         fail "the records of $1 and $2 differ: $(head -20 difference.txt)"
 }
+
+# no candidate of a run may be left a while after its coordinator is gone
+check_orphans()
+{
+    tries=0
+    while pgrep -f "candidate .*$dir/$1/" >/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || fail "an orphan: $(pgrep -fa "$dir/$1/")"
+        sleep 0.1
+    done
+}

@@ -149,7 +149,8 @@ static bool may_bend(const ni_generation *g, const ni_search *s)
     const nash_pacer *pacer = s->opts->pacer;
     const nash_train_opts *train = &g->jobs[0].train;
     return s->pace.stage == NASH_STAGE_FINAL && pacer && pacer->bend &&
-           train->cycle == 0 && train->epochs >= LEAST_EPOCHS;
+           train->cycle == 0 && train->snapshots == 0 &&
+           train->epochs >= LEAST_EPOCHS;
 }
 
 nash_status ni_contest(int32_t *winner, ni_generation *g, const ni_search *s)

@@ -202,10 +202,10 @@ static void unpack(ni_progress *p, const double *numbers)
 
 static bool add_number(cJSON *array, double number)
 {
-    cJSON *item = cJSON_CreateNumber(number);
-    bool ok = cJSON_AddItemToArray(array, item);
+    cJSON *value = cJSON_CreateNumber(number);
+    bool ok = cJSON_AddItemToArray(array, value);
     if (!ok)
-        cJSON_Delete(item);
+        cJSON_Delete(value);
     return ok;
 }
 

@@ -62,8 +62,9 @@ static nash_status check_bend(const nash_train_opts *opts)
     int32_t at = opts->bend_epoch, rest = opts->bend_rest;
     TRY(check_whole("bend_epoch", at, 0));
     REQUIRE(
-        at == 0 || (opts->cycle == 0 && at < opts->epochs && rest >= 1 &&
-                    rest <= opts->epochs - at),
+        at == 0 ||
+            (opts->cycle == 0 && opts->snapshots == 0 && at < opts->epochs &&
+             rest >= 1 && rest <= opts->epochs - at),
         NASH_EINVAL,
         "a schedule of %d epochs was to be bent at %d to end after %d more, "
         "expected a single cosine, bent before its end and made shorter",

@@ -19,11 +19,18 @@ int32_t nash_total_epochs(const nash_train_opts *opts)
                                 : opts->epochs;
 }
 
+/* Epochs of the first cycle. */
+static int64_t first_cycle(const nash_train_opts *opts, int64_t all)
+{
+    int64_t equal = opts->snapshots > 0 ? all / opts->snapshots : all;
+    return opts->cycle > 0 ? opts->cycle : equal > 0 ? equal : 1;
+}
+
 ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch)
 {
     int64_t left = nash_total_epochs(opts);
     assert(epoch >= 0 && epoch < left);
-    int64_t usual = shorter(opts->cycle > 0 ? opts->cycle : left, left);
+    int64_t usual = shorter(first_cycle(opts, left), left);
     ni_cycle cycle = {.number = 0};
     for (;;) {
         int64_t epochs = shorter(usual, left);

@@ -1,0 +1,226 @@
+/* Searches that spend less: halving, pacing, budgets; nothing is trained. */
+#include "fake_search.h"
+
+#include <nash/budget.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* ---- halving ------------------------------------------------------------ */
+
+/* The calls of one step. */
+typedef struct rounds {
+    fake f;
+    int32_t n[8], stop[8], calls;
+    bool has_parent[8];
+} rounds;
+
+static nash_status note_round(void *ctx, const nash_job *jobs, int32_t n,
+                              nash_outcome *outcomes)
+{
+    rounds *r = ctx;
+    if (jobs[0].step == 1) {
+        r->n[r->calls] = n;
+        r->stop[r->calls] = jobs[0].train.stop_epoch;
+        r->has_parent[r->calls++] = jobs[n - 1].kind == NASH_CANDIDATE_PARENT;
+    }
+    return fake_evaluate(&r->f, jobs, n, outcomes);
+}
+
+static nash_status load_round(void *ctx, nash_model **out, int32_t step,
+                              int32_t child)
+{
+    return fake_load(&((rounds *)ctx)->f, out, step, child);
+}
+
+static nash_status choose_round(void *ctx, int32_t step, int32_t child,
+                                const nash_model *m)
+{
+    return fake_chosen(&((rounds *)ctx)->f, step, child, m);
+}
+
+static nash_search_opts halving_search(void)
+{
+    nash_search_opts opts = small_search();
+    opts.steps = 1;
+    opts.neighbours = 8;
+    opts.halve = true;
+    opts.epochs = 7;
+    opts.train.cycle = 1;
+    opts.train.cycle_growth = 2;
+    return opts;
+}
+
+static void run_rounds(rounds *r, const nash_search_opts *opts)
+{
+    const nash_evaluator evaluator = {r, note_round, load_round};
+    const nash_observer observer = {.ctx = r, .chosen = choose_round};
+    nash_model *start = small_start(), *result = NULL;
+    assert_int_equal(nash_search(&result, start, opts, &fake_probe, &evaluator,
+                                 &observer, NULL),
+                     NASH_OK);
+    nash_model_free(result);
+    nash_model_free(start);
+}
+
+static void halving_ends_the_worse_children_at_every_cosine(void **state)
+{
+    (void)state;
+    static const int32_t n[3] = {8, 5, 3}, stop[3] = {1, 3, 0};
+    rounds r = {.f = fake_new()};
+    nash_search_opts opts = halving_search();
+    run_rounds(&r, &opts);
+    assert_int_equal(r.calls, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(r.n[i], n[i]);
+        assert_int_equal(r.stop[i], stop[i]);
+        assert_true(r.has_parent[i]);
+    }
+    for (int c = 0; c < 8; c++)
+        assert_true(r.f.val[1][r.f.winners[1]].loss <= r.f.val[1][c].loss);
+    fake_deinit(&r.f);
+}
+
+static void halving_drops_who_fails_first(void **state)
+{
+    (void)state;
+    rounds r = {.f = fake_new()};
+    nash_search_opts opts = halving_search();
+    for (int c = 0; c < 5; c++)
+        r.f.failing[c + 1] = NASH_EDIVERGED;
+    run_rounds(&r, &opts);
+    /* children 0 and 6 are left, then the better of them; and the parent */
+    assert_int_equal(r.n[1], 3);
+    assert_int_equal(r.n[2], 2);
+    fake_deinit(&r.f);
+}
+
+/* ---- pacing ------------------------------------------------------------- */
+
+static nash_status by_plan(void *ctx, nash_pace *pace, int32_t step,
+                           const nash_model *best)
+{
+    static const nash_pace plan[] = {{NASH_STAGE_START, 1, 4},
+                                     {NASH_STAGE_CLIMB, 3, 2},
+                                     {NASH_STAGE_CLIMB, 5, 1},
+                                     {NASH_STAGE_FINAL, 1, 9},
+                                     {NASH_STAGE_OVER, 0, 0}};
+    assert_non_null(best);
+    assert_int_equal(step, (*(int *)ctx)++);
+    *pace = plan[step];
+    return NASH_OK;
+}
+
+static void a_pacer_decides_what_the_steps_are(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    int asked = 0;
+    const nash_pacer pacer = {&asked, by_plan, NULL};
+    nash_search_opts opts = small_search();
+    opts.pacer = &pacer;
+    hash_of_run(&f, &opts);
+    assert_int_equal(asked, 5);
+    assert_int_equal(f.jobs[0][0].train.epochs, 4);
+    assert_int_equal(f.n[1], 3);
+    assert_int_equal(f.jobs[1][0].train.epochs, 2);
+    assert_int_equal(f.n[2], 5);
+    assert_int_equal(f.n[3], 1);
+    assert_int_equal(f.jobs[3][0].train.epochs, 9);
+    assert_true(f.jobs[3][0].on_all);
+    assert_int_equal(f.n[4], 0);
+    fake_deinit(&f);
+}
+
+static nash_status bend_to_one(void *ctx, int32_t *rest, int32_t step,
+                               const nash_outcome *done)
+{
+    (void)ctx;
+    assert_int_equal(step, 3);
+    assert_int_equal(done->status, NASH_OK);
+    assert_int_equal(*rest, 3); /* of 9 */
+    *rest = 1;
+    return NASH_OK;
+}
+
+static void a_pacer_may_bend_the_final_training(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    int asked = 0;
+    const nash_pacer pacer = {&asked, by_plan, bend_to_one};
+    nash_search_opts opts = small_search();
+    opts.pacer = &pacer;
+    hash_of_run(&f, &opts);
+    const nash_train_opts *train = &f.jobs[3][0].train;
+    assert_int_equal(train->epochs, 9);
+    assert_int_equal(train->stop_epoch, 0);
+    assert_int_equal(train->bend_epoch, 6);
+    assert_int_equal(nash_total_epochs(train), 7);
+    fake_deinit(&f);
+}
+
+/* Spend a budget as it is decided. @return what was spent */
+static double spend(int32_t *climbs, int32_t *final_epochs,
+                    const nash_budget *budget, nash_costs costs,
+                    const nash_search_opts *opts)
+{
+    nash_pace pace = {NASH_STAGE_START, 0, 0};
+    *climbs = 0;
+    for (int32_t step = 0; pace.stage != NASH_STAGE_FINAL; step++) {
+        nash_budget_pace(&pace, budget, &costs, opts, step);
+        if (pace.stage == NASH_STAGE_CLIMB) {
+            assert_in_range(pace.neighbours, 2, opts->neighbours);
+            costs.spent += pace.neighbours * pace.epochs * costs.child_epoch;
+            costs.child_epoch *= 1.5;
+            costs.final_epoch *= 1.5;
+            ++*climbs;
+        } else if (pace.stage == NASH_STAGE_START) {
+            costs.spent += pace.epochs * costs.start_epoch;
+        }
+    }
+    *final_epochs = pace.epochs;
+    return costs.spent + pace.epochs * costs.final_epoch;
+}
+
+static void a_budget_is_kept_and_mostly_spent(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 10.0};
+    opts.steps = 4;
+    for (double total = 10.0; total < 1e6; total *= 1.7) {
+        int32_t climbs, final_epochs;
+        nash_budget budget = nash_budget_default(total);
+        double spent = spend(&climbs, &final_epochs, &budget, costs, &opts);
+        assert_true(spent <= total);
+        assert_true(spent > 0.6 * total || final_epochs == 100000);
+        assert_true(climbs <= 4 && (total < 5000.0 || climbs == 4));
+        assert_true(final_epochs >= 1);
+    }
+}
+
+static void a_larger_budget_is_for_larger_networks(void **state)
+{
+    (void)state;
+    assert_true(nash_budget_macs(4.0) == 2 * nash_budget_macs(1.0));
+    assert_int_equal(nash_budget_macs(0.0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(halving_ends_the_worse_children_at_every_cosine),
+        cmocka_unit_test(halving_drops_who_fails_first),
+        cmocka_unit_test(a_pacer_decides_what_the_steps_are),
+        cmocka_unit_test(a_pacer_may_bend_the_final_training),
+        cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
+        cmocka_unit_test(a_larger_budget_is_for_larger_networks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
