@@ -67,7 +67,7 @@ static const char notes[] =
     "layer\n"
     "  add_skip:at=NODE,from=NODE,seed=S  add an earlier tensor through a "
     "gate\n"
-    "  concat_skip:at=NODE,from=NODE,seed=S\n"
+    "  concat_skip:at=NODE,from=NODE,norm=0|1,seed=S\n"
     "                                     concatenate an earlier tensor\n"
     "\n"
     "NODE is a name that 'nash show MODEL' lists, like conv_3, or its number; "
@@ -96,6 +96,8 @@ static int parse(request *ask, int argc, char **argv)
          "both skips, or 'all'"},
         {"mode", ARG_CHOICE, &ask->draw.widen_mode,
          "what random widening makes new channels of", .choices = modes},
+        {"norm-skips", ARG_YESNO, &ask->draw.norm_skips,
+         "random concatenation skips normalise the tensor that they bring"},
         {"seed", ARG_SEED, &ask->draw.seed, "of random morphisms and images"},
         {"max-params", ARG_COUNT, &ask->draw.max_params,
          "parameters that a random morphism may lead to", 0, 1e15,

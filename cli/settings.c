@@ -52,6 +52,7 @@ static const struct preset_row {
     {"pad",              {"4",              "4",             "2",         "2"}},
     {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
     {"identity-init",    {"yes",            "no",            "no",        "yes"}},
+    {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
     {"whiten",           {"yes",            "no",            "no",        "yes"}},
     {"widths",           {"32,64,128,256",  "64,128,256",    "8,8,16",    "32,64,128,256"}},
 };
@@ -163,6 +164,8 @@ static int put_search(arg_option *to, int at, settings *s)
         {"widen", ARG_CHOICE, &o->morph.widen_mode,
          "how new channels are made: copies, fresh, or fresh in pairs",
          .choices = widen_modes},
+        {"norm-skips", ARG_YESNO, &o->morph.norm_skips,
+         "concatenation skips normalise the tensor that they bring"},
         {"max-params", ARG_COUNT, &o->morph.max_params,
          "refuse larger children, e.g. 5M", 0, 1e15, .fallback = "no limit"},
         {"max-macs", ARG_COUNT, &o->morph.max_macs,

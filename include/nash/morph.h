@@ -53,7 +53,9 @@ typedef struct nash_morph {
     int32_t kernel; /* conv, deepen, gate: odd */
     int32_t factor; /* widen: >= 2 */
     nash_widen_mode mode; /* widen */
-    uint64_t seed;        /* of fresh weights */
+    bool norm;     /* concat_skip: normalise the earlier tensor to the size of
+                      the later one's values */
+    uint64_t seed; /* of fresh weights */
 } nash_morph;
 
 /* What morphisms ask an engine for. */
@@ -144,6 +146,7 @@ typedef struct nash_morph_opts {
                        as one kind, as do deepen and widen each. All of
                        them is allowed too, for tests */
     nash_widen_mode widen_mode;
+    bool norm_skips;    /* concatenation skips normalise what they bring */
     int64_t max_params; /* caps on the result; 0: none */
     int64_t max_macs;
     size_t max_bytes; /* on what @p bytes_of says; 0: none */

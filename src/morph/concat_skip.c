@@ -7,6 +7,12 @@
  * A concatenation can serve only readers in which more channels end at weights.
  * A reader that leads to a sum, a gate or the output goes on reading the
  * later tensor itself; the skip is refused only if all of them do.
+ *
+ * Values far larger than those beside them, as pools in a row leave them, make
+ * a training with a high rate unstable as soon as their weights move. With
+ * `norm` the earlier tensor goes through a batch normalisation whose scale
+ * makes its mean square that of the later one, or as much smaller as it has
+ * more channels. h~ in (4) may be any function, so that this is as exact.
  */
 #include "grow.h"
 #include "skip.h"
@@ -14,6 +20,8 @@
 #include "base/memory.h"
 #include "graph/edit.h"
 #include "model/edit.h"
+
+#include <math.h>
 
 static bool is_depthwise(const nash_graph *g, int32_t id)
 {
@@ -116,16 +124,64 @@ done:
     return status;
 }
 
+/* Mean square of a node's output, over images, places and channels. */
+static nash_status mean_square(double *out, const nash_model *m, int32_t id,
+                               const nash_probe *probe)
+{
+    nash_status status = NASH_OK;
+    int32_t channels = nash_graph_node(nash_model_graph(m), id)->shape.c;
+    double *mean = NULL, *var = NULL;
+    NEW_ARRAY(mean, channels);
+    NEW_ARRAY(var, channels);
+    TRY(ni_moments(mean, var, m, id, probe));
+    *out = 0.0;
+    for (int32_t c = 0; c < channels; c++)
+        *out += (mean[c] * mean[c] + var[c]) / channels;
+done:
+    ni_free(mean);
+    ni_free(var);
+    return status;
+}
+
+/* Insert a batch normalisation of node @p h at @p id, whose output has, per
+ * channel, this mean square. Its statistics are to be measured. */
+static nash_status normalise(nash_model *m, int32_t h, int32_t id,
+                             double square)
+{
+    const nash_graph *g = nash_model_graph(m);
+    nash_attrs attrs = ni_batch_norm_attrs(g);
+    nash_status status = ni_insert(m, id, NASH_OP_BATCH_NORM, &attrs, h);
+    if (status != NASH_OK)
+        return status;
+    nash_tensor *gamma = nash_model_tensor(m, id, NASH_SLOT_GAMMA);
+    for (int64_t c = 0; c < gamma->count; c++)
+        gamma->data[c] = (float)sqrt(square);
+    return NASH_OK;
+}
+
 static nash_status apply(nash_model *m, const nash_morph *morph,
                          const nash_probe *probe)
 {
     nash_status status = NASH_OK;
     nash_model *base = NULL;
+    const nash_graph *g = nash_model_graph(m);
     int32_t from, at, h, n;
-    TRY(ni_skip_ends(&from, &at, nash_model_graph(m), morph));
+    double square = 0.0;
+    TRY(ni_skip_ends(&from, &at, g, morph));
+    if (morph->norm)
+        TRY(mean_square(&square, m, at, probe));
     TRY(ni_skip_route(&h, &n, m, from, at));
+    if (morph->norm) {
+        double there = nash_graph_node(g, h)->shape.c;
+        double share = nash_graph_node(g, at)->shape.c / there;
+        ++n;
+        TRY(normalise(m, h, at + n, square * fmin(share, 1.0)));
+        h = at + n;
+    }
     TRY(nash_model_dup(&base, m));
     TRY(concatenate(m, base, at, h, at + n + 1, morph->seed, probe));
+    if (morph->norm)
+        TRY(ni_measure(m, h, false, probe));
 done:
     nash_model_free(base);
     return status;
@@ -143,4 +199,5 @@ static nash_status draw(nash_morph *out, const nash_graph *g, ni_rng *rng)
 }
 
 const ni_morphism ni_morph_concat_skip = {
-    .keys = NI_KEY_FROM | NI_KEY_SEED, .apply = apply, .draw = draw};
+    .keys = NI_KEY_FROM | NI_KEY_SEED | NI_KEY_NORM,
+    .apply = apply, .draw = draw};

@@ -148,6 +148,7 @@ static nash_status attempt(nash_model *m, nash_morph *out, stream *s,
         if (out->mode == NASH_WIDEN_COPY)
             out->seed = 0;
     }
+    out->norm = opts->norm_skips && ni_morphism_of(kind)->keys & NI_KEY_NORM;
     TRY(try_caps(m, out, opts));
     TRY(nash_morph_apply(m, out, s->probe));
 done:

@@ -17,7 +17,8 @@ enum {
     NI_KEY_KERNEL = 1 << 1,
     NI_KEY_FACTOR = 1 << 2,
     NI_KEY_MODE = 1 << 3,
-    NI_KEY_SEED = 1 << 4
+    NI_KEY_SEED = 1 << 4,
+    NI_KEY_NORM = 1 << 5
 };
 
 /* Largest kernel that is inserted. */

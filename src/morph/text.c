@@ -29,7 +29,8 @@ static const struct {
     uint32_t bit;
 } keys[] = {
     {"kernel", NI_KEY_KERNEL}, {"factor", NI_KEY_FACTOR}, {"mode", NI_KEY_MODE},
-    {"seed", NI_KEY_SEED},     {"from", NI_KEY_FROM},     {"at", key_at},
+    {"seed", NI_KEY_SEED},     {"from", NI_KEY_FROM},     {"norm", NI_KEY_NORM},
+    {"at", key_at},
 };
 
 enum { N_KEYS = sizeof keys / sizeof *keys };
@@ -100,6 +101,11 @@ static nash_status parse_value(nash_morph *out, uint32_t bit, const char *key,
         return parse_mode(&out->mode, value);
     if (bit == NI_KEY_SEED)
         return parse_number(&out->seed, key, value, UINT64_MAX);
+    if (bit == NI_KEY_NORM) {
+        TRY(parse_number(&number, key, value, 1));
+        out->norm = number == 1;
+        goto done;
+    }
     if (bit == NI_KEY_KERNEL) {
         TRY(parse_number(&number, key, value, NI_MAX_KERNEL));
         REQUIRE(number % 2 == 1, NASH_EINVAL,
@@ -231,6 +237,8 @@ void nash_morph_format(char *text, size_t size_bytes, const nash_morph *morph,
         put(&w, ",factor=%d", morph->factor);
     if (uses & NI_KEY_MODE)
         put(&w, ",mode=%s", mode_names[morph->mode]);
+    if (uses & NI_KEY_NORM && morph->norm)
+        put(&w, ",norm=1");
     if (uses & NI_KEY_SEED && morph->seed != 0)
         put(&w, ",seed=%" PRIu64, morph->seed);
 }
