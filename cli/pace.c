@@ -99,7 +99,7 @@ static nash_status find_costs(nash_costs *c, const run *r,
         add_spent(c, r, h);
         break;
     }
-    c->largest = r->s->budget.unit == BUDGET_EPOCHS ? 1.0
+    c->largest = r->s->budget.unit == BUDGET_EPOCHS ? 0.0
                  : most > 0                         ? (double)most / macs
                                                     : (double)INFINITY;
     return status;
@@ -118,8 +118,8 @@ static bool recall(nash_pace *pace, const nash_history *h, int32_t step)
     char key[32], stage[16];
     key_of(key, step);
     const char *text = step < 0 ? NULL : nash_history_get(h, key);
-    if (!text || sscanf(text, "%15s %d %d", stage, &pace->neighbours,
-                        &pace->epochs) != 3)
+    if (!text || sscanf(text, "%15s %d %d %lf", stage, &pace->neighbours,
+                        &pace->epochs, &pace->growth) != 4)
         return false;
     for (int i = 0; i < 3; i++)
         if (strcmp(stage, stages[i]) == 0)
@@ -131,8 +131,8 @@ static nash_status record(const run *r, const nash_pace *pace, int32_t step)
 {
     char key[32], text[64];
     key_of(key, step);
-    snprintf(text, sizeof text, "%s %d %d", stages[pace->stage],
-             pace->neighbours, pace->epochs);
+    snprintf(text, sizeof text, "%s %d %d %.17g", stages[pace->stage],
+             pace->neighbours, pace->epochs, pace->growth);
     return nash_store_set(r->store, key, text);
 }
 

@@ -3,6 +3,7 @@
 
 #include <nash/budget.h>
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -105,15 +106,28 @@ static void halving_drops_who_fails_first(void **state)
 static nash_status by_plan(void *ctx, nash_pace *pace, int32_t step,
                            const nash_model *best)
 {
-    static const nash_pace plan[] = {{NASH_STAGE_START, 1, 4},
-                                     {NASH_STAGE_CLIMB, 3, 2},
-                                     {NASH_STAGE_CLIMB, 5, 1},
-                                     {NASH_STAGE_FINAL, 1, 9},
-                                     {NASH_STAGE_OVER, 0, 0}};
+    static const nash_pace plan[] = {{NASH_STAGE_START, 1, 4, 0.0},
+                                     {NASH_STAGE_CLIMB, 3, 2, 1.2},
+                                     {NASH_STAGE_CLIMB, 5, 1, 0.0},
+                                     {NASH_STAGE_FINAL, 1, 9, 0.0},
+                                     {NASH_STAGE_OVER, 0, 0, 0.0}};
     assert_non_null(best);
     assert_int_equal(step, (*(int *)ctx)++);
     *pace = plan[step];
     return NASH_OK;
+}
+
+static double macs_of(const nash_model *m)
+{
+    return (double)nash_graph_macs(nash_model_graph(m));
+}
+
+/* No child of a step is more than so many times as large as its parent. */
+static void assert_grown(const fake *f, int32_t step, double most)
+{
+    const nash_model *parent = f->trained[step - 1][f->winners[step - 1]];
+    for (int32_t c = 0; c < f->n[step]; c++)
+        assert_true(macs_of(f->trained[step][c]) <= most * macs_of(parent));
 }
 
 static void a_pacer_decides_what_the_steps_are(void **state)
@@ -130,6 +144,7 @@ static void a_pacer_decides_what_the_steps_are(void **state)
     assert_int_equal(f.n[1], 3);
     assert_int_equal(f.jobs[1][0].train.epochs, 2);
     assert_int_equal(f.n[2], 5);
+    assert_grown(&f, 1, 1.2);
     assert_int_equal(f.n[3], 1);
     assert_int_equal(f.jobs[3][0].train.epochs, 9);
     assert_true(f.jobs[3][0].on_all);
@@ -170,7 +185,7 @@ static double spend(int32_t *climbs, int32_t *final_epochs,
                     const nash_budget *budget, nash_costs costs,
                     const nash_search_opts *opts)
 {
-    nash_pace pace = {NASH_STAGE_START, 0, 0};
+    nash_pace pace = {NASH_STAGE_START, 0, 0, 0.0};
     *climbs = 0;
     for (int32_t step = 0; pace.stage != NASH_STAGE_FINAL; step++) {
         nash_budget_pace(&pace, budget, &costs, opts, step);
@@ -179,6 +194,7 @@ static double spend(int32_t *climbs, int32_t *final_epochs,
             costs.spent += pace.neighbours * pace.epochs * costs.child_epoch;
             costs.child_epoch *= 1.5;
             costs.final_epoch *= 1.5;
+            costs.largest /= 1.5;
             ++*climbs;
         } else if (pace.stage == NASH_STAGE_START) {
             costs.spent += pace.epochs * costs.start_epoch;
@@ -205,6 +221,27 @@ static void a_budget_is_kept_and_mostly_spent(void **state)
     }
 }
 
+static void steps_grow_evenly_towards_the_limit(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    nash_budget budget = nash_budget_default(1e6);
+    nash_costs costs = {0.0, 2.0, 2.0, 2.5, 10.0};
+    nash_pace pace;
+    opts.steps = 4;
+    for (int32_t step = 1; step <= 4; step++) {
+        nash_budget_pace(&pace, &budget, &costs, &opts, step);
+        assert_true(fabs(pace.growth - pow(10.0, 0.25)) < 1e-12);
+        costs.largest /= pace.growth;
+    }
+    costs.largest = 0.0; /* size costs nothing */
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_true(pace.growth == 0.0);
+    costs.largest = (double)INFINITY; /* nothing is limited */
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_true(pace.growth == budget.growth);
+}
+
 static void a_larger_budget_is_for_larger_networks(void **state)
 {
     (void)state;
@@ -220,6 +257,7 @@ int main(void)
         cmocka_unit_test(a_pacer_decides_what_the_steps_are),
         cmocka_unit_test(a_pacer_may_bend_the_final_training),
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
+        cmocka_unit_test(steps_grow_evenly_towards_the_limit),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

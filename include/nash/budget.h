@@ -14,8 +14,8 @@ typedef struct nash_budget {
     double total;       /* to spend in all, > 0 */
     double start_share; /* of it, on training the starting network */
     double climb_share; /* on the climb; what is then left is the result's */
-    double growth;      /* how many times more than its parent a child is taken
-                           to cost */
+    double growth;      /* how many times more than its parent a child may
+                           cost at most, where nothing limits networks */
 } nash_budget;
 
 /* What things cost when a step is decided. */
@@ -26,7 +26,7 @@ typedef struct nash_costs {
     double child_epoch; /* as one of the candidates of a step, */
     double final_epoch; /* and on all images at last */
     double largest;     /* how many times more than the best network a child may
-                           cost at most, by the caps */
+                           cost at most, by the caps; 0: size costs nothing */
 } nash_costs;
 
 /** The shares of the presets. */
@@ -41,7 +41,10 @@ NASH_API double nash_budget_least(const nash_costs *costs);
 /**
  * Decide what a step is. A climb gets as many neighbours as its share of what
  * is left for the climb pays for; where that is fewer than four, or steps are
- * used up, the final training comes, for as many epochs as are left.
+ * used up, the final training comes, for as many epochs as are left. Where
+ * networks are limited, each step may grow them by the same factor, which leads
+ * to the limit in the last step: a child that were as large as that from the
+ * first would leave nothing for the others.
  *
  * @param pace  receives it
  * @param opts  steps and neighbours are upper limits; epochs, halve and train

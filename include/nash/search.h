@@ -55,6 +55,8 @@ typedef struct nash_pace {
     int32_t neighbours; /* candidates, the unmorphed parent among them; >= 2
                            in a climb, else ignored */
     int32_t epochs;     /* of each candidate's training */
+    double growth;      /* how many times more multiply-accumulates than its
+                           parent a child may take; 0: as the caps allow */
 } nash_pace;
 
 /* Who decides that, step by step, instead of the numbers below: for searches

@@ -49,11 +49,14 @@ static int64_t candidate_epochs(const nash_search_opts *opts,
     return sum;
 }
 
-static double climb_cost(const nash_budget *budget, const nash_costs *costs,
-                         const nash_search_opts *opts, int32_t neighbours)
+/* How many times larger than its parent a child of a step may be. */
+static double growth_of(const nash_budget *budget, const nash_costs *costs,
+                        const nash_search_opts *opts, int32_t step)
 {
-    return fmin(budget->growth, fmax(costs->largest, 1.0)) *
-           costs->child_epoch * (double)candidate_epochs(opts, neighbours);
+    if (costs->largest == 0.0 || !isfinite(costs->largest))
+        return costs->largest == 0.0 ? 0.0 : budget->growth;
+    double left = opts->steps - step + 1;
+    return pow(fmax(costs->largest, 1.0), 1.0 / left);
 }
 
 /* The neighbours of a step; 0: there is nothing left for one. */
@@ -64,11 +67,13 @@ static int32_t neighbours_for(const nash_budget *budget,
     double left = (budget->start_share + budget->climb_share) * budget->total -
                   costs->spent;
     double share = left / (opts->steps - step + 1);
+    double epoch =
+        costs->child_epoch * fmax(growth_of(budget, costs, opts, step), 1.0);
     int32_t n = opts->neighbours;
     int32_t least = n < LEAST_NEIGHBOURS ? n : LEAST_NEIGHBOURS;
-    while (n > least && climb_cost(budget, costs, opts, n) > share)
+    while (n > least && epoch * (double)candidate_epochs(opts, n) > share)
         n--;
-    return climb_cost(budget, costs, opts, n) <= left ? n : 0;
+    return epoch * (double)candidate_epochs(opts, n) <= left ? n : 0;
 }
 
 void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
@@ -79,16 +84,18 @@ void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
     if (step == 0) {
         double count = budget->start_share * budget->total / costs->start_epoch;
         *pace = (nash_pace){NASH_STAGE_START, 1,
-                            whole_epochs(count, MOST_START_EPOCHS)};
+                            whole_epochs(count, MOST_START_EPOCHS), 0.0};
         return;
     }
     int32_t n = climbs && step <= opts->steps
                     ? neighbours_for(budget, costs, opts, step)
                     : 0;
     if (n > 0) {
-        *pace = (nash_pace){NASH_STAGE_CLIMB, n, opts->epochs};
+        *pace = (nash_pace){NASH_STAGE_CLIMB, n, opts->epochs,
+                            growth_of(budget, costs, opts, step)};
         return;
     }
     double count = (budget->total - costs->spent) / costs->final_epoch;
-    *pace = (nash_pace){NASH_STAGE_FINAL, 1, whole_epochs(count, MOST_EPOCHS)};
+    *pace = (nash_pace){NASH_STAGE_FINAL, 1, whole_epochs(count, MOST_EPOCHS),
+                        0.0};
 }

@@ -51,6 +51,15 @@ static void refuse(nash_outcome *outcome)
              nash_error_message());
 }
 
+/* Let a child be at most so many times as large as its parent. */
+static void limit_growth(nash_morph_opts *opts, const nash_model *parent,
+                         double growth)
+{
+    double most = growth * (double)nash_graph_macs(nash_model_graph(parent));
+    if (growth > 0.0 && (opts->max_macs == 0 || most < (double)opts->max_macs))
+        opts->max_macs = (int64_t)most;
+}
+
 /* ApplyNetMorph on candidate k. */
 static nash_status morph(ni_generation *g, int32_t k, int32_t n,
                          const ni_search *s)
@@ -61,6 +70,7 @@ static nash_status morph(ni_generation *g, int32_t k, int32_t n,
     opts.seed = s->opts->seed;
     opts.child = stream_of(g->step, k);
     opts.n = n;
+    limit_growth(&opts, g->models[k], s->pace.growth);
     NEW_ARRAY(applied, n);
     status =
         nash_morph_random(g->models[k], &opts, s->probe, applied, g->refused);
