@@ -8,7 +8,8 @@
  * and in training mode; every chain's end with its beginning; and every
  * STRIDE-th chain in oneDNN, in float32 and bf16. Prints how often each kind
  * was applied and refused and the worst deviations, and ends with 1 if one is
- * beyond its bound. A chain depends on its seed alone.
+ * beyond its bound. A chain depends on its seed alone; in three of five seeds
+ * concatenations normalise what they bring.
  */
 #include "morph_fixture.h"
 #include "random_graph.h"
@@ -32,6 +33,7 @@ enum { LONGEST = 6, STRIDE = 8 };
  * or in training mode, since a tensor may vanish in one of them. */
 typedef enum measure {
     EXACT,       /* children of all kinds without rounding */
+    NORM_SKIP,   /* among them: concatenations that normalise */
     PAIR,        /* widening by pairs */
     NORM_INFER,  /* an inserted batch normalisation, where it is */
     NORM_TRAIN,  /* the same over the images whose statistics it has */
@@ -49,6 +51,7 @@ static const struct {
     double bound;
 } measures[MEASURES] = {
     [EXACT] = {"exact kinds, per morphism", 0},
+    [NORM_SKIP] = {"normalised skips among them", 0},
     [PAIR] = {"pairs, per morphism", 1e-12},
     [NORM_INFER] = {"batch norm where it is, inference", 1e-7},
     [NORM_TRAIN] = {"batch norm where it is, its images", 2e-7},
@@ -190,8 +193,14 @@ static void check_child(tally *t, const nash_model *parent,
         return;
     }
     measure what = pair ? PAIR : EXACT;
-    note(t, what, local_distance(parent, -1, child, -1, seed), seed);
-    note(t, what, distance(parent, -1, child, -1, NASH_MODE_STATS, seed), seed);
+    double infer = local_distance(parent, -1, child, -1, seed);
+    double train = distance(parent, -1, child, -1, NASH_MODE_STATS, seed);
+    note(t, what, infer, seed);
+    note(t, what, train, seed);
+    if (morph->norm) {
+        note(t, NORM_SKIP, infer, seed);
+        note(t, NORM_SKIP, train, seed);
+    }
 }
 
 static double relative(double deviation, double scale)
@@ -251,6 +260,7 @@ static void run_chain(tally *t, uint64_t seed)
     opts.n = 1;
     opts.kinds = (1u << NASH_MORPH_COUNT) - 1;
     opts.widen_mode = (nash_widen_mode)(seed % 3);
+    opts.norm_skips = seed % 5 < 3;
     opts.max_macs = 100000 + nash_graph_macs(nash_model_graph(first));
     opts.seed = seed;
     assert_ok(nash_model_dup(&parent, first));

@@ -80,7 +80,8 @@ static void check_child(const nash_model *parent, const nash_model *child,
     }
 }
 
-/* Draw until one applies; false if none of the draws did. */
+/* Draw until one applies; false if none of the draws did. Every other seed has
+ * normalised skips. */
 static bool morph_once(nash_model *m, nash_morph *morph, nash_morph_kind kind,
                        uint64_t seed, const nash_probe *probe, int64_t *refused)
 {
@@ -88,6 +89,7 @@ static bool morph_once(nash_model *m, nash_morph *morph, nash_morph_kind kind,
         nash_status status = nash_morph_draw(morph, kind, m, seed, 0, key);
         if (kind == NASH_MORPH_WIDEN)
             morph->mode = (nash_widen_mode)(seed % 3);
+        morph->norm = kind == NASH_MORPH_CONCAT_SKIP && seed % 2;
         if (status == NASH_OK)
             status = nash_morph_apply(m, morph, probe);
         if (status == NASH_OK)
@@ -141,6 +143,7 @@ static void chains_of_morphisms_keep_the_function(void **state)
         opts.n = 1;
         opts.kinds = all_kinds;
         opts.widen_mode = (nash_widen_mode)(seed % 3);
+        opts.norm_skips = seed % 2;
         opts.max_macs = 3000000;
         for (uint32_t i = 0; i < 6; i++) {
             nash_model *child = dup_model(parent);
@@ -177,6 +180,7 @@ static void the_fast_engine_agrees_in_float(void **state)
         nash_morph_opts draws = nash_morph_opts_default();
         draws.seed = seed;
         draws.widen_mode = (nash_widen_mode)(seed % 3);
+        draws.norm_skips = seed % 2;
         assert_ok(nash_morph_random(child, &draws, &probe, NULL, NULL));
         nash_deviation d;
         assert_ok(nash_morph_deviation(&d, parent, child, &probe));
@@ -453,6 +457,8 @@ static void every_allocation_may_fail(void **state)
                                         "gate:at=relu_4",
                                         "deepen:at=max_pool_5",
                                         "concat_skip:at=relu_12,from=relu_4",
+                                        "concat_skip:at=relu_12,from=relu_4,"
+                                        "norm=1",
                                         "add_skip:at=relu_12,from=normalize_1"};
     nash_model *m = make_start(1);
     nash_probe probe = open_probe(m, 5);

@@ -322,6 +322,8 @@ static void fresh_channels_differ_and_are_normalised(void **state)
     int64_t n;
     double *x = outputs(child, NASH_MODE_INFER, 3, 5, &n);
     int64_t plane = n / IMAGES / 12;
+    double scale =
+        (double)nash_model_tensor(child, 3, NASH_SLOT_GAMMA)->data[3];
     for (int32_t c = 3; c < 12; c++) {
         double sum = 0, squares = 0;
         for (int64_t i = 0; i < IMAGES * plane; i++) {
@@ -329,13 +331,38 @@ static void fresh_channels_differ_and_are_normalised(void **state)
             sum += value / (double)(IMAGES * plane);
             squares += value * value / (double)(IMAGES * plane);
         }
-        assert_true(fabs(sum) < 1e-5 && fabs(squares - 1) < 1e-3);
+        assert_true(fabs(sum) < 1e-5 &&
+                    fabs(squares / scale / scale - 1) < 1e-3);
         for (int32_t other = 0; other < c; other++)
             assert_false(same_channel(child, 3, c, other, NASH_MODE_INFER));
     }
     ni_free(x);
     nash_model_free(child);
     nash_model_free(m);
+}
+
+/* Neither larger than what training left, nor 0 for good. */
+static void fresh_channels_begin_at_the_scale_of_the_old_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        float old[3], fresh;
+    } scales[] = {{{0.3F, -0.4F, 0}, 0.288675135F}, {{0, 0, 0}, 1}};
+    static const nash_widen_mode modes[] = {NASH_WIDEN_FRESH, NASH_WIDEN_PAIR};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < 2; j++) {
+            nash_model *m = make_residual();
+            memcpy(nash_model_tensor(m, 3, NASH_SLOT_GAMMA)->data,
+                   scales[i].old, sizeof scales[i].old);
+            nash_model *child = apply_mode(m, modes[j], 4);
+            const float *gamma =
+                nash_model_tensor(child, 3, NASH_SLOT_GAMMA)->data;
+            assert_memory_equal(gamma, scales[i].old, sizeof scales[i].old);
+            for (int32_t c = 3; c < 12; c++)
+                assert_true(gamma[c] == scales[i].fresh);
+            nash_model_free(child);
+            nash_model_free(m);
+        }
 }
 
 static void pairs_are_twins_that_cancel_in_their_readers(void **state)
@@ -467,6 +494,7 @@ int main(void)
         cmocka_unit_test(what_would_be_too_wide_is_beyond_the_limit),
         cmocka_unit_test(copies_equal_what_they_copy),
         cmocka_unit_test(fresh_channels_differ_and_are_normalised),
+        cmocka_unit_test(fresh_channels_begin_at_the_scale_of_the_old_ones),
         cmocka_unit_test(pairs_are_twins_that_cancel_in_their_readers),
         cmocka_unit_test(noise_is_small_beside_what_it_is_added_to),
         cmocka_unit_test(pairs_and_noise_have_a_gradient_at_once),

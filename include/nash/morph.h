@@ -90,8 +90,8 @@ NASH_API const char *nash_morph_text(nash_morph_kind kind);
 
 /**
  * Read "kind:key=value,...": at=NODE, from=NODE (a name "conv_3", or a bare
- * tag), kernel=K, factor=F, mode=copy|fresh|pair|noise, seed=S. Left out:
- * kernel 3, factor 2, mode copy, seed 0.
+ * tag), kernel=K, factor=F, mode=copy|fresh|pair|noise, norm=0|1, seed=S. Left
+ * out: kernel 3, factor 2, mode copy, norm 0, seed 0.
  *
  * @param m  resolves and checks the node names; borrowed
  * @return NASH_OK or NASH_EINVAL (the sentence names the part that is wrong)
@@ -111,7 +111,7 @@ NASH_API void nash_morph_format(char *text, size_t size_bytes,
  * Apply one morphism.
  *
  * @param m      changed in place; untouched on failure
- * @param probe  for kinds that insert a batch normalisation; NULL otherwise ok
+ * @param probe  for what inserts a batch normalisation; NULL otherwise ok
  * @return NASH_OK, NASH_EREFUSED (impossible at this place; the sentence says
  *         why), NASH_EINVAL, NASH_ELIMIT, NASH_ENOMEM, or what @p probe returns
  */

@@ -200,4 +200,6 @@ static nash_status draw(nash_morph *out, const nash_graph *g, ni_rng *rng)
 
 const ni_morphism ni_morph_concat_skip = {
     .keys = NI_KEY_FROM | NI_KEY_SEED | NI_KEY_NORM,
-    .apply = apply, .draw = draw};
+    .apply = apply,
+    .draw = draw,
+};

@@ -3,9 +3,10 @@
  * belong; a new channel is a copy of an old one (copy; noise adds some) or
  * fresh (fresh, pair); weights of old channels that read new ones are zero,
  * opposite for the two of a pair, or noise. A copy reads new channels with
- * zeros like the channel it copies, so the two stay equal. Costs a pass over
- * the weights, and a forward of the probe for each batch normalisation with
- * fresh channels.
+ * zeros like the channel it copies, so the two stay equal. Fresh channels of a
+ * batch normalisation begin at the scale that the old ones have. Costs a pass
+ * over the weights, and a forward of the probe for each batch normalisation
+ * with fresh channels.
  */
 #include "grow.h"
 
@@ -121,6 +122,20 @@ static void refill_vector(nash_tensor *dst, const nash_tensor *src,
     }
 }
 
+/* Fresh channels get the root mean square of the old scales: 1 would be large
+ * beside what training leaves, or beside a normalised skip's. If
+ * all are 0 the new ones keep 1: what is 0 and read by zeros never learns. */
+static void refill_scale(nash_tensor *dst, const nash_tensor *src,
+                         const ni_channel *map)
+{
+    double squares = 0;
+    for (int64_t c = 0; c < src->count; c++)
+        squares += (double)src->data[c] * (double)src->data[c];
+    for (int64_t c = 0; squares > 0 && c < dst->count; c++)
+        if (map[c].old < 0)
+            dst->data[c] = (float)sqrt(squares / (double)src->count);
+}
+
 static void refill_weight(nash_model *m, const nash_model *base, int32_t id,
                           const ni_growth *growth, uint64_t seed)
 {
@@ -163,6 +178,10 @@ static void refill(nash_model *m, const nash_model *base, int32_t id,
             refill_vector(nash_model_tensor(m, id, slot),
                           nash_model_tensor(base, id, slot), growth->map[id],
                           growth->mode);
+        if (!is_copied(growth->mode))
+            refill_scale(nash_model_tensor(m, id, NASH_SLOT_GAMMA),
+                         nash_model_tensor(base, id, NASH_SLOT_GAMMA),
+                         growth->map[id]);
     }
 }
 

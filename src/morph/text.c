@@ -28,8 +28,12 @@ static const struct {
     const char *name;
     uint32_t bit;
 } keys[] = {
-    {"kernel", NI_KEY_KERNEL}, {"factor", NI_KEY_FACTOR}, {"mode", NI_KEY_MODE},
-    {"seed", NI_KEY_SEED},     {"from", NI_KEY_FROM},     {"norm", NI_KEY_NORM},
+    {"kernel", NI_KEY_KERNEL},
+    {"factor", NI_KEY_FACTOR},
+    {"mode", NI_KEY_MODE},
+    {"seed", NI_KEY_SEED},
+    {"from", NI_KEY_FROM},
+    {"norm", NI_KEY_NORM},
     {"at", key_at},
 };
 
