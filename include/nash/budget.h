@@ -39,12 +39,13 @@ NASH_API nash_budget nash_budget_default(double total);
 NASH_API double nash_budget_least(const nash_costs *costs);
 
 /**
- * Decide what a step is. A climb gets as many neighbours as its share of what
- * is left for the climb pays for; where that is fewer than four, or steps are
- * used up, the final training comes, for as many epochs as are left. Where
- * networks are limited, each step may grow them by the same factor, which leads
- * to the limit in the last step: a child that were as large as that from the
- * first would leave nothing for the others.
+ * Decide what a step is. The climb gets as many of the steps that are left as
+ * its share pays for with four neighbours each, then as many neighbours as that
+ * leaves room for; when nothing is left for a step, or all are done, the final
+ * training comes, for as many epochs as the rest pays for. Where networks are
+ * limited, each step may grow them by the same factor, which leads to the limit
+ * in the last one: a child as large as that in the first step would leave
+ * nothing for the others.
  *
  * @param pace  receives it
  * @param opts  steps and neighbours are upper limits; epochs, halve and train

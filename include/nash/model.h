@@ -159,10 +159,11 @@ typedef struct nash_net_opts {
     bool whiten;                     /* for nash_net_for_data(): it provides
                                         the first layer below */
     /* A first layer before all others, NULL for none: a convolution with these
-     * filters and their negatives, and a ReLU. [d, C, k, k], d = C * k * k, as
-     * nash_images_whitening() gives them; borrowed. */
+     * filters and their negatives, and a ReLU. [n, C, k, k], the first n that
+     * nash_images_whitening() gives; borrowed. */
     const float *whitening;
-    int32_t whitening_kernel; /* k */
+    int32_t whitening_kernel;  /* k */
+    int32_t whitening_filters; /* n, at most C * k * k; 0: as many */
 } nash_net_opts;
 
 /** 3x32x32 and ten classes, widths 64, 128, 256, mean 0 and std 1. */

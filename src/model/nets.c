@@ -120,14 +120,17 @@ static int32_t reducing_stride(const chain *c)
 static nash_status whiten(chain *c, const nash_net_opts *opts)
 {
     nash_status status = NASH_OK;
-    int32_t k = opts->whitening_kernel;
+    int32_t k = opts->whitening_kernel, n = opts->whitening_filters;
     nash_attrs conv = nash_attrs_default();
     REQUIRE(k >= 1 && k <= smaller_side(c), NASH_EINVAL,
             "the whitening layer's kernel is %d, expected 1 to %d", k,
             smaller_side(c));
+    REQUIRE(n >= 0 && n <= opts->input.c * k * k, NASH_EINVAL,
+            "%d whitening filters were asked for, expected at most %d", n,
+            opts->input.c * k * k);
     conv.kernel[0] = conv.kernel[1] = k;
     conv.stride[0] = conv.stride[1] = reducing_stride(c);
-    conv.out_channels = 2 * opts->input.c * k * k;
+    conv.out_channels = 2 * (n > 0 ? n : opts->input.c * k * k);
     TRY(then(c, NASH_OP_CONV, &conv));
     TRY(then(c, NASH_OP_RELU, NULL));
 done:

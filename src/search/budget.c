@@ -14,7 +14,7 @@ enum { LEAST_NEIGHBOURS = 4, MOST_START_EPOCHS = 20, MOST_EPOCHS = 100000 };
 nash_budget nash_budget_default(double total)
 {
     return (nash_budget){.total = total,
-                         .start_share = 0.05,
+                         .start_share = 0.04,
                          .climb_share = 0.30,
                          .growth = 1.6};
 }
@@ -49,31 +49,59 @@ static int64_t candidate_epochs(const nash_search_opts *opts,
     return sum;
 }
 
-/* How many times larger than its parent a child of a step may be. */
-static double growth_of(const nash_budget *budget, const nash_costs *costs,
-                        const nash_search_opts *opts, int32_t step)
+/* A climb that is left to be done. */
+typedef struct climb {
+    int32_t steps, neighbours;
+    double growth; /* of each step, as in nash_pace */
+} climb;
+
+/* What it costs: networks grow from step to step, and children are taken to be
+ * as large as they may. */
+static double climb_cost(const climb *c, const nash_costs *costs,
+                         const nash_search_opts *opts)
 {
-    if (costs->largest == 0.0 || !isfinite(costs->largest))
-        return costs->largest == 0.0 ? 0.0 : budget->growth;
-    double left = opts->steps - step + 1;
-    return pow(fmax(costs->largest, 1.0), 1.0 / left);
+    double growth = fmax(c->growth, 1.0), parent = 1.0, sum = 0.0;
+    for (int32_t step = 0; step < c->steps; step++) {
+        sum += parent * (1.0 + growth * (c->neighbours - 1)) / c->neighbours;
+        parent *= growth;
+    }
+    return sum * costs->child_epoch *
+           (double)candidate_epochs(opts, c->neighbours);
 }
 
-/* The neighbours of a step; 0: there is nothing left for one. */
-static int32_t neighbours_for(const nash_budget *budget,
-                              const nash_costs *costs,
-                              const nash_search_opts *opts, int32_t step)
+static double growth_of(const nash_budget *budget, const nash_costs *costs,
+                        int32_t steps)
+{
+    if (costs->largest == 0.0)
+        return 0.0;
+    return isfinite(costs->largest)
+               ? pow(fmax(costs->largest, 1.0), 1.0 / steps)
+               : budget->growth;
+}
+
+/* As many steps as can be paid for with the least of neighbours, then as many
+ * neighbours as that leaves room for; no step if there is nothing for one. */
+static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
+                        const nash_search_opts *opts, int32_t steps)
 {
     double left = (budget->start_share + budget->climb_share) * budget->total -
                   costs->spent;
-    double share = left / (opts->steps - step + 1);
-    double epoch =
-        costs->child_epoch * fmax(growth_of(budget, costs, opts, step), 1.0);
-    int32_t n = opts->neighbours;
-    int32_t least = n < LEAST_NEIGHBOURS ? n : LEAST_NEIGHBOURS;
-    while (n > least && epoch * (double)candidate_epochs(opts, n) > share)
-        n--;
-    return epoch * (double)candidate_epochs(opts, n) <= left ? n : 0;
+    int32_t most = opts->neighbours;
+    int32_t least = most < LEAST_NEIGHBOURS ? most : LEAST_NEIGHBOURS;
+    climb c = {.steps = steps, .neighbours = least};
+    for (; c.steps > 0; c.steps--) {
+        c.growth = growth_of(budget, costs, c.steps);
+        if (climb_cost(&c, costs, opts) <= left)
+            break;
+    }
+    while (c.steps > 0 && c.neighbours < most) {
+        climb wider = c;
+        wider.neighbours++;
+        if (climb_cost(&wider, costs, opts) > left)
+            break;
+        c = wider;
+    }
+    return c;
 }
 
 void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
@@ -87,15 +115,15 @@ void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
                             whole_epochs(count, MOST_START_EPOCHS), 0.0};
         return;
     }
-    int32_t n = climbs && step <= opts->steps
-                    ? neighbours_for(budget, costs, opts, step)
-                    : 0;
-    if (n > 0) {
-        *pace = (nash_pace){NASH_STAGE_CLIMB, n, opts->epochs,
-                            growth_of(budget, costs, opts, step)};
+    climb c =
+        plan_climb(budget, costs, opts,
+                   climbs && step <= opts->steps ? opts->steps - step + 1 : 0);
+    if (c.steps > 0) {
+        *pace =
+            (nash_pace){NASH_STAGE_CLIMB, c.neighbours, opts->epochs, c.growth};
         return;
     }
     double count = (budget->total - costs->spent) / costs->final_epoch;
-    *pace = (nash_pace){NASH_STAGE_FINAL, 1, whole_epochs(count, MOST_EPOCHS),
-                        0.0};
+    *pace =
+        (nash_pace){NASH_STAGE_FINAL, 1, whole_epochs(count, MOST_EPOCHS), 0.0};
 }

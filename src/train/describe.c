@@ -28,11 +28,9 @@ static net_maker maker_of(const char *name)
     return NULL;
 }
 
-/* Grey patches of 2 x 2 would give a layer too narrow to be of use. */
-static int32_t whitening_kernel(nash_shape shape)
-{
-    return shape.c == 1 ? 3 : 2;
-}
+/* Whitening looks at 3 x 3 patches. The filters of least variance see little
+ * but noise; with their negatives, 16 make a layer of 32 channels. */
+enum { WHITENING_KERNEL = 3, MOST_WHITENING_FILTERS = 16 };
 
 /* Find the first layer's filters; @return NULL in *filters for images that are
  * too small to have any use for it. */
@@ -40,14 +38,15 @@ static nash_status find_whitening(float **filters, nash_net_opts *net,
                                   const nash_images *images)
 {
     nash_status status = NASH_OK;
-    int32_t k = whitening_kernel(images->shape);
-    int64_t values = (int64_t)images->shape.c * k * k;
+    int32_t k = WHITENING_KERNEL, values = images->shape.c * k * k;
     if (!net->whiten || images->shape.h < 2 * k || images->shape.w < 2 * k)
         goto done;
-    NEW_ARRAY(*filters, values * values);
+    NEW_ARRAY(*filters, (int64_t)values * values);
     TRY(nash_images_whitening(*filters, images, net->mean, net->std, k));
     net->whitening = *filters;
     net->whitening_kernel = k;
+    net->whitening_filters =
+        values < MOST_WHITENING_FILTERS ? values : MOST_WHITENING_FILTERS;
 done:
     return status;
 }
