@@ -448,6 +448,29 @@ static void a_whitening_layer_comes_first_and_strides_large_images(void **state)
     assert_says("kernel is 2");
 }
 
+static void a_whitening_layer_may_have_the_first_filters_only(void **state)
+{
+    static const float filters[3 * 4] = {1, 2, 3, 4, -5};
+    (void)state;
+    nash_model *m;
+    nash_net_opts opts = small_opts();
+    opts.input = (nash_shape){1, 20, 20};
+    opts.whitening = filters;
+    opts.whitening_kernel = 2;
+    opts.whitening_filters = 3;
+    assert_int_equal(nash_net_start(&m, &opts), NASH_OK);
+    const nash_tensor *weight = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+    assert_int_equal(weight->dims[0], 6);
+    for (int i = 0; i < 12; i++) {
+        assert_true(weight->data[i] == filters[i]);
+        assert_true(weight->data[12 + i] == -filters[i]);
+    }
+    nash_model_free(m);
+    opts.whitening_filters = 5;
+    assert_int_equal(nash_net_start(&m, &opts), NASH_EINVAL);
+    assert_says("5 whitening filters were asked for, expected at most 4");
+}
+
 static void impossible_networks_are_refused(void **state)
 {
     (void)state;
@@ -567,6 +590,7 @@ int main(void)
         cmocka_unit_test(every_image_size_gets_a_network),
         cmocka_unit_test(
             a_whitening_layer_comes_first_and_strides_large_images),
+        cmocka_unit_test(a_whitening_layer_may_have_the_first_filters_only),
         cmocka_unit_test(impossible_networks_are_refused),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
         cmocka_unit_test(a_failed_metadata_change_changes_nothing),
