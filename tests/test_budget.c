@@ -242,6 +242,39 @@ static void steps_grow_evenly_towards_the_limit(void **state)
     assert_true(pace.growth == budget.growth);
 }
 
+static void little_money_means_fewer_cosines_then_fewer_steps(void **state)
+{
+    (void)state;
+    /* least cost of four steps of four, all children twice their parents':
+     * (1 + 2 * 3) / 4 * (1 + 2 + 4 + 8) * 2 s = 52.5 s an epoch; candidates
+     * have 4, 4 + 2 * 3 or 4 + 2 * 3 + 4 * 2 of them in 1, 3 or 7 */
+    static const struct {
+        double climb;
+        int32_t epochs, neighbours;
+    } cases[] = {{0.99 * 52.5 * 18, 3, 0},
+                 {1.01 * 52.5 * 18, 7, 4},
+                 {0.99 * 52.5 * 10, 1, 0},
+                 {1.01 * 52.5 * 10, 3, 4},
+                 {1.01 * 52.5 * 4, 1, 4},
+                 {0.99 * 52.5 * 4, 1, 4},
+                 {1e6, 7, 8}};
+    nash_search_opts opts = halving_search();
+    opts.steps = 4;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nash_pace pace;
+        nash_budget budget = {1.0, 0.0, cases[i].climb, 1.6};
+        const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 16.0};
+        nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+        assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
+        assert_int_equal(pace.epochs, cases[i].epochs);
+        assert_true(pace.neighbours >= 4);
+        if (cases[i].neighbours > 0)
+            assert_int_equal(pace.neighbours, cases[i].neighbours);
+        bool all = cases[i].climb >= 52.5 * 4;
+        assert_true(all == (fabs(pace.growth - 2.0) < 1e-9));
+    }
+}
+
 static void a_larger_budget_is_for_larger_networks(void **state)
 {
     (void)state;
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_pacer_may_bend_the_final_training),
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),
+        cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

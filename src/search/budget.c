@@ -34,13 +34,19 @@ static int32_t whole_epochs(double count, int32_t most)
     return count < 1.0 ? 1 : count > most ? most : (int32_t)count;
 }
 
-/* Epochs that all candidates of a climb take together. */
-static int64_t candidate_epochs(const nash_search_opts *opts,
-                                int32_t neighbours)
+/* A climb that is left to be done. */
+typedef struct climb {
+    int32_t steps, neighbours;
+    int32_t epochs; /* of each candidate */
+    double growth;  /* of each step, as in nash_pace */
+} climb;
+
+/* Epochs that all candidates of a step take together. */
+static int64_t candidate_epochs(const nash_search_opts *opts, const climb *c)
 {
     nash_train_opts train = opts->train;
-    int64_t children = neighbours - 1, sum = 0;
-    train.epochs = opts->epochs;
+    int64_t children = c->neighbours - 1, sum = 0;
+    train.epochs = c->epochs;
     for (int32_t at = 0, end; at < train.epochs; at = end) {
         end = opts->halve ? nash_cycle_end(&train, at) : train.epochs;
         sum += (children + 1) * (end - at);
@@ -48,12 +54,6 @@ static int64_t candidate_epochs(const nash_search_opts *opts,
     }
     return sum;
 }
-
-/* A climb that is left to be done. */
-typedef struct climb {
-    int32_t steps, neighbours;
-    double growth; /* of each step, as in nash_pace */
-} climb;
 
 /* What it costs: networks grow from step to step, and children are taken to be
  * as large as they may. */
@@ -65,8 +65,7 @@ static double climb_cost(const climb *c, const nash_costs *costs,
         sum += parent * (1.0 + growth * (c->neighbours - 1)) / c->neighbours;
         parent *= growth;
     }
-    return sum * costs->child_epoch *
-           (double)candidate_epochs(opts, c->neighbours);
+    return sum * costs->child_epoch * (double)candidate_epochs(opts, c);
 }
 
 static double growth_of(const nash_budget *budget, const nash_costs *costs,
@@ -79,28 +78,63 @@ static double growth_of(const nash_budget *budget, const nash_costs *costs,
                : budget->growth;
 }
 
-/* As many steps as can be paid for with the least of neighbours, then as many
- * neighbours as that leaves room for; no step if there is nothing for one. */
+/* Take steps away until the rest can be paid for. */
+static void drop_steps(climb *c, const nash_budget *budget,
+                       const nash_costs *costs, const nash_search_opts *opts,
+                       double left)
+{
+    for (; c->steps > 0; c->steps--) {
+        c->growth = growth_of(budget, costs, c->steps);
+        if (climb_cost(c, costs, opts) <= left)
+            break;
+    }
+}
+
+static void add_neighbours(climb *c, const nash_costs *costs,
+                           const nash_search_opts *opts, double left)
+{
+    while (c->steps > 0 && c->neighbours < opts->neighbours) {
+        climb wider = *c;
+        wider.neighbours++;
+        if (climb_cost(&wider, costs, opts) > left)
+            break;
+        *c = wider;
+    }
+}
+
+/* What fewer epochs than these a candidate could be trained for and be at the
+ * end of a cosine; 0: none. */
+static int32_t fewer_epochs(const nash_search_opts *opts, int32_t epochs)
+{
+    nash_train_opts train = opts->train;
+    int32_t fewer = 0;
+    train.epochs = opts->epochs;
+    for (int32_t end = 0; (end = nash_cycle_end(&train, end)) < epochs;)
+        fewer = end;
+    return fewer;
+}
+
+/* Where the steps that are left cannot all be paid for with the least of
+ * neighbours, candidates are trained for fewer cosines, and then steps are
+ * dropped; what there is too much goes to more neighbours. */
 static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
                         const nash_search_opts *opts, int32_t steps)
 {
     double left = (budget->start_share + budget->climb_share) * budget->total -
                   costs->spent;
     int32_t most = opts->neighbours;
-    int32_t least = most < LEAST_NEIGHBOURS ? most : LEAST_NEIGHBOURS;
-    climb c = {.steps = steps, .neighbours = least};
-    for (; c.steps > 0; c.steps--) {
-        c.growth = growth_of(budget, costs, c.steps);
-        if (climb_cost(&c, costs, opts) <= left)
+    const climb whole = {.steps = steps,
+                         .neighbours =
+                             most < LEAST_NEIGHBOURS ? most : LEAST_NEIGHBOURS};
+    climb c = whole;
+    for (int32_t e = opts->epochs; e > 0; e = fewer_epochs(opts, e)) {
+        c = whole;
+        c.epochs = e;
+        drop_steps(&c, budget, costs, opts, left);
+        if (c.steps == steps)
             break;
     }
-    while (c.steps > 0 && c.neighbours < most) {
-        climb wider = c;
-        wider.neighbours++;
-        if (climb_cost(&wider, costs, opts) > left)
-            break;
-        c = wider;
-    }
+    add_neighbours(&c, costs, opts, left);
     return c;
 }
 
@@ -119,8 +153,7 @@ void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
         plan_climb(budget, costs, opts,
                    climbs && step <= opts->steps ? opts->steps - step + 1 : 0);
     if (c.steps > 0) {
-        *pace =
-            (nash_pace){NASH_STAGE_CLIMB, c.neighbours, opts->epochs, c.growth};
+        *pace = (nash_pace){NASH_STAGE_CLIMB, c.neighbours, c.epochs, c.growth};
         return;
     }
     double count = (budget->total - costs->spent) / costs->final_epoch;
