@@ -449,17 +449,17 @@ static void a_lineage_is_an_array_of_texts(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"conv:at=relu_4",
-                                        "fc:at=global_pool_13",
-                                        "batch_norm:at=conv_2",
-                                        "widen:at=conv_6,mode=pair",
-                                        "relu:at=relu_4",
-                                        "gate:at=relu_4",
-                                        "deepen:at=max_pool_5",
-                                        "concat_skip:at=relu_12,from=relu_4",
-                                        "concat_skip:at=relu_12,from=relu_4,"
-                                        "norm=1",
-                                        "add_skip:at=relu_12,from=normalize_1"};
+    static const char *const texts[] = {
+        "conv:at=relu_4",
+        "fc:at=global_pool_13",
+        "batch_norm:at=conv_2",
+        "widen:at=conv_6,mode=pair",
+        "relu:at=relu_4",
+        "gate:at=relu_4",
+        "deepen:at=max_pool_5",
+        "concat_skip:at=relu_12,from=relu_4",
+        "concat_skip:at=relu_12,from=relu_4,norm=1",
+        "add_skip:at=relu_12,from=normalize_1"};
     nash_model *m = make_start(1);
     nash_probe probe = open_probe(m, 5);
     uint64_t hash = nash_model_hash(m);

@@ -27,7 +27,7 @@ static void predictions_do_not_depend_on_the_batch(void **state)
     assert_int_equal(
         nash_predict(by_eight, &m, 1, &t.images, t.index, 20, &opts), NASH_OK);
     for (int32_t i = 0; i < 20 * CLASSES; i++)
-        assert_close(by_one[i], by_eight[i], 1e-6);
+        assert_close((double)by_one[i], (double)by_eight[i], 1e-6);
     nash_model_free(m);
 }
 
@@ -45,7 +45,7 @@ static void an_ensemble_is_the_mean_of_its_members(void **state)
                      0);
     assert_int_equal(nash_predict(both, pair, 2, &t.images, NULL, N, &opts), 0);
     for (int32_t i = 0; i < N * CLASSES; i++)
-        assert_close(both[i], (p[i] + q[i]) / 2.0F, 1e-6);
+        assert_close((double)both[i], ((double)p[i] + (double)q[i]) / 2, 1e-6);
     nash_model_free(pair[0]);
     nash_model_free(pair[1]);
 }
@@ -70,7 +70,7 @@ static void mirrored_predictions_are_the_same_for_the_mirror_image(void **state)
         nash_predict_mirrored(q, &m, 1, &turned.images, NULL, N, &opts), 0);
     double apart = 0.0;
     for (int32_t i = 0; i < N * CLASSES; i++) {
-        assert_close(p[i], q[i], 1e-6);
+        assert_close((double)p[i], (double)q[i], 1e-6);
         apart = fmax(apart, fabs((double)(p[i] - once[i])));
     }
     assert_true(apart > 1e-4);
