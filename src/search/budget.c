@@ -26,7 +26,7 @@ double nash_budget_least(const nash_costs *costs)
 
 int64_t nash_budget_macs(double pflop)
 {
-    return (int64_t)(130e6 * sqrt(fmax(pflop, 0.0)));
+    return (int64_t)(100e6 * sqrt(fmax(pflop, 0.0)));
 }
 
 static int32_t whole_epochs(double count, int32_t most)
