@@ -211,6 +211,7 @@ static const struct {
     {"gate:at=relu_8,seed=1", 0},
     {"add_skip:at=relu_8,from=relu_4,seed=1", 0},
     {"concat_skip:at=relu_8,from=relu_4", 0},
+    {"concat_skip:at=relu_8,from=relu_4,norm=1", 0},
     {"widen:at=conv_2,mode=copy", 0},
     {"widen:at=conv_6,mode=fresh,factor=4,seed=1", 0},
     {"widen:at=conv_6,mode=pair,factor=4,seed=1", 1e-12},
