@@ -153,6 +153,13 @@ done:
     return status;
 }
 
+/* The image itself is no layer: its few channels, pooled, say little about it,
+ * and make sizes that convolutions are slow for. */
+static bool is_layer(nash_op op)
+{
+    return op != NASH_OP_NORMALIZE && op != NASH_OP_FLATTEN;
+}
+
 nash_status ni_skip_draw(nash_morph *out, const nash_graph *g, ni_rng *rng)
 {
     nash_status status = NASH_OK;
@@ -162,7 +169,7 @@ nash_status ni_skip_draw(nash_morph *out, const nash_graph *g, ni_rng *rng)
     NEW_ARRAY(fits, size);
     for (int32_t id = 0; id < size; id++)
         fits[id] = ni_is_open(g, id) && !ni_is_inner(g, id) && id != logits &&
-                   nash_graph_node(g, id)->op != NASH_OP_FLATTEN;
+                   is_layer(nash_graph_node(g, id)->op);
     TRY(ni_draw_place(&out->from, g, fits, "a layer to skip from", rng));
     fits[nash_graph_find(g, out->from)] = false;
     TRY(ni_draw_place(&out->at, g, fits, "two layers to skip between", rng));
