@@ -40,13 +40,13 @@ NASH_API double nash_budget_least(const nash_costs *costs);
 
 /**
  * Decide what a step is. The climb gets as many of the steps that are left as
- * its share pays for with four neighbours each, trained to the end of an earlier
- * cosine where all of them would not fit otherwise, then as many neighbours as
- * that leaves room for; when nothing is left for a step, or all are done, the final
- * training comes, for as many epochs as the rest pays for. Where networks are
- * limited, each step may grow them by the same factor, which leads to the limit
- * in the last one: a child as large as that in the first step would leave
- * nothing for the others.
+ * its share pays for with four neighbours each, trained to the end of an
+ * earlier cosine where all of them would not fit otherwise, then as many
+ * neighbours as that leaves room for; when nothing is left for a step, or all
+ * are done, the final training comes, for as many epochs as the rest pays for.
+ * Where networks are limited, each step may grow them by the same factor, which
+ * leads to the limit in the last one: a child as large as that in the first
+ * step would leave nothing for the others.
  *
  * @param pace  receives it
  * @param opts  steps, neighbours and epochs are upper limits; halve and train
