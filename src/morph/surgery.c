@@ -119,7 +119,8 @@ nash_status ni_insert_identity_conv(nash_model *m, int32_t at, int32_t kernel)
 nash_attrs ni_batch_norm_attrs(const nash_graph *g)
 {
     for (int32_t id = 0; id < nash_graph_size(g); id++)
-        if (nash_graph_node(g, id)->op == NASH_OP_BATCH_NORM)
+        if (nash_graph_node(g, id)->op == NASH_OP_BATCH_NORM &&
+            nash_graph_node(g, id)->attrs.eps > 0)
             return nash_graph_node(g, id)->attrs;
     return nash_attrs_default();
 }

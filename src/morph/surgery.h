@@ -99,7 +99,8 @@ nash_attrs ni_conv_attrs(int32_t out_channels, int32_t kernel);
 /** Insert an identity convolution, without bias, after @p at. */
 nash_status ni_insert_identity_conv(nash_model *m, int32_t at, int32_t kernel);
 
-/** Attributes of a batch normalisation like the graph's first one. */
+/** Attributes of a batch normalisation like the graph's first one whose eps is
+ * not 0, which channels without any variance would not bear. */
 nash_attrs ni_batch_norm_attrs(const nash_graph *g);
 
 /**
