@@ -180,6 +180,34 @@ static void a_pacer_may_bend_the_final_training(void **state)
     fake_deinit(&f);
 }
 
+/* MACs of what the steps are decided for. */
+static nash_status note_size(void *ctx, nash_pace *pace, int32_t step,
+                             const nash_model *best)
+{
+    static const nash_pace plan[] = {{NASH_STAGE_START, 1, 4, 0.0},
+                                     {NASH_STAGE_FINAL, 1, 9, 0.0},
+                                     {NASH_STAGE_OVER, 0, 0, 0.0}};
+    ((double *)ctx)[step] = macs_of(best);
+    *pace = plan[step];
+    return NASH_OK;
+}
+
+static void a_random_network_is_paced_by_its_own_size(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    double macs[3] = {0.0};
+    const nash_pacer pacer = {macs, note_size, NULL};
+    nash_search_opts opts = small_search();
+    opts.strategy = NASH_STRATEGY_RANDOM;
+    opts.pacer = &pacer;
+    hash_of_run(&f, &opts);
+    assert_int_equal(f.jobs[1][0].train.epochs, 9);
+    assert_true(macs[1] == macs_of(f.trained[1][0]));
+    assert_true(macs[1] > macs[0]);
+    fake_deinit(&f);
+}
+
 /* Spend a budget as it is decided. @return what was spent */
 static double spend(int32_t *climbs, int32_t *final_epochs,
                     const nash_budget *budget, nash_costs costs,
@@ -289,6 +317,7 @@ int main(void)
         cmocka_unit_test(halving_drops_who_fails_first),
         cmocka_unit_test(a_pacer_decides_what_the_steps_are),
         cmocka_unit_test(a_pacer_may_bend_the_final_training),
+        cmocka_unit_test(a_random_network_is_paced_by_its_own_size),
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),
         cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),

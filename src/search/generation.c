@@ -119,13 +119,22 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
 }
 
 /* The result; the random baseline makes it now, by as many morphisms in a row
- * as Algorithm 1 makes in all. */
+ * as Algorithm 1 makes in all, and is paced by what an epoch of it costs. */
 static nash_status add_result(ni_generation *g, const ni_search *s)
 {
+    nash_status status = NASH_OK;
     const nash_search_opts *opts = s->opts;
+    const nash_pacer *pacer = opts->pacer;
     bool random = opts->strategy == NASH_STRATEGY_RANDOM;
-    return add(g, 0, NASH_CANDIDATE_FINAL,
-               random ? opts->steps * opts->morphs : 0, s);
+    nash_pace pace;
+    TRY(add(g, 0, NASH_CANDIDATE_FINAL, random ? opts->steps * opts->morphs : 0,
+            s));
+    if (random && pacer) {
+        TRY(pacer->pace(pacer->ctx, &pace, g->step, g->models[0]));
+        g->jobs[0].train.epochs = pace.epochs;
+    }
+done:
+    return status;
 }
 
 static nash_status add_neighbours(ni_generation *g, const ni_search *s)

@@ -154,6 +154,10 @@ static nash_status set_pace(ni_search *s)
         *pace = pace_by_numbers(s->opts, step);
         goto done;
     }
+    if (s->opts->strategy == NASH_STRATEGY_RANDOM && step == 1) {
+        *pace = (nash_pace){.stage = NASH_STAGE_FINAL, .neighbours = 1};
+        goto done; /* for how long is asked once the network is drawn */
+    }
     TRY(pacer->pace(pacer->ctx, pace, step, s->best ? s->best : s->start));
     REQUIRE((step == 0) == (pace->stage == NASH_STAGE_START) &&
                 (pace->stage != NASH_STAGE_CLIMB || pace->neighbours >= 2) &&

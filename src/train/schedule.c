@@ -31,11 +31,12 @@ ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch)
     int64_t left = nash_total_epochs(opts);
     assert(epoch >= 0 && epoch < left);
     int64_t usual = shorter(first_cycle(opts, left), left);
+    int64_t growth = opts->cycle > 0 ? opts->cycle_growth : 1;
     ni_cycle cycle = {.number = 0};
     for (;;) {
         int64_t epochs = shorter(usual, left);
         left -= epochs;
-        usual = epochs * opts->cycle_growth;
+        usual = epochs * growth;
         if (2 * left < usual) { /* too few for a cycle of their own */
             epochs += left;
             left = 0;
