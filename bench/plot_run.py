@@ -15,7 +15,7 @@ import sys
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 110, 16, 44
-INK, QUIET, LINE = "#1f2937", "#6b7280", "#e3e6ea"
+QUIET, LINE = "#6b7280", "#e3e6ea"
 CHILD, PARENT, TRAIN, TEST = "#2563eb", "#d97706", "#6b7280", "#b42318"
 
 
@@ -46,17 +46,20 @@ def timeline(run):
 
 
 class Scale:
-    """Minutes and errors to pixels; errors on a logarithmic axis."""
+    """Minutes and errors to pixels; errors on a logarithmic axis, from 0.1 % on."""
+
+    LEAST = 0.001
 
     def __init__(self, minutes, errors):
         self.minutes = minutes * 1.02
-        self.low, self.high = min(errors) * 0.9, max(errors) * 1.1
+        self.low = max(min(errors), self.LEAST) * 0.9
+        self.high = max(*errors, self.LEAST) * 1.1
 
     def x(self, minute):
         return LEFT + (WIDTH - LEFT - RIGHT) * minute / self.minutes
 
     def y(self, error):
-        share = math.log(error / self.low) / math.log(self.high / self.low)
+        share = math.log(max(error, self.LEAST) / self.low) / math.log(self.high / self.low)
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
 
@@ -66,7 +69,7 @@ def text(x, y, words, anchor="middle", fill=QUIET):
 
 def axes(scale):
     out = []
-    for error in (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7):
+    for error in (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7):
         if scale.low <= error <= scale.high:
             y = scale.y(error)
             out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{LINE}"/>')
@@ -97,7 +100,7 @@ def draw(run):
     x, y = scale.x(end), scale.y(test)
     out.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="{TEST}"/>')
     out.append(text(x + 10, y + 4, f"{100 * test:.2f} % test", "start", TEST))
-    out.append(text(LEFT + 12, HEIGHT - BOTTOM - 28, "● children, ○ not chosen", "start", CHILD))
+    out.append(text(LEFT + 12, HEIGHT - BOTTOM - 28, "● start and children, ○ not chosen", "start", CHILD))
     out.append(text(LEFT + 12, HEIGHT - BOTTOM - 12, "● unmorphed parents", "start", PARENT))
     return "\n".join(out + ["</svg>"]) + "\n"
 

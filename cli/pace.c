@@ -118,8 +118,9 @@ static bool recall(nash_pace *pace, const nash_history *h, int32_t step)
     char key[32], stage[16];
     key_of(key, step);
     const char *text = step < 0 ? NULL : nash_history_get(h, key);
+    /* runs of before growth was limited have three parts */
     if (!text || sscanf(text, "%15s %d %d %lf", stage, &pace->neighbours,
-                        &pace->epochs, &pace->growth) != 4)
+                        &pace->epochs, &pace->growth) < 3)
         return false;
     for (int i = 0; i < 3; i++)
         if (strcmp(stage, stages[i]) == 0)

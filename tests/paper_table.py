@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import time
+from xml.etree import ElementTree
 
 SMALL = ["--preset", "smoke", "--snapshots", "2"]
 SEARCH = ["--", "--widths", "4,4,6", "--steps", "1", "--neighbours", "2", "--batch", "16",
@@ -61,6 +62,21 @@ class Test:
         for name in ("scratch-0", "start-0"):
             assert abs(runs[name]["pflop"] / runs["nash-0"]["pflop"] - 1.0) < 0.1, runs
         assert runs["snapshots-0"]["params"] == 2 * runs["nash-0"]["params"], runs
+
+    def plot(self):
+        """bench/plot_run.py draws every candidate of the search, and its result."""
+        script = os.path.join(os.path.dirname(self.begin[1]), "plot_run.py")
+        draw = [sys.executable, script, self.begin[2]]
+        subprocess.run([*draw, "a/nash-0", "nash.svg"], check=True)
+        with sqlite3.connect("a/nash-0/run.db") as record:
+            judged, = record.execute("SELECT count(*) FROM outcome NATURAL JOIN candidate"
+                                     " WHERE kind != 'final'").fetchone()
+        marks = [mark.tag.split("}")[1] for mark in ElementTree.parse("nash.svg").iter()]
+        assert marks.count("circle") == judged > 1, marks
+        assert marks.count("rect") == 2, marks  # the ground, and the test error
+        lost = subprocess.run([*draw, "none", "none.svg"], capture_output=True,
+                              text=True, check=False)
+        assert lost.returncode == 1 and "none" in lost.stderr, lost
 
     def seeds(self):
         """Another seed adds to what is there; a run that fails is left out."""
@@ -118,6 +134,7 @@ def main():
     images("t10k", 30)
     test = Test(script, nash)
     test.rows()
+    test.plot()
     test.seeds()
     test.interrupted()
     test.refusals()

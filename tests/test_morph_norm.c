@@ -7,6 +7,8 @@
 #include "morph_fixture.h"
 
 #include "base/memory.h"
+#include "graph/edit.h"
+#include "model/edit.h"
 #include "onnx/pack.h"
 #include "random_graph.h"
 
@@ -279,6 +281,21 @@ static void fresh_channels_come_through_at_the_scale_of_the_skip(void **state)
     nash_model_free(m);
 }
 
+/* A foreign network may normalise with an eps of 0, and have a channel that is
+ * always 0. */
+static void a_dead_channel_is_borne_whatever_the_others_eps(void **state)
+{
+    (void)state;
+    nash_model *m = make_pooled();
+    ni_graph_attrs(ni_model_graph(m), 3)->eps = 0;
+    nash_model_tensor(m, 3, NASH_SLOT_GAMMA)->data[1] = 0;
+    nash_model_tensor(m, 3, NASH_SLOT_BETA)->data[1] = -1;
+    nash_model *child = morphed(m, "concat_skip:at=relu_12,from=relu_4,norm=1");
+    assert_true(node_of(child, norm_of(child, 12))->attrs.eps > 0);
+    nash_model_free(child);
+    nash_model_free(m);
+}
+
 /* ---- text and refusals -------------------------------------------------- */
 
 static void text_says_norm_only_where_it_is(void **state)
@@ -397,6 +414,7 @@ int main(void)
         cmocka_unit_test(
             skips_into_and_beside_normalised_skips_keep_the_function),
         cmocka_unit_test(fresh_channels_come_through_at_the_scale_of_the_skip),
+        cmocka_unit_test(a_dead_channel_is_borne_whatever_the_others_eps),
         cmocka_unit_test(text_says_norm_only_where_it_is),
         cmocka_unit_test(norm_is_0_or_1_and_of_concatenations_alone),
         cmocka_unit_test(norm_needs_a_probe_and_statistics_that_are_finite),

@@ -66,7 +66,9 @@ typedef struct nash_pacer {
     /**
      * @param pace  receives it; step 0 must be START, and one of the steps
      *              after it FINAL, after which the search is over
-     * @param best  the last winner, untrained model0 before step 0; borrowed
+     * @param best  the last winner, untrained model0 before step 0; in step 1
+     * of the random strategy, which must be FINAL, the network that was drawn;
+     * borrowed
      * @return NASH_OK; another status ends the search
      */
     nash_status (*pace)(void *ctx, nash_pace *pace, int32_t step,

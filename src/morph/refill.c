@@ -123,8 +123,8 @@ static void refill_vector(nash_tensor *dst, const nash_tensor *src,
 }
 
 /* Fresh channels get the root mean square of the old scales: 1 would be large
- * beside what training leaves, or beside a normalised skip's. If
- * all are 0 the new ones keep 1: what is 0 and read by zeros never learns. */
+ * beside what training leaves, or beside a normalised skip's. If all are 0 the
+ * new ones keep 1: what is 0 and read by zeros never learns. */
 static void refill_scale(nash_tensor *dst, const nash_tensor *src,
                          const ni_channel *map)
 {

@@ -73,7 +73,8 @@ static nash_status check_fields(const nash_morph *morph,
                 (unsigned)morph->mode <= NASH_WIDEN_NOISE,
             NASH_EINVAL, "%s has mode %d, which is no nash_widen_mode", name,
             (int)morph->mode);
-    REQUIRE(!(row->measures || morph->norm) || probe, NASH_EINVAL,
+    bool measures = row->measures || (row->keys & NI_KEY_NORM && morph->norm);
+    REQUIRE(!measures || probe, NASH_EINVAL,
             "%s inserts a batch normalisation, whose statistics need a probe",
             name);
 done:

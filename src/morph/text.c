@@ -108,9 +108,7 @@ static nash_status parse_value(nash_morph *out, uint32_t bit, const char *key,
     if (bit == NI_KEY_NORM) {
         TRY(parse_number(&number, key, value, 1));
         out->norm = number == 1;
-        goto done;
-    }
-    if (bit == NI_KEY_KERNEL) {
+    } else if (bit == NI_KEY_KERNEL) {
         TRY(parse_number(&number, key, value, NI_MAX_KERNEL));
         REQUIRE(number % 2 == 1, NASH_EINVAL,
                 "kernel=%s, expected an odd number", value);

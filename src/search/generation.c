@@ -131,6 +131,10 @@ static nash_status add_result(ni_generation *g, const ni_search *s)
             s));
     if (random && pacer) {
         TRY(pacer->pace(pacer->ctx, &pace, g->step, g->models[0]));
+        REQUIRE(pace.stage == NASH_STAGE_FINAL && pace.epochs >= 0, NASH_EINVAL,
+                "the random network was paced as stage %d with %d epochs, "
+                "which cannot be",
+                (int)pace.stage, pace.epochs);
         g->jobs[0].train.epochs = pace.epochs;
     }
 done:
