@@ -16,9 +16,9 @@
 
 static const char *const stages[] = {"start", "climb", "final", "over"};
 
-/* What is kept back of a budget of seconds, for judging and the report, and
- * what a training takes beside its steps. */
-static const double reserve = 0.015, overhead = 1.06;
+/* What is kept back of a budget of seconds, for judging and the report; what a
+ * training takes beside its steps; and the seconds an epoch takes to record. */
+static const double reserve = 0.015, overhead = 1.06, record_epoch = 0.02;
 
 /* ---- costs -------------------------------------------------------------- */
 
@@ -45,7 +45,7 @@ static nash_status epoch_seconds(double *seconds, const nash_model *m,
 {
     double rate = 1.0;
     nash_status status = images_per_second(&rate, m, train);
-    *seconds = overhead * images / rate / jobs;
+    *seconds = (overhead * images / rate + record_epoch) / jobs;
     return status;
 }
 

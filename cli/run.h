@@ -26,6 +26,7 @@ typedef struct run {
     int32_t last_step; /* the last proposed one */
     double began;      /* clock */
     double seconds;    /* of the run, before it was resumed */
+    double noted;      /* of the run, when they were last recorded */
 } run;
 
 /** Begin a run and search. @param s  completed; @return the exit status */

@@ -243,7 +243,7 @@ static void a_budget_is_kept_and_mostly_spent(void **state)
         nash_budget budget = nash_budget_default(total);
         double spent = spend(&climbs, &final_epochs, &budget, costs, &opts);
         assert_true(spent <= total);
-        assert_true(spent > 0.6 * total || final_epochs == 100000);
+        assert_true(spent > 0.6 * total || final_epochs == 1000);
         assert_true(climbs <= 4 && (total < 5000.0 || climbs == 4));
         assert_true(final_epochs >= 1);
     }
@@ -306,7 +306,8 @@ static void little_money_means_fewer_cosines_then_fewer_steps(void **state)
 static void a_larger_budget_is_for_larger_networks(void **state)
 {
     (void)state;
-    assert_true(nash_budget_macs(4.0) == 2 * nash_budget_macs(1.0));
+    int64_t one = nash_budget_macs(1.0), four = nash_budget_macs(4.0);
+    assert_in_range(four, 2 * one, 3 * one);
     assert_int_equal(nash_budget_macs(0.0), 0);
 }
 

@@ -59,8 +59,8 @@ NASH_API void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
 
 /**
  * The network size that a budget of @p pflop lets its final training do justice
- * to, in multiply-accumulates an image: it grows as the square root, as does
- * the number of images seen.
+ * to, in multiply-accumulates an image: it grows a little faster (as the power
+ * of 0.6) than the number of images seen (0.4).
  */
 NASH_API int64_t nash_budget_macs(double pflop);
 

@@ -9,7 +9,8 @@
 
 #include <math.h>
 
-enum { LEAST_NEIGHBOURS = 4, MOST_START_EPOCHS = 20, MOST_EPOCHS = 100000 };
+/* More epochs than these teach a network nothing. */
+enum { LEAST_NEIGHBOURS = 4, MOST_START_EPOCHS = 20, MOST_EPOCHS = 1000 };
 
 nash_budget nash_budget_default(double total)
 {
@@ -26,7 +27,7 @@ double nash_budget_least(const nash_costs *costs)
 
 int64_t nash_budget_macs(double pflop)
 {
-    return (int64_t)(100e6 * sqrt(fmax(pflop, 0.0)));
+    return (int64_t)(110e6 * pow(fmax(pflop, 0.0), 0.6));
 }
 
 static int32_t whole_epochs(double count, int32_t most)
