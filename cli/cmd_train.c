@@ -27,7 +27,7 @@ typedef struct request {
     const char *model, *data, *output, *size;
     bool reinit, json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
-    bool identity_init, whiten;
+    bool identity_init, whiten, init_given;
     double val_share;
     adoption adopt;
     nash_train_opts train;
@@ -82,9 +82,12 @@ static void own_options(arg_option *to, request *ask)
          "HxW, input size of a new network; images are resized to it",
          .fallback = "the images' own"},
         {"identity-init", ARG_YESNO, &ask->identity_init,
-         "the first filters of a new network pass their channel on"},
+         "the first filters of layers drawn anew pass their channel on",
+         .given = &ask->init_given},
         {"whiten", ARG_YESNO, &ask->whiten,
-         "a new network begins with a layer that whitens small patches"},
+         "a new network begins with a layer that whitens small patches; with "
+         "--reinit, MODEL's first layer does if it can",
+         .given = &ask->init_given},
         {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
          .fallback = "as it is"},
         {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
@@ -164,6 +167,12 @@ static int check_request(const request *ask)
                          "--widths is for the network 'start' only, "
                          "not for %s",
                          ask->model);
+    if (ask->init_given && !ask->reinit && !is_built_in(ask->model))
+        return cli_usage("train",
+                         "--identity-init and --whiten are for weights that "
+                         "are drawn anew; those of %s are gone on with, "
+                         "unless --reinit is given",
+                         ask->model);
     if (ask->size && !is_built_in(ask->model))
         return cli_usage("train",
                          "--size is for new networks only; %s has its "
@@ -182,22 +191,36 @@ static int check_request(const request *ask)
 
 /* ---- model and data ---------------------------------------------------- */
 
+static nash_net_opts net_opts(const request *ask)
+{
+    nash_net_opts net = nash_net_opts_default();
+    net.seed = ask->train.seed;
+    net.identity = ask->identity_init;
+    net.whiten = ask->whiten;
+    memcpy(net.widths, ask->widths, sizeof net.widths);
+    return net;
+}
+
 static int make_model(training *t)
 {
     const request *ask = t->ask;
     nash_dataset_opts data = nash_dataset_opts_default();
-    nash_net_opts net = nash_net_opts_default();
+    nash_net_opts net = net_opts(ask);
     if (ask->size) {
         int result = cli_size(&data.height, &data.width, "train", ask->size);
         if (result != EXIT_OK)
             return result;
     }
-    net.seed = ask->train.seed;
-    net.identity = ask->identity_init;
-    net.whiten = ask->whiten;
-    memcpy(net.widths, ask->widths, sizeof net.widths);
     if (nash_dataset_open(&t->data, ask->data, &data) != NASH_OK ||
         nash_net_for_data(&t->model, ask->model, t->data, &net) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+static int redraw(training *t)
+{
+    nash_net_opts net = net_opts(t->ask);
+    if (nash_net_redraw(t->model, t->data, &net) != NASH_OK)
         return cli_fail(NULL);
     return EXIT_OK;
 }
@@ -212,9 +235,7 @@ static int read_model(training *t)
                             &ask->adopt, ask->train.seed);
     if (result != EXIT_OK)
         return result;
-    if (ask->reinit)
-        nash_model_init(t->model, ask->train.seed);
-    return EXIT_OK;
+    return ask->reinit ? redraw(t) : EXIT_OK;
 }
 
 static int split(training *t)

@@ -92,16 +92,30 @@ static int take_images(run *r)
     return EXIT_OK;
 }
 
-static int make_start(run *r)
+/* How weights are drawn. */
+static nash_net_opts net_opts(const settings *s, uint64_t seed)
 {
-    const settings *s = r->s;
-    nash_dataset_opts data = nash_dataset_opts_default();
     nash_net_opts net = nash_net_opts_default();
-    net.seed = s->search.seed;
+    net.seed = seed;
     net.bn_momentum = (float)s->bn_momentum;
     net.identity = s->identity_init;
     net.whiten = s->whiten;
     memcpy(net.widths, s->widths, sizeof net.widths);
+    return net;
+}
+
+static nash_status redraw(void *ctx, nash_model *m, uint64_t seed)
+{
+    const run *r = ctx;
+    nash_net_opts net = net_opts(r->s, seed);
+    return nash_net_redraw(m, r->data, &net);
+}
+
+static int make_start(run *r)
+{
+    const settings *s = r->s;
+    nash_dataset_opts data = nash_dataset_opts_default();
+    nash_net_opts net = net_opts(s, s->search.seed);
     int result = settings_size(&data.height, &data.width, s, "search");
     if (result != EXIT_OK)
         return result;
@@ -235,10 +249,23 @@ static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)
     return status;
 }
 
+/* So that a budget of time knows of what a killed process had spent. What is
+ * wrong with the store shows when something that matters is written. */
+static void note_time_now_and_then(run *r)
+{
+    static const double every = 5.0; /* seconds */
+    if (run_seconds(r) < r->noted + every)
+        return;
+    r->noted = run_seconds(r);
+    run_note_time(r);
+}
+
 static void on_progress(void *ctx, const nash_job *job, double share,
                         double images_per_second)
 {
-    follow_progress(&((run *)ctx)->follow, job, share, images_per_second);
+    run *r = ctx;
+    follow_progress(&r->follow, job, share, images_per_second);
+    note_time_now_and_then(r);
 }
 
 static nash_status on_epoch(void *ctx, const nash_job *job,
@@ -300,12 +327,15 @@ static int assemble(run *r)
         return cli_fail(NULL);
     int result = follow_init(&r->follow, r->s, n_train, r->images->n);
     r->follow.began = r->began - r->seconds;
+    settings_fit(r->s, r->images);
     if (result == EXIT_OK)
         result = open_probe(r, train, n_train);
     if (result == EXIT_OK)
         result = open_evaluator(r);
     r->s->search.morph.bytes_of = bytes_of;
     r->s->search.morph.bytes_ctx = r;
+    r->s->search.redraw = redraw;
+    r->s->search.redraw_ctx = r;
     if (r->s->budget.text) {
         r->pacer = pace_of(r);
         r->s->search.pacer = &r->pacer;
@@ -388,8 +418,10 @@ static int search(run *r)
         status = nash_candidates_prune(r->dir, state.step, state.child,
                                        r->s->keep_all);
     if (status == NASH_OK)
-        status = nash_search(&r->best, r->start, &r->s->search, &r->probe,
-                             &r->evaluator, &observer, &state);
+        r->s->search.redraw = redraw;
+    r->s->search.redraw_ctx = r;
+    status = nash_search(&r->best, r->start, &r->s->search, &r->probe,
+                         &r->evaluator, &observer, &state);
     progress_clear();
     if (status == NASH_OK || status == NASH_ESTOP)
         run_note_time(r);

@@ -15,6 +15,22 @@ cmp -s c.onnx c.snapshot-2.onnx && fail "a snapshot claims validation scores"
 expect 0 '"val_images": 0' "$nash" train a.onnx data --reinit --epochs 0 \
     --val-share 0 --json -o d.onnx
 
+# what is drawn anew is drawn as a new network is
+weights() {
+    "$nash" show --json "$1" | grep model_hash
+}
+drawn="--whiten yes --identity-init yes --epochs 0"
+expect 0 'w.onnx: ' "$nash" train $start $drawn -o w.onnx
+expect 0 'again.onnx: ' "$nash" train w.onnx data --reinit --seed 3 $drawn \
+    --threads 1 -o again.onnx
+[ "$(weights w.onnx)" = "$(weights again.onnx)" ] ||
+    fail "--reinit does not whiten as a new network does"
+expect 0 'plain.onnx: ' "$nash" train w.onnx data --reinit --seed 3 \
+    --epochs 0 --threads 1 -o plain.onnx
+[ "$(weights w.onnx)" = "$(weights plain.onnx)" ] &&
+    fail "--reinit whitens unasked"
+expect 2 'drawn anew' "$nash" train a.onnx data --whiten yes -o x.onnx
+
 expect 0 'on 12 test images' "$nash" eval a.onnx data
 expect 0 'on 60 train images' "$nash" eval --part train --mirror a.onnx data
 expect 0 'ensemble' "$nash" eval a.onnx c.snapshot-1.onnx data

@@ -101,6 +101,9 @@ typedef struct nash_search_opts {
     bool inherit;         /* children keep their parent's weights; false: all
                              of a step's candidates, the unmorphed parent too,
                              draw theirs anew (the ablation) */
+    /* how they are drawn; NULL: nash_model_init() */
+    nash_status (*redraw)(void *ctx, nash_model *m, uint64_t seed);
+    void *redraw_ctx;
     /* How to train; epochs, seed and step of all three are ignored. */
     nash_train_opts start_train; /* pretraining */
     nash_train_opts train;       /* children */

@@ -228,6 +228,19 @@ NASH_API nash_status nash_net_for_data(nash_model **out, const char *name,
                                        const nash_net_opts *opts);
 
 /**
+ * Draw a network's weights anew as those of a new one are drawn: all by
+ * nash_model_init() or, for opts->identity, nash_model_init_identity(); for
+ * opts->whiten, a convolution that is its first layer whitens, if its channels
+ * are pairs and no more than there are directions.
+ *
+ * @param m     changed in place
+ * @param opts  seed, identity and whiten count; the rest is ignored
+ * @return NASH_OK, NASH_ENOMEM, or as nash_dataset_images()
+ */
+NASH_API nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
+                                     const nash_net_opts *opts);
+
+/**
  * Write into a model's metadata what it is for: class names, resize rule, and
  * the data set as "<format> <hash of the training images>".
  *

@@ -20,11 +20,16 @@ static uint32_t stream_of(int32_t step, int32_t child)
     return (uint32_t)step << 16 | (uint32_t)child;
 }
 
-static void draw_weights_anew(nash_model *m, uint64_t seed, int32_t step,
-                              int32_t child)
+static nash_status draw_weights_anew(nash_model *m,
+                                     const nash_search_opts *opts, int32_t step,
+                                     int32_t child)
 {
     const uint32_t name = stream_of(step, child);
-    nash_model_init(m, ni_hash(&name, sizeof name, seed));
+    uint64_t seed = ni_hash(&name, sizeof name, opts->seed);
+    if (opts->redraw)
+        return opts->redraw(opts->redraw_ctx, m, seed);
+    nash_model_init(m, seed);
+    return NASH_OK;
 }
 
 static nash_status write_texts(ni_generation *g, int32_t k,
@@ -114,7 +119,7 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
         status = morph(g, k, morphs, s);
     if (status == NASH_OK && !opts->inherit &&
         (morphs > 0 || kind == NASH_CANDIDATE_PARENT))
-        draw_weights_anew(g->models[k], opts->seed, g->step, k);
+        status = draw_weights_anew(g->models[k], opts, g->step, k);
     return status;
 }
 

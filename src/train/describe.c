@@ -1,7 +1,7 @@
 /*
- * Models and the data they are for: starting networks sized by a data set, and
- * the metadata that lets a model file be used without it. Nothing goes in that
- * differs between equal runs: no time, host or path.
+ * Models and the data they are for: networks sized by a data set or drawn anew
+ * for it, and the metadata that lets a model file be used without it. Nothing
+ * goes in that differs between equal runs: no time, host or path.
  */
 #include <nash/train.h>
 
@@ -78,6 +78,67 @@ nash_status nash_net_for_data(nash_model **out, const char *name,
 done:
     ni_free(filters);
     nash_model_free(m);
+    return status;
+}
+
+/* The convolution that can whiten what the normalisation gives: square, and
+ * with a pair of channels per direction. @return its weights, or NULL */
+static nash_tensor *whitening_layer(const nash_model *m,
+                                    const nash_images *images)
+{
+    const nash_graph *g = nash_model_graph(m);
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
+        const nash_node *node = nash_graph_node(g, id);
+        if (node->op != NASH_OP_CONV)
+            continue;
+        nash_tensor *w = nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
+        int32_t k = w->dims[2], side = images->shape.h < images->shape.w
+                                           ? images->shape.h
+                                           : images->shape.w;
+        nash_op before = nash_graph_node(g, nash_graph_input(g, id, 0))->op;
+        bool fits = before == NASH_OP_NORMALIZE && w->dims[3] == k &&
+                    w->dims[1] == images->shape.c && k <= 7 && 2 * k <= side &&
+                    w->dims[0] % 2 == 0 &&
+                    w->dims[0] <= 2 * images->shape.c * k * k;
+        return fits ? w : NULL;
+    }
+    return NULL;
+}
+
+static nash_status set_whitening(nash_tensor *w, const nash_images *images)
+{
+    nash_status status = NASH_OK;
+    float *filters = NULL, mean[4], std[4];
+    int64_t values = images->shape.c * (int64_t)w->dims[2] * w->dims[3];
+    int64_t half = w->count / 2;
+    NEW_ARRAY(filters, values * values);
+    nash_images_moments(images, NULL, images->n, mean, std);
+    TRY(nash_images_whitening(filters, images, mean, std, w->dims[2]));
+    for (int64_t i = 0; i < half; i++) {
+        w->data[i] = filters[i];
+        w->data[half + i] = -filters[i];
+    }
+done:
+    ni_free(filters);
+    return status;
+}
+
+nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
+                            const nash_net_opts *opts)
+{
+    nash_status status = NASH_OK;
+    const nash_images *images;
+    TRY(nash_dataset_images(&images, ds, NASH_PART_TRAIN));
+    nash_tensor *first = opts->whiten && images->shape.c <= 4
+                             ? whitening_layer(m, images)
+                             : NULL;
+    if (opts->identity)
+        nash_model_init_identity(m, opts->seed);
+    else
+        nash_model_init(m, opts->seed);
+    if (first)
+        TRY(set_whitening(first, images));
+done:
     return status;
 }
 
