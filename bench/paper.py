@@ -314,13 +314,17 @@ class Paper:
                 return None
             raise
 
-    def recipe(self, settings):
-        """Of a search's final training, for `nash train`."""
+    def recipe(self, settings, side):
+        """Of a search's final training, for `nash train`; side: of the images."""
+        final_cutout = int(settings["final_cutout"])
+        if final_cutout < 0:
+            final_cutout = side // 4
         keys = {key: settings[key] for key in RECIPE}
         keys["threads"] = settings["final_threads"]
         keys["lr_start"] = settings["final_lr_start"]
         if float(keys["lr_start"]) == 0.0:
             keys["lr_start"] = settings["lr_start"]
+        keys["cutout"] = str(max(int(settings["cutout"]), final_cutout))
         keys["cycle"] = "0" if settings["halve"] == "yes" else settings["cycle"]
         keys["cycle_growth"] = settings["cycle_growth"]
         return keys
@@ -328,13 +332,15 @@ class Paper:
     def train_words(self, row, seed, model):
         searched = f"nash-{seed}"
         settings = self.settings(searched)
-        keys = self.recipe(settings)
         at = self.nash.path(searched)
+        start = self.nash.call("show", ["show", os.path.join(at, "start.onnx")])
+        keys = self.recipe(settings, min(start["input"][1:]))
         network = {"scratch": [os.path.join(at, "best.onnx"), "--reinit"],
                    "start": [os.path.join(at, "start.onnx")],  # not trained yet
                    "resnet9": ["resnet9"]}[row]
-        if row == "resnet9":
+        if row != "start":  # their weights are drawn anew
             keys |= {key: settings[key] for key in ("identity_init", "whiten")}
+        if row == "resnet9":
             keys |= {"size": settings["size"]} if settings["size"] else {}
         words = ["train", network[0], self.ask.data, "-o", model, *network[1:],
                  "--val-share", "0", "--seed", str(seed)]

@@ -27,10 +27,12 @@ static const struct preset_row {
 } preset_rows[] = {
     /*                   fast              paper            smoke        demo */
     {"budget",           {"45min",          "none",          "none",      "12min"}},
-    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.4"}},
+    {"climb-share",      {"0.2",            "0.3",           "0.3",       "0.3"}},
     {"steps",            {"5",              "5",             "2",         "2"}},
     {"neighbours",       {"8",              "8",             "3",         "4"}},
     {"morphs",           {"4",              "5",             "2",         "4"}},
+    {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
+    {"max-kernel",       {"3",               "5",             "5",         "3"}},
     {"start-epochs",     {"6",              "20",            "1",         "4"}},
     {"epochs",           {"3",              "17",            "1",         "1"}},
     {"cycle",            {"1",              "0",             "0",         "0"}},
@@ -49,6 +51,7 @@ static const struct preset_row {
     {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
     {"clip-norm",        {"5",              "0",             "0",         "5"}},
     {"pad",              {"4",              "4",             "2",         "2"}},
+    {"final-cutout",     {"-1",              "0",             "0",         "0"}},
     {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
     {"identity-init",    {"yes",            "no",            "no",        "yes"}},
     {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
@@ -147,6 +150,12 @@ static int put_search(arg_option *to, int at, settings *s)
          "candidates of a step, the unmorphed parent among them", 2, 10000},
         {"morphs", ARG_INT, &o->morphs, "morphisms in a row per child", 1,
          1000},
+        {"skip-share", ARG_REAL, &o->morph.skip_share,
+         "chance that a morphism is a skip; below 0: the same as that of "
+         "deepening and of widening",
+         -1, 1},
+        {"max-kernel", ARG_INT, &o->morph.max_kernel,
+         "largest kernel of a new convolution", 1, 63},
         {"start-epochs", ARG_INT, &o->start_epochs,
          "of training the starting network", 0, 100000},
         {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
@@ -184,6 +193,10 @@ static int put_training(arg_option *to, int at, settings *s)
         {"final-lr-start", ARG_REAL, &s->final_lr_start,
          "as --lr-start, for the starting network and the final training", 0,
          1e3, .fallback = "as --lr-start"},
+        {"final-cutout", ARG_INT, &s->final_cutout,
+         "as --cutout, for the final training, which is long enough to need "
+         "it; -1: a quarter of the images' smaller side",
+         -1, NASH_MAX_DIM},
         {"snapshots", ARG_INT, &s->snapshots,
          "judge the ensemble of the last N cosines of the final training; "
          "without --cycle, of N equal ones",
@@ -364,6 +377,16 @@ int settings_complete(settings *s, const char *verb)
     if (s->final_lr_start > 0.0)
         o->start_train.lr_start = o->final_train.lr_start = s->final_lr_start;
     return EXIT_OK;
+}
+
+void settings_fit(settings *s, const nash_images *images)
+{
+    int32_t side =
+        images->shape.h < images->shape.w ? images->shape.h : images->shape.w;
+    int32_t *cutout = &s->search.final_train.augment.cutout;
+    int32_t asked = s->final_cutout < 0 ? side / 4 : s->final_cutout;
+    if (*cutout < asked)
+        *cutout = asked;
 }
 
 int settings_size(int32_t *height, int32_t *width, const settings *s,

@@ -35,6 +35,7 @@ typedef struct settings {
     double climb_share;     /* of it */
     double bn_momentum;
     double final_lr_start; /* 0: as for children */
+    int32_t final_cutout;  /* at least, pixels; -1: by the images' size */
     int32_t final_threads; /* 0: all processors */
     int32_t snapshots;
     double val_share;
@@ -72,6 +73,9 @@ char *settings_preset_notes(void);
  * options of start and result. @return EXIT_OK, or EXIT_USAGE after a sentence
  */
 int settings_complete(settings *s, const char *verb);
+
+/** Derive what depends on the images: the cutout of the final training. */
+void settings_fit(settings *s, const nash_images *images);
 
 /** The bytes that all candidates together may take on this machine. */
 size_t settings_memory(void);

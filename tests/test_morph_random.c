@@ -233,6 +233,38 @@ static void kinds_places_and_settings_are_drawn_uniformly(void **state)
     nash_model_free(m);
 }
 
+static void skips_and_large_kernels_are_drawn_as_rarely_as_asked(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 1000 };
+    static const struct {
+        double share;
+        int least, most;
+    } cases[] = {{0.0, 0, 0}, {0.1, 55, 145}, {1.0, CHILDREN, CHILDREN}};
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int skips = 0;
+        nash_morph_opts opts = nash_morph_opts_default();
+        opts.n = 1;
+        opts.skip_share = cases[i].share;
+        opts.max_kernel = 3;
+        for (uint32_t child = 0; child < CHILDREN; child++) {
+            nash_morph morph;
+            nash_model *copy = dup_model(m);
+            opts.child = child;
+            assert_ok(nash_morph_random(copy, &opts, &probe, &morph, NULL));
+            nash_model_free(copy);
+            skips += morph.kind == NASH_MORPH_ADD_SKIP ||
+                     morph.kind == NASH_MORPH_CONCAT_SKIP;
+            assert_true(morph.kernel == 0 || morph.kernel == 3);
+        }
+        assert_in_range(skips, cases[i].least, cases[i].most);
+    }
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
 static void equal_keys_give_equal_children_and_others_differ(void **state)
 {
     (void)state;
@@ -553,6 +585,7 @@ int main(void)
         cmocka_unit_test(chains_of_morphisms_keep_the_function),
         cmocka_unit_test(the_fast_engine_agrees_in_float),
         cmocka_unit_test(kinds_places_and_settings_are_drawn_uniformly),
+        cmocka_unit_test(skips_and_large_kernels_are_drawn_as_rarely_as_asked),
         cmocka_unit_test(equal_keys_give_equal_children_and_others_differ),
         cmocka_unit_test(no_child_outgrows_a_cap),
         cmocka_unit_test(giving_up_leaves_the_model_and_says_why),

@@ -140,11 +140,15 @@ NASH_API nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
 
 typedef struct nash_morph_opts {
     uint64_t seed;
-    uint32_t child; /* names the stream together with the seed */
-    int32_t n;      /* morphisms in a row, n_NM */
-    uint32_t kinds; /* bit set of 1 << nash_morph_kind; the two skips count
-                       as one kind, as do deepen and widen each. All of
-                       them is allowed too, for tests */
+    uint32_t child;    /* names the stream together with the seed */
+    int32_t n;         /* morphisms in a row, n_NM */
+    uint32_t kinds;    /* bit set of 1 << nash_morph_kind; the two skips count
+                          as one kind, as do deepen and widen each. All of
+                          them is allowed too, for tests */
+    double skip_share; /* chance that a morphism is a skip, if skips and others
+                          are among the kinds; below 0: as that of any kind */
+    int32_t
+        max_kernel; /* larger kernels are drawn as this one, e.g. 3; 0: any */
     nash_widen_mode widen_mode;
     bool norm_skips;    /* concatenation skips normalise what they bring */
     int64_t max_params; /* caps on the result; 0: none */
@@ -156,13 +160,14 @@ typedef struct nash_morph_opts {
     int32_t max_draws; /* give up after so many draws; e.g. 1000 */
 } nash_morph_opts;
 
-/** n 5, kinds {deepen, widen, skip}, copy, no caps, 1000 draws. */
+/** n 5, kinds {deepen, widen, skip} with equal chances, any kernel, copy, no
+ * caps, 1000 draws. */
 NASH_API nash_morph_opts nash_morph_opts_default(void);
 
 /**
  * ApplyNetMorph: n random morphisms in a row, each drawn uniformly from the
- * kinds; impossible draws and draws beyond a cap are drawn again and counted.
- * Ten refusals in a row draw another kind, too.
+ * kinds (but for skip_share); impossible draws and draws beyond a cap are drawn
+ * again and counted. Ten refusals in a row draw another kind, too.
  *
  * @param m        changed in place; untouched on failure
  * @param applied  receives [n] morphisms; may be NULL

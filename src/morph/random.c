@@ -24,6 +24,7 @@ typedef struct group {
 typedef struct stream {
     const nash_morph_opts *opts;
     const nash_probe *probe;
+    group skips; /* empty if their chance is that of any group */
     group groups[NASH_MORPH_COUNT];
     uint32_t n_groups;
     uint32_t draws;
@@ -36,6 +37,7 @@ nash_morph_opts nash_morph_opts_default(void)
         .n = 5,
         .kinds = 1u << NASH_MORPH_DEEPEN | 1u << NASH_MORPH_WIDEN |
                  1u << NASH_MORPH_CONCAT_SKIP | 1u << NASH_MORPH_ADD_SKIP,
+        .skip_share = -1.0,
         .widen_mode = NASH_WIDEN_COPY,
         .max_draws = 1000,
     };
@@ -51,6 +53,12 @@ static nash_status check_opts(const nash_morph_opts *opts)
             NASH_EINVAL,
             "kinds is 0x%x, expected bits of nash_morph_kind, at least one",
             opts->kinds);
+    REQUIRE(opts->skip_share <= 1.0, NASH_EINVAL,
+            "skip_share is %g, expected at most 1", opts->skip_share);
+    REQUIRE(opts->max_kernel == 0 ||
+                (opts->max_kernel > 0 && opts->max_kernel % 2 == 1),
+            NASH_EINVAL, "max_kernel is %d, expected 0 or an odd number",
+            opts->max_kernel);
     REQUIRE((unsigned)opts->widen_mode <= NASH_WIDEN_NOISE, NASH_EINVAL,
             "widen_mode is %d, which is no nash_widen_mode",
             (int)opts->widen_mode);
@@ -64,7 +72,8 @@ static void list_groups(stream *s)
 {
     const uint32_t skips =
         1u << NASH_MORPH_CONCAT_SKIP | 1u << NASH_MORPH_ADD_SKIP;
-    group *skip = NULL;
+    bool apart = s->opts->skip_share >= 0.0 && s->opts->kinds & ~skips;
+    group *skip = apart ? &s->skips : NULL;
     for (int kind = 0; kind < NASH_MORPH_COUNT; kind++) {
         bool is_skip = skips >> kind & 1;
         if (!(s->opts->kinds >> kind & 1))
@@ -78,7 +87,9 @@ static void list_groups(stream *s)
 
 static nash_morph_kind draw_kind(const stream *s, ni_rng *rng)
 {
-    const group *drawn = &s->groups[ni_rng_below(rng, s->n_groups)];
+    const group *drawn = &s->skips;
+    if (drawn->n == 0 || ni_rng_uniform(rng) >= s->opts->skip_share)
+        drawn = &s->groups[ni_rng_below(rng, s->n_groups)];
     return drawn->kinds[ni_rng_below(rng, drawn->n)];
 }
 
@@ -148,6 +159,8 @@ static nash_status attempt(nash_model *m, nash_morph *out, stream *s,
         if (out->mode == NASH_WIDEN_COPY)
             out->seed = 0;
     }
+    if (opts->max_kernel > 0 && out->kernel > opts->max_kernel)
+        out->kernel = opts->max_kernel;
     out->norm = opts->norm_skips && ni_morphism_of(kind)->keys & NI_KEY_NORM;
     TRY(try_caps(m, out, opts));
     TRY(nash_morph_apply(m, out, s->probe));
