@@ -194,8 +194,8 @@ static int put_training(arg_option *to, int at, settings *s)
          "as --lr-start, for the starting network and the final training", 0,
          1e3, .fallback = "as --lr-start"},
         {"final-cutout", ARG_INT, &s->final_cutout,
-         "as --cutout, for the final training, which is long enough to need "
-         "it; -1: a quarter of the images' smaller side",
+         "as --cutout, for the final training; -1: a quarter of the images' "
+         "smaller side if it has 32 epochs or more",
          -1, NASH_MAX_DIM},
         {"snapshots", ARG_INT, &s->snapshots,
          "judge the ensemble of the last N cosines of the final training; "
@@ -379,14 +379,20 @@ int settings_complete(settings *s, const char *verb)
     return EXIT_OK;
 }
 
+/* Cutout takes longer to learn with than it gives in fewer (docs/research.md).
+ */
+enum { CUTOUT_EPOCHS = 32 };
+
 void settings_fit(settings *s, const nash_images *images)
 {
     int32_t side =
         images->shape.h < images->shape.w ? images->shape.h : images->shape.w;
+    bool is_auto = s->final_cutout < 0;
     int32_t *cutout = &s->search.final_train.augment.cutout;
-    int32_t asked = s->final_cutout < 0 ? side / 4 : s->final_cutout;
+    int32_t asked = is_auto ? side / 4 : s->final_cutout;
     if (*cutout < asked)
         *cutout = asked;
+    s->search.cutout_epochs = is_auto ? CUTOUT_EPOCHS : 0;
 }
 
 int settings_size(int32_t *height, int32_t *width, const settings *s,

@@ -93,6 +93,16 @@ done:
     return status;
 }
 
+static void set_epochs(nash_job *job, int32_t epochs,
+                       const nash_search_opts *opts)
+{
+    bool is_short = epochs < opts->cutout_epochs;
+    job->train.epochs = epochs;
+    if (job->kind == NASH_CANDIDATE_FINAL)
+        job->train.augment.cutout =
+            (is_short ? &opts->train : &opts->final_train)->augment.cutout;
+}
+
 static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
                        int32_t morphs, const ni_search *s)
 {
@@ -114,7 +124,7 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
                                                 : opts->train;
     job->train.seed = opts->seed;
     job->train.step = (uint32_t)g->step;
-    job->train.epochs = s->pace.epochs;
+    set_epochs(job, s->pace.epochs, opts);
     if (morphs > 0)
         status = morph(g, k, morphs, s);
     if (status == NASH_OK && !opts->inherit &&
@@ -140,7 +150,7 @@ static nash_status add_result(ni_generation *g, const ni_search *s)
                 "the random network was paced as stage %d with %d epochs, "
                 "which cannot be",
                 (int)pace.stage, pace.epochs);
-        g->jobs[0].train.epochs = pace.epochs;
+        set_epochs(&g->jobs[0], pace.epochs, opts);
     }
 done:
     return status;
