@@ -314,11 +314,11 @@ class Paper:
                 return None
             raise
 
-    def recipe(self, settings, side):
+    def recipe(self, settings, side, epochs):
         """Of a search's final training, for `nash train`; side: of the images."""
         final_cutout = int(settings["final_cutout"])
-        if final_cutout < 0:
-            final_cutout = side // 4
+        if final_cutout < 0:  # as in cli/settings.c
+            final_cutout = side // 4 if epochs >= 32 else 0
         keys = {key: settings[key] for key in RECIPE}
         keys["threads"] = settings["final_threads"]
         keys["lr_start"] = settings["final_lr_start"]
@@ -327,14 +327,15 @@ class Paper:
         keys["cutout"] = str(max(int(settings["cutout"]), final_cutout))
         keys["cycle"] = "0" if settings["halve"] == "yes" else settings["cycle"]
         keys["cycle_growth"] = settings["cycle_growth"]
+        keys["epochs"] = str(epochs)
         return keys
 
-    def train_words(self, row, seed, model):
+    def train_words(self, row, seed, model, epochs):
         searched = f"nash-{seed}"
         settings = self.settings(searched)
         at = self.nash.path(searched)
         start = self.nash.call("show", ["show", os.path.join(at, "start.onnx")])
-        keys = self.recipe(settings, min(start["input"][1:]))
+        keys = self.recipe(settings, min(start["input"][1:]), epochs)
         network = {"scratch": [os.path.join(at, "best.onnx"), "--reinit"],
                    "start": [os.path.join(at, "start.onnx")],  # not trained yet
                    "resnet9": ["resnet9"]}[row]
@@ -352,12 +353,11 @@ class Paper:
         name = f"{row}-{seed}"
         model = self.nash.path(name + ".onnx")
         if name not in self.record.runs or not os.path.exists(model):
-            words = self.train_words(row, seed, model)
-            sizes = self.nash.call(name, [*words, "--epochs", "0"])
+            sizes = self.nash.call(name, self.train_words(row, seed, model, 0))
             epoch = 6e-15 * sizes["macs"] * sizes["images"]
             pflop = self.record.runs[f"nash-{seed}"]["pflop"]
             epochs = max(1, round(pflop / epoch))
-            words += ["--epochs", str(epochs)]
+            words = self.train_words(row, seed, model, epochs)
             began = time.monotonic()
             self.nash.call(name, words)
             self.record.keep(name, self.entry(
