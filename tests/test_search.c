@@ -348,6 +348,61 @@ static void without_inheritance_all_weights_are_drawn_anew(void **state)
     fake_deinit(&f);
 }
 
+static nash_status redraw_with_sevens(void *ctx, nash_model *m, uint64_t seed)
+{
+    ++*(int *)ctx;
+    nash_model_init(m, seed);
+    first_weight(m)->data[0] = 7.0F;
+    return NASH_OK;
+}
+
+static nash_status check_sevens(void *ctx, const nash_job *jobs, int32_t n,
+                                nash_outcome *outcomes)
+{
+    for (int32_t i = 0; i < n && jobs[0].step == 1; i++)
+        assert_true(first_weight(jobs[i].model)->data[0] == 7.0F);
+    return fake_evaluate(ctx, jobs, n, outcomes);
+}
+
+static void how_weights_are_drawn_anew_can_be_told(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    int redrawn = 0;
+    nash_search_opts opts = small_search();
+    const nash_evaluator evaluator = {&f, check_sevens, fake_load};
+    nash_model *start = small_start(), *result = NULL;
+    opts.inherit = false;
+    opts.redraw = redraw_with_sevens;
+    opts.redraw_ctx = &redrawn;
+    assert_int_equal(
+        nash_search(&result, start, &opts, &fake_probe, &evaluator, NULL, NULL),
+        NASH_OK);
+    assert_int_equal(redrawn, opts.steps * opts.neighbours);
+    nash_model_free(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void only_long_final_trainings_take_their_own_cutout(void **state)
+{
+    (void)state;
+    for (int is_long = 0; is_long <= 1; is_long++) {
+        fake f = fake_new();
+        nash_search_opts opts = small_search();
+        opts.train.augment.cutout = 1;
+        opts.start_train.augment.cutout = 2;
+        opts.final_train.augment.cutout = 3;
+        opts.cutout_epochs = opts.final_epochs + !is_long;
+        hash_of_run(&f, &opts);
+        assert_int_equal(f.jobs[0][0].train.augment.cutout, 2);
+        assert_int_equal(f.jobs[1][0].train.augment.cutout, 1);
+        assert_int_equal(f.jobs[opts.steps + 1][0].train.augment.cutout,
+                         is_long ? 3 : 1);
+        fake_deinit(&f);
+    }
+}
+
 static void the_result_knows_its_lineage(void **state)
 {
     (void)state;
@@ -431,6 +486,8 @@ int main(void)
         cmocka_unit_test(resuming_a_finished_search_only_loads_its_result),
         cmocka_unit_test(the_random_network_has_all_morphisms_and_epochs),
         cmocka_unit_test(without_inheritance_all_weights_are_drawn_anew),
+        cmocka_unit_test(how_weights_are_drawn_anew_can_be_told),
+        cmocka_unit_test(only_long_final_trainings_take_their_own_cutout),
         cmocka_unit_test(the_result_knows_its_lineage),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
