@@ -253,11 +253,13 @@ static int begin(run *r, const nash_history *h)
     if (find_costs(&costs, r, h, r->start) != NASH_OK)
         return cli_fail(NULL);
     double least = costs.spent + nash_budget_least(&costs);
-    if (least > r->s->budget.total)
+    if (least > r->s->budget.total) {
+        run_take_back(r);
         return cli_error("--budget %s is too small: an epoch of the starting "
                          "network for itself and one for the result take %.3g "
                          "%s",
                          r->s->budget.text, least, budget_unit_name(r->s));
+    }
     if (r->s->search.morph.max_macs == 0 &&
         r->s->budget.unit != BUDGET_EPOCHS && choose_size(r, &costs) != NASH_OK)
         return cli_fail(NULL);

@@ -578,7 +578,13 @@ static int go_on(run *r, const nash_history *history)
 
 bool run_has_begun(const nash_history *history)
 {
-    return nash_history_get(history, "engine") != NULL;
+    const char *engine = nash_history_get(history, "engine");
+    return engine && *engine;
+}
+
+void run_take_back(const run *r)
+{
+    nash_store_set(r->store, "engine", "");
 }
 
 int run_resume(settings *s, const char *run_dir)

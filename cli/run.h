@@ -39,6 +39,10 @@ int run_resume(settings *s, const char *run_dir);
 /** Whether a run's settings were recorded, so that it can be resumed. */
 bool run_has_begun(const nash_history *history);
 
+/** Let a run that trained nothing yet count as not begun, so that its command
+ * can be given again, with other options. */
+void run_take_back(const run *r);
+
 /** "RUN/file"; yours to free(). NULL, after a sentence, without memory. */
 char *run_path(const run *r, const char *file);
 

@@ -67,6 +67,9 @@ expect 2 '--snapshots is 9' search x --snapshots 9
 expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
 expect 1 'not finite' search z --lr-start 1e3 \
     --momentum 0.999 --start-epochs 100
+expect 1 'is too small' search poor --budget 1epochs
+expect 1 'cut off before it began' "$nash" resume poor
+expect 0 'result' search poor --budget 4epochs
 expect 1 'holds no run.db' "$nash" resume data
 expect 1 'holds no job.json' "$nash" candidate data
 [ ! -e x ] || fail "a search that was refused leaves a directory"

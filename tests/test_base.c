@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/rng.h"
 
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -201,6 +203,41 @@ static void json_members_are_checked(void **state)
     assert_int_equal(ni_json_parse(&tree, "3", 1, "three"), NASH_EFORMAT);
 }
 
+/* Take the lock in a process that ends at once, leaving it to one that it has
+ * started but that has not got to its own program yet. */
+static void lock_and_die(const char *path, useconds_t child_lives_us)
+{
+    pid_t holder = fork();
+    if (holder == 0) {
+        int fd;
+        if (ni_lock_take(&fd, path, "it", 0) != NASH_OK)
+            _exit(1);
+        if (fork() == 0)
+            usleep(child_lives_us);
+        _exit(0);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(holder, &status, 0), holder);
+    assert_int_equal(status, 0);
+}
+
+static void a_dead_holder_is_waited_for_and_a_living_one_is_not(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/nash-lock-XXXXXX";
+    int made = mkstemp(path), fd, other;
+    assert_true(made >= 0);
+    lock_and_die(path, 500000);
+    assert_int_equal(ni_lock_take(&fd, path, "it", 0), NASH_OK);
+    assert_int_equal(ni_lock_take(&other, path, "it", 0), NASH_EBUSY);
+    assert_non_null(strstr(nash_error_message(), "it is in use by process"));
+    ni_lock_release(fd);
+    assert_int_equal(ni_lock_take(&fd, path, "it", 0), NASH_OK);
+    ni_lock_release(fd);
+    close(made);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +253,7 @@ int main(void)
         cmocka_unit_test(the_hash_is_xxh3),
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(json_members_are_checked),
+        cmocka_unit_test(a_dead_holder_is_waited_for_and_a_living_one_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

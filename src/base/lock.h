@@ -12,7 +12,8 @@
  *
  * @param fd       receives the lock; not inherited by programs started
  * @param what     what is being locked, for the error sentence
- * @param wait_ms  how long to wait for another holder
+ * @param wait_ms  how long to wait for another holder; one of this host that
+ *                 is dead is waited for ten seconds at least
  * @return NASH_OK, NASH_EBUSY or NASH_EIO
  */
 nash_status ni_lock_take(int *fd, const char *path, const char *what,
