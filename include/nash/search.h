@@ -108,9 +108,8 @@ typedef struct nash_search_opts {
     nash_train_opts start_train; /* pretraining */
     nash_train_opts train;       /* children */
     nash_train_opts final_train; /* the result, snapshots included */
-    int32_t
-        cutout_epochs; /* a final training of fewer epochs has the
-                          children's       augment.cutout instead of its own */
+    /* A final training of fewer epochs takes the augment.cutout of `train`. */
+    int32_t cutout_epochs;
     nash_criterion criterion;
     nash_morph_opts morph; /* kinds, widen mode, caps, draws; its n, seed and
                               child are ignored */
