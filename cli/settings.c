@@ -33,6 +33,7 @@ static const struct preset_row {
     {"morphs",           {"4",              "5",             "2",         "4"}},
     {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
     {"max-kernel",       {"3",               "5",             "5",         "3"}},
+    {"max-share",        {"0.45",            "0",             "0",         "0.45"}},
     {"start-epochs",     {"6",              "20",            "1",         "4"}},
     {"epochs",           {"3",              "17",            "1",         "1"}},
     {"cycle",            {"1",              "0",             "0",         "0"}},
@@ -156,6 +157,12 @@ static int put_search(arg_option *to, int at, settings *s)
          -1, 1},
         {"max-kernel", ARG_INT, &o->morph.max_kernel,
          "largest kernel of a new convolution", 1, 63},
+        {"max-share", ARG_REAL, &o->morph.max_share,
+         "of the multiply-accumulates, for the layers of one height and width; "
+         "children may not go beyond it, unless their parent did by more; 0: "
+         "no "
+         "limit",
+         0, 1},
         {"start-epochs", ARG_INT, &o->start_epochs,
          "of training the starting network", 0, 100000},
         {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},

@@ -148,7 +148,10 @@ typedef struct nash_morph_opts {
     double skip_share; /* chance that a morphism is a skip, if skips and others
                           are among the kinds; below 0: as that of any kind */
     int32_t
-        max_kernel; /* larger kernels are drawn as this one, e.g. 3; 0: any */
+        max_kernel;   /* larger kernels are drawn as this one, e.g. 3; 0: any */
+    double max_share; /* of the multiply-accumulates, for the layers of one
+                         height and width; a child that goes beyond it must
+                         have less of it than its parent; 0: none */
     nash_widen_mode widen_mode;
     bool norm_skips;    /* concatenation skips normalise what they bring */
     int64_t max_params; /* caps on the result; 0: none */

@@ -59,6 +59,8 @@ static nash_status check_opts(const nash_morph_opts *opts)
                 (opts->max_kernel > 0 && opts->max_kernel % 2 == 1),
             NASH_EINVAL, "max_kernel is %d, expected 0 or an odd number",
             opts->max_kernel);
+    REQUIRE(opts->max_share >= 0.0 && opts->max_share <= 1.0, NASH_EINVAL,
+            "max_share is %g, expected 0 to 1", opts->max_share);
     REQUIRE((unsigned)opts->widen_mode <= NASH_WIDEN_NOISE, NASH_EINVAL,
             "widen_mode is %d, which is no nash_widen_mode",
             (int)opts->widen_mode);
@@ -107,7 +109,42 @@ static nash_status blank_moments(void *ctx, const nash_model *m, int32_t id,
     return NASH_OK;
 }
 
-static nash_status check_caps(const nash_graph *g, const nash_morph_opts *opts)
+/* The largest share of the multiply-accumulates that layers of one height and
+ * width take together. */
+static double largest_share(const nash_graph *g)
+{
+    int64_t total = nash_graph_macs(g), largest = 0;
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
+        nash_shape size = nash_graph_node(g, id)->shape;
+        int64_t sum = 0;
+        for (int32_t k = 0; k < nash_graph_size(g); k++) {
+            nash_shape other = nash_graph_node(g, k)->shape;
+            if (other.h == size.h && other.w == size.w)
+                sum += nash_node_macs(g, k);
+        }
+        largest = sum > largest ? sum : largest;
+    }
+    return total > 0 ? (double)largest / (double)total : 0.0;
+}
+
+static nash_status check_share(const nash_graph *g, const nash_graph *parent,
+                               const nash_morph_opts *opts)
+{
+    nash_status status = NASH_OK;
+    if (opts->max_share == 0.0)
+        return NASH_OK;
+    double share = largest_share(g);
+    REQUIRE(share <= opts->max_share || share < largest_share(parent),
+            NASH_ELIMIT,
+            "layers of one size would take %.0f %% of the child's MACs, more "
+            "than the %.0f %% allowed",
+            100.0 * share, 100.0 * opts->max_share);
+done:
+    return status;
+}
+
+static nash_status check_caps(const nash_graph *g, const nash_graph *parent,
+                              const nash_morph_opts *opts)
 {
     nash_status status = NASH_OK;
     int64_t params = nash_graph_params(g), macs = nash_graph_macs(g);
@@ -118,6 +155,7 @@ static nash_status check_caps(const nash_graph *g, const nash_morph_opts *opts)
     REQUIRE(opts->max_macs == 0 || macs <= opts->max_macs, NASH_ELIMIT,
             "the child would take %lld MACs, more than the %lld allowed",
             (long long)macs, (long long)opts->max_macs);
+    TRY(check_share(g, parent, opts));
     if (opts->max_bytes == 0 || !opts->bytes_of)
         goto done;
     TRY(opts->bytes_of(opts->bytes_ctx, &bytes, g));
@@ -136,11 +174,12 @@ static nash_status try_caps(const nash_model *m, const nash_morph *morph,
     nash_status status = NASH_OK;
     const nash_probe blank = {.moments = blank_moments};
     nash_model *trial = NULL;
-    if (opts->max_params == 0 && opts->max_macs == 0 && opts->max_bytes == 0)
+    if (opts->max_params == 0 && opts->max_macs == 0 && opts->max_bytes == 0 &&
+        opts->max_share == 0.0)
         goto done;
     TRY(nash_model_dup(&trial, m));
     TRY(ni_morph_apply_in_place(trial, morph, &blank));
-    TRY(check_caps(nash_model_graph(trial), opts));
+    TRY(check_caps(nash_model_graph(trial), nash_model_graph(m), opts));
 done:
     nash_model_free(trial);
     return status;
