@@ -265,6 +265,43 @@ static void skips_and_large_kernels_are_drawn_as_rarely_as_asked(void **state)
     nash_model_free(m);
 }
 
+/* MACs of the layers that are as large as the first convolution, as a share. */
+static double share_of_the_first_size(const nash_model *m)
+{
+    const nash_graph *g = nash_model_graph(m);
+    nash_shape size = nash_graph_node(g, nth(m, NASH_OP_CONV, 0))->shape;
+    double sum = 0.0;
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        if (nash_graph_node(g, id)->shape.h == size.h)
+            sum += (double)nash_node_macs(g, id);
+    return sum / (double)nash_graph_macs(g);
+}
+
+static void no_size_of_layers_takes_more_than_its_share(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    double before = share_of_the_first_size(m), most = 0.5 * (1.0 + before);
+    int beyond = 0;
+    for (uint32_t child = 0; child < 60; child++) {
+        nash_morph_opts opts = nash_morph_opts_default();
+        opts.child = child;
+        for (int is_limited = 0; is_limited <= 1; is_limited++) {
+            nash_model *copy = dup_model(m);
+            opts.max_share = is_limited ? most : 0.0;
+            assert_ok(nash_morph_random(copy, &opts, &probe, NULL, NULL));
+            bool is_beyond = share_of_the_first_size(copy) > most;
+            assert_false(is_limited && is_beyond);
+            beyond += is_beyond;
+            nash_model_free(copy);
+        }
+    }
+    assert_true(beyond > 0); /* without the limit there were some */
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
 static void equal_keys_give_equal_children_and_others_differ(void **state)
 {
     (void)state;
@@ -586,6 +623,7 @@ int main(void)
         cmocka_unit_test(the_fast_engine_agrees_in_float),
         cmocka_unit_test(kinds_places_and_settings_are_drawn_uniformly),
         cmocka_unit_test(skips_and_large_kernels_are_drawn_as_rarely_as_asked),
+        cmocka_unit_test(no_size_of_layers_takes_more_than_its_share),
         cmocka_unit_test(equal_keys_give_equal_children_and_others_differ),
         cmocka_unit_test(no_child_outgrows_a_cap),
         cmocka_unit_test(giving_up_leaves_the_model_and_says_why),
