@@ -32,17 +32,22 @@ static nash_model *dup_model(const nash_model *m)
     return copy;
 }
 
-static nash_model *make_start(uint64_t seed)
+static nash_model *make_stages(int stages, uint64_t seed)
 {
     nash_net_opts opts = nash_net_opts_default();
     nash_model *m;
     opts.input = (nash_shape){3, 8, 8};
-    for (int i = 0; i < 3; i++)
-        opts.widths[i] = 4 + 2 * i;
+    for (int i = 0; i < NASH_MAX_STAGES; i++)
+        opts.widths[i] = i < stages ? 4 + 2 * i : 0;
     opts.seed = seed;
     assert_ok(nash_net_start(&m, &opts));
     random_tensors(m, seed);
     return m;
+}
+
+static nash_model *make_start(uint64_t seed)
+{
+    return make_stages(3, seed);
 }
 
 /* ---- preservation -------------------------------------------------------- */
@@ -282,6 +287,7 @@ static void no_size_of_layers_takes_more_than_its_share(void **state)
     (void)state;
     nash_model *m = make_start(1);
     nash_probe probe = open_probe(m, 5);
+    /* three sizes: at least half is allowed, whatever is asked for */
     double before = share_of_the_first_size(m), most = 0.5 * (1.0 + before);
     int beyond = 0;
     for (uint32_t child = 0; child < 60; child++) {
@@ -298,6 +304,21 @@ static void no_size_of_layers_takes_more_than_its_share(void **state)
         }
     }
     assert_true(beyond > 0); /* without the limit there were some */
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+static void a_network_of_one_size_has_all_of_it(void **state)
+{
+    (void)state;
+    nash_model *m = make_stages(1, 1);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    int64_t refused[NASH_MORPH_COUNT] = {0};
+    opts.kinds = 1u << NASH_MORPH_DEEPEN | 1u << NASH_MORPH_WIDEN;
+    opts.max_share = 0.1;
+    assert_ok(nash_morph_random(m, &opts, &probe, NULL, refused));
+    assert_int_equal(refused[NASH_MORPH_DEEPEN], 0);
     nash_probe_close(&probe);
     nash_model_free(m);
 }
@@ -624,6 +645,7 @@ int main(void)
         cmocka_unit_test(kinds_places_and_settings_are_drawn_uniformly),
         cmocka_unit_test(skips_and_large_kernels_are_drawn_as_rarely_as_asked),
         cmocka_unit_test(no_size_of_layers_takes_more_than_its_share),
+        cmocka_unit_test(a_network_of_one_size_has_all_of_it),
         cmocka_unit_test(equal_keys_give_equal_children_and_others_differ),
         cmocka_unit_test(no_child_outgrows_a_cap),
         cmocka_unit_test(giving_up_leaves_the_model_and_says_why),

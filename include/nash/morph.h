@@ -150,8 +150,9 @@ typedef struct nash_morph_opts {
     int32_t
         max_kernel;   /* larger kernels are drawn as this one, e.g. 3; 0: any */
     double max_share; /* of the multiply-accumulates, for the layers of one
-                         height and width; a child that goes beyond it must
-                         have less of it than its parent; 0: none */
+                         height and width, or 1.5 / the number of such sizes,
+                         if that is more; a child beyond it must have less than
+                         its parent; 0: no limit */
     nash_widen_mode widen_mode;
     bool norm_skips;    /* concatenation skips normalise what they bring */
     int64_t max_params; /* caps on the result; 0: none */

@@ -9,6 +9,8 @@
 
 #include "model/edit.h"
 
+#include <math.h>
+
 /* Refusals of one kind in a row before the kind is drawn again. */
 enum { PATIENCE = 10 };
 
@@ -109,36 +111,48 @@ static nash_status blank_moments(void *ctx, const nash_model *m, int32_t id,
     return NASH_OK;
 }
 
-/* The largest share of the multiply-accumulates that layers of one height and
- * width take together. */
-static double largest_share(const nash_graph *g)
+/* How the multiply-accumulates lie: the largest share that layers of one height
+ * and width take together, and how many such sizes above 1 x 1 there are. */
+typedef struct spread {
+    double largest;
+    int32_t sizes;
+} spread;
+
+static spread spread_of(const nash_graph *g)
 {
-    int64_t total = nash_graph_macs(g), largest = 0;
+    double total = fmax((double)nash_graph_macs(g), 1.0);
+    spread s = {0};
     for (int32_t id = 0; id < nash_graph_size(g); id++) {
         nash_shape size = nash_graph_node(g, id)->shape;
-        int64_t sum = 0;
+        int64_t sum = 0, before = 0;
         for (int32_t k = 0; k < nash_graph_size(g); k++) {
             nash_shape other = nash_graph_node(g, k)->shape;
-            if (other.h == size.h && other.w == size.w)
-                sum += nash_node_macs(g, k);
+            if (other.h != size.h || other.w != size.w)
+                continue;
+            sum += nash_node_macs(g, k);
+            before += k < id ? nash_node_macs(g, k) : 0;
         }
-        largest = sum > largest ? sum : largest;
+        s.largest = fmax(s.largest, (double)sum / total);
+        s.sizes += (int64_t)size.h * size.w > 1 && before == 0 &&
+                   nash_node_macs(g, id) > 0;
     }
-    return total > 0 ? (double)largest / (double)total : 0.0;
+    return s;
 }
 
+/* Where sizes are few, each may take half as much again as an equal share. */
 static nash_status check_share(const nash_graph *g, const nash_graph *parent,
                                const nash_morph_opts *opts)
 {
     nash_status status = NASH_OK;
     if (opts->max_share == 0.0)
         return NASH_OK;
-    double share = largest_share(g);
-    REQUIRE(share <= opts->max_share || share < largest_share(parent),
+    spread own = spread_of(g);
+    double most = fmax(opts->max_share, 1.5 / fmax(own.sizes, 1));
+    REQUIRE(own.largest <= most || own.largest < spread_of(parent).largest,
             NASH_ELIMIT,
             "layers of one size would take %.0f %% of the child's MACs, more "
             "than the %.0f %% allowed",
-            100.0 * share, 100.0 * opts->max_share);
+            100.0 * own.largest, 100.0 * most);
 done:
     return status;
 }
