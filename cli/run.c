@@ -418,10 +418,8 @@ static int search(run *r)
         status = nash_candidates_prune(r->dir, state.step, state.child,
                                        r->s->keep_all);
     if (status == NASH_OK)
-        r->s->search.redraw = redraw;
-    r->s->search.redraw_ctx = r;
-    status = nash_search(&r->best, r->start, &r->s->search, &r->probe,
-                         &r->evaluator, &observer, &state);
+        status = nash_search(&r->best, r->start, &r->s->search, &r->probe,
+                             &r->evaluator, &observer, &state);
     progress_clear();
     if (status == NASH_OK || status == NASH_ESTOP)
         run_note_time(r);
