@@ -20,7 +20,7 @@
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
-enum { OWN_OPTIONS = 19 };
+enum { OWN_OPTIONS = 20 };
 
 /* What the command line asks for. */
 typedef struct request {
@@ -28,6 +28,7 @@ typedef struct request {
     bool reinit, json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten, init_given;
+    bool mirror, mirror_given;
     double val_share;
     adoption adopt;
     nash_train_opts train;
@@ -99,6 +100,10 @@ static void own_options(arg_option *to, request *ask)
          "auto is bf16 where the chip computes it fast", .choices = precisions},
         {"threads", ARG_INT, &t->threads, "a part of what fixes the result", 1,
          1024, .fallback = "all processors"},
+        {"mirror", ARG_YESNO, &ask->mirror,
+         "what is written averages over each image and its mirror image",
+         .given = &ask->mirror_given,
+         .fallback = "as MODEL does; a new network does not"},
         {"max-memory", ARG_BYTES, &t->max_bytes,
          "refuse to train if it would take more", .fallback = "no limit"},
         {"snapshots", ARG_INT, &t->snapshots,
@@ -442,6 +447,8 @@ static void print_text(const training *t)
 static int train(training *t)
 {
     int result = is_built_in(t->ask->model) ? make_model(t) : read_model(t);
+    if (result == EXIT_OK && t->ask->mirror_given)
+        nash_model_set_mirrored(t->model, t->ask->mirror);
     if (result == EXIT_OK)
         result = split(t);
     if (result == EXIT_OK)

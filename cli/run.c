@@ -129,6 +129,8 @@ static int adopt_start(run *r, const char *path)
 {
     const adoption *adopt = &r->s->adopt;
     int result = adopt_read(&r->start, path, adopt, NULL);
+    if (result == EXIT_OK) /* candidates look once; the result by --mirror */
+        nash_model_set_mirrored(r->start, false);
     if (result == EXIT_OK)
         result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
                             r->s->search.seed);

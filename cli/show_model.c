@@ -81,6 +81,9 @@ static void print_text(const nash_model *m)
            cli_count(params, (double)nash_graph_params(g)),
            (long long)nash_graph_params(g),
            cli_count(macs, (double)nash_graph_macs(g)));
+    if (nash_model_is_mirrored(m))
+        puts("It averages over each image and its mirror image, which takes "
+             "twice as many.");
     print_metadata(m);
 }
 
@@ -145,6 +148,7 @@ static void print_json(const nash_model *m, const char *name)
     json_int("classes", nash_graph_classes(g));
     json_int("params", nash_graph_params(g));
     json_int("macs", nash_graph_macs(g));
+    json_bool("mirrored", nash_model_is_mirrored(m));
     json_hex("graph_hash", nash_graph_hash(g));
     json_hex("model_hash", nash_model_hash(m));
     json_array("layers");

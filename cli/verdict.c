@@ -20,6 +20,7 @@ typedef struct verdict {
     float *probabilities; /* [n,K] */
     double *class_error;  /* [K] */
     nash_score start, result, ensemble;
+    nash_score once; /* the result without mirror images, where it has them */
     int32_t n_snapshots;
 } verdict;
 
@@ -75,6 +76,12 @@ static nash_status load_snapshots(nash_model **models, verdict *v)
     return NASH_OK;
 }
 
+/* Whether the result looks at mirror images, too. */
+static bool is_mirrored(const settings *s)
+{
+    return s->mirror && s->search.train.augment.flip;
+}
+
 static nash_status judge_ensemble(verdict *v)
 {
     int32_t most = v->r->s->snapshots;
@@ -82,6 +89,8 @@ static nash_status judge_ensemble(verdict *v)
     if (!models)
         return NASH_ENOMEM;
     nash_status status = load_snapshots(models, v);
+    for (int32_t i = 0; i < v->n_snapshots; i++)
+        nash_model_set_mirrored(models[i], is_mirrored(v->r->s));
     if (status == NASH_OK && v->n_snapshots > 0)
         status = judge(&v->ensemble, v, models, v->n_snapshots);
     for (int32_t i = 0; i < most; i++)
@@ -219,6 +228,24 @@ static nash_status write_files(const verdict *v)
     return status;
 }
 
+/* v keeps the probabilities of the result as it is handed over. */
+static nash_status judge_result(verdict *v)
+{
+    nash_model *best = v->r->best;
+    nash_status status = NASH_OK;
+    nash_model_set_mirrored(best, false);
+    if (is_mirrored(v->r->s))
+        status = judge(&v->once, v, &best, 1);
+    if (status == NASH_OK && is_mirrored(v->r->s))
+        status = record_score(v->r, "once_test", &v->once);
+    nash_model_set_mirrored(best, is_mirrored(v->r->s));
+    if (status == NASH_OK)
+        status = judge(&v->result, v, &best, 1);
+    if (status == NASH_OK)
+        status = record_score(v->r, "test", &v->result);
+    return status;
+}
+
 static nash_status judge_all(verdict *v)
 {
     run *r = v->r;
@@ -232,9 +259,7 @@ static nash_status judge_all(verdict *v)
     if (status == NASH_OK && v->n_snapshots > 0)
         status = run_set_number(r, "ensemble_models", v->n_snapshots);
     if (status == NASH_OK)
-        status = judge(&v->result, v, &r->best, 1);
-    if (status == NASH_OK)
-        status = record_score(r, "test", &v->result);
+        status = judge_result(v);
     if (status == NASH_OK)
         status = run_set_number(r, NASH_RUN_TEST_IMAGES, v->test->n);
     if (status == NASH_OK)
@@ -303,8 +328,14 @@ static totals sum_up(const nash_history *h)
     return t;
 }
 
+/* Times that the result looks at an image. */
+static int looks(const nash_history *h)
+{
+    return nash_history_get(h, "once_test_error") ? 2 : 1;
+}
+
 static void add_row(table *t, const nash_history *h, const char *name,
-                    const char *prefix, const nash_record *r)
+                    const char *prefix, const nash_record *r, int times)
 {
     char key[64], text[32];
     table_cell(t, "%s", name);
@@ -315,7 +346,7 @@ static void add_row(table *t, const nash_history *h, const char *name,
     snprintf(key, sizeof key, "%s_loss", prefix);
     table_cell(t, "%.4f", number(h, key));
     table_cell(t, "%s", cli_count(text, (double)r->params));
-    table_cell(t, "%s", cli_count(text, (double)r->macs));
+    table_cell(t, "%s", cli_count(text, (double)(times * r->macs)));
 }
 
 static void print_text(const nash_history *h, const char *dir)
@@ -326,12 +357,15 @@ static void print_text(const nash_history *h, const char *dir)
     char name[64], time[32];
     totals sum = sum_up(h);
     table *t = table_new(columns);
-    add_row(t, h, "starting network", "start_test", first_of(h));
-    add_row(t, h, "result", "test", result_of(h));
+    add_row(t, h, "starting network", "start_test", first_of(h), 1);
+    if (looks(h) > 1)
+        add_row(t, h, "result, one look", "once_test", result_of(h), 1);
+    add_row(t, h, looks(h) > 1 ? "result, mirror image too" : "result", "test",
+            result_of(h), looks(h));
     if (nash_history_get(h, "ensemble_models")) {
         snprintf(name, sizeof name, "ensemble of %s snapshots",
                  nash_history_get(h, "ensemble_models"));
-        add_row(t, h, name, "ensemble_test", result_of(h));
+        add_row(t, h, name, "ensemble_test", result_of(h), looks(h));
     }
     table_print(t);
     printf("\n%d candidates trained, %d failed; %.3g PFLOP in %s\n",
@@ -342,7 +376,7 @@ static void print_text(const nash_history *h, const char *dir)
 }
 
 static void json_network(const nash_history *h, const char *name,
-                         const char *prefix, const nash_record *r)
+                         const char *prefix, const nash_record *r, int times)
 {
     static const char *const scores[] = {"error", "loss", "balanced_error"};
     char key[64];
@@ -352,7 +386,7 @@ static void json_network(const nash_history *h, const char *name,
         json_real(scores[i], number(h, key));
     }
     json_int("params", r->params);
-    json_int("macs", r->macs);
+    json_int("macs", times * r->macs);
     json_end();
 }
 
@@ -366,10 +400,12 @@ static void print_json(const nash_history *h, const char *dir)
     json_text("best", path);
     snprintf(path, sizeof path, "%s/report.html", dir);
     json_text("report", path);
-    json_network(h, "start", "start_test", first_of(h));
-    json_network(h, "result", "test", result_of(h));
+    json_network(h, "start", "start_test", first_of(h), 1);
+    if (looks(h) > 1)
+        json_network(h, "result_one_look", "once_test", result_of(h), 1);
+    json_network(h, "result", "test", result_of(h), looks(h));
     if (nash_history_get(h, "ensemble_models"))
-        json_network(h, "ensemble", "ensemble_test", result_of(h));
+        json_network(h, "ensemble", "ensemble_test", result_of(h), looks(h));
     json_int("test_images", (int64_t)number(h, NASH_RUN_TEST_IMAGES));
     json_int("trained", sum.trained);
     json_int("failed", sum.failed);

@@ -70,6 +70,28 @@ done:
     return status;
 }
 
+/* As run(), averaged over the images and their mirror images, as a mirrored
+ * model does. */
+static nash_status run_mirrored(float **out, int64_t *count, nash_model *m,
+                                const float *images, int32_t n)
+{
+    nash_status status = NASH_OK;
+    nash_shape in = nash_graph_input_shape(nash_model_graph(m));
+    int64_t rows = (int64_t)n * in.c * in.h;
+    float *turned = NULL, *other = NULL;
+    NEW_ARRAY(turned, rows * in.w);
+    for (int64_t i = 0; i < rows * in.w; i++)
+        turned[i] = images[i / in.w * in.w + in.w - 1 - i % in.w];
+    TRY(run(out, count, true, m, images, n));
+    TRY(run(&other, count, true, m, turned, n));
+    for (int64_t i = 0; i < *count; i++)
+        (*out)[i] = 0.5F * ((*out)[i] + other[i]);
+done:
+    ni_free(turned);
+    ni_free(other);
+    return status;
+}
+
 static nash_status write_one(const char *dir, const char *name, nash_model *m,
                              uint64_t seed)
 {
@@ -82,7 +104,10 @@ static nash_status write_one(const char *dir, const char *name, nash_model *m,
     random_pixels(images, pixels, seed);
     NEW_FROM(path, ni_format("%s/%s.onnx", dir, name));
     TRY(nash_onnx_write(m, path));
-    TRY(run(&probabilities, &count, true, m, images, IMAGES));
+    if (nash_model_is_mirrored(m))
+        TRY(run_mirrored(&probabilities, &count, m, images, IMAGES));
+    else
+        TRY(run(&probabilities, &count, true, m, images, IMAGES));
     snprintf(shape, sizeof shape, "%d %d %d\n", in.c, in.h, in.w);
     TRY(save(dir, name, "shape", shape, strlen(shape)));
     TRY(save(dir, name, "images", images, (size_t)pixels * sizeof *images));
@@ -105,6 +130,7 @@ static nash_status write_nets(const char *dir)
                 {"resnet9", nash_net_resnet9}};
     nash_status status = NASH_OK;
     nash_model *m = NULL;
+    char name[32];
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         nash_net_opts opts = nash_net_opts_default();
         opts.input = (nash_shape){3, 16, 20};
@@ -117,6 +143,9 @@ static nash_status write_nets(const char *dir)
         TRY(nash_model_set_meta(m, NASH_META_CLASSES,
                                 "[\"cat\",\"K\xC3\xA4se\"]"));
         TRY(write_one(dir, nets[i].name, m, i));
+        snprintf(name, sizeof name, "%s_mirrored", nets[i].name);
+        nash_model_set_mirrored(m, true);
+        TRY(write_one(dir, name, m, i));
         nash_model_free(m);
         m = NULL;
     }

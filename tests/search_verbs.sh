@@ -20,6 +20,8 @@ search()
 # a whole search, twice, and once with its candidates one after another
 expect 0 'a/best.onnx' search a --jobs 2
 grep -q '^starting network ' out || fail "no summary: $(cat out)"
+grep -q '^result, one look ' out && grep -q '^result, mirror image too ' out ||
+    fail "the result is not judged with and without mirror images: $(cat out)"
 [ -s a/report.html ] || fail "no report"
 [ -s a/candidates/0000-00/trained.onnx ] || fail "the start's weights are gone"
 [ "$(kept a)" = 2 ] || fail "losers are kept"
@@ -27,6 +29,8 @@ expect 0 '"test_images": 30' search b --jobs 1 --json --keep-all
 same a b
 [ "$(kept b)" = 6 ] || fail "--keep-all keeps not all"
 expect 0 'test images' "$nash" eval a/best.onnx data
+expect 0 'It averages over each image and its mirror image' \
+    "$nash" show a/best.onnx
 grep -q '"test_error"' a/best.onnx || fail "the result does not say its error"
 grep -qF "$dir" a/best.onnx && fail "a path is in the result"
 
@@ -49,7 +53,8 @@ same whole torn
 expect 0 'torn is finished' "$nash" resume torn
 
 # the ablations, snapshots, and a network to start from
-expect 0 'result' search random --strategy random
+expect 0 'result' search random --strategy random --flip no
+grep -q 'one look' out && fail "mirror images, though it never saw any"
 expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
     --snapshots 2
 expect 0 'result' search ablation --inherit no --schedule constant \

@@ -114,8 +114,7 @@ static void assert_same_graph(const nash_graph *a, const nash_graph *b)
     fail_msg("the graph that was read is another one");
 }
 
-/* Written, read and written again: the same model, the same bytes. */
-static void assert_returns(const nash_model *m)
+static void assert_returns_as_it_is(const nash_model *m)
 {
     void *first = NULL, *second = NULL;
     size_t n_first, n_second;
@@ -125,12 +124,25 @@ static void assert_returns(const nash_model *m)
     assert_same_graph(nash_model_graph(m), nash_model_graph(back));
     assert_true(nash_model_hash(m) == nash_model_hash(back));
     assert_same_meta(m, back);
+    assert_int_equal(nash_model_is_mirrored(m), nash_model_is_mirrored(back));
     assert_ok(ni_onnx_pack(&second, &n_second, back));
     assert_int_equal(n_first, n_second);
     assert_memory_equal(first, second, n_first);
     nash_model_free(back);
     ni_free(first);
     ni_free(second);
+}
+
+/* Written, read and written again: the same model, the same bytes, whether it
+ * looks at mirror images or not. */
+static void assert_returns(const nash_model *m)
+{
+    nash_model *mirrored;
+    assert_returns_as_it_is(m);
+    assert_ok(nash_model_dup(&mirrored, m));
+    nash_model_set_mirrored(mirrored, true);
+    assert_returns_as_it_is(mirrored);
+    nash_model_free(mirrored);
 }
 
 /* ---- round trips -------------------------------------------------------- */

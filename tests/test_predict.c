@@ -74,6 +74,12 @@ static void mirrored_predictions_are_the_same_for_the_mirror_image(void **state)
         apart = fmax(apart, fabs((double)(p[i] - once[i])));
     }
     assert_true(apart > 1e-4);
+    nash_model_set_mirrored(m, true);
+    assert_int_equal(nash_predict(q, &m, 1, &t.images, NULL, N, &opts), 0);
+    assert_memory_equal(q, p, sizeof q);
+    assert_int_equal(nash_predict_mirrored(q, &m, 1, &t.images, NULL, N, &opts),
+                     0);
+    assert_memory_equal(q, p, sizeof q);
     nash_model_free(m);
 }
 

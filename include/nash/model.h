@@ -102,13 +102,24 @@ NASH_API nash_status nash_model_normalize(nash_model *m, const float *mean,
 NASH_API nash_status nash_model_new_head(nash_model *m, int32_t classes,
                                          uint64_t seed);
 
+/**
+ * Let a model look at each image twice, as it is and mirrored left to right,
+ * and average the probabilities. It is a property of its predictions
+ * (nash_predict() and its ONNX file), which then cost twice as much; training
+ * and plans know nothing of it. A new model looks once; a copy does as its
+ * original.
+ */
+NASH_API void nash_model_set_mirrored(nash_model *m, bool mirrored);
+NASH_API bool nash_model_is_mirrored(const nash_model *m);
+
 /** Values in all tensors, statistics and constants included. */
 NASH_API int64_t nash_model_values(const nash_model *m);
 
 /** Whether every value of every tensor is finite. */
 NASH_API bool nash_model_is_finite(const nash_model *m);
 
-/** Hash over graph, tags and the bits of all tensors; not the metadata. */
+/** Hash over graph, tags and the bits of all tensors; neither the metadata nor
+ * whether it is mirrored. */
 NASH_API uint64_t nash_model_hash(const nash_model *m);
 
 /** A metadata value, borrowed until it changes; NULL if there is none. */

@@ -174,7 +174,8 @@ NASH_API nash_status nash_train(nash_model *m, const nash_images *images,
                                 const nash_train_hooks *hooks);
 
 /**
- * Mean probabilities of several models (an ensemble) over images.
+ * Mean probabilities of several models (an ensemble) over images; those of a
+ * mirrored model are averaged over each image and its mirror image.
  *
  * @param probabilities  receives [n,K]
  * @param models         [n_models], each for the images' shape, of equal K

@@ -100,6 +100,7 @@ nash_status nash_model_dup(nash_model **out, const nash_model *m)
     TRY(nash_graph_dup(&copy->graph, m->graph));
     TRY(copy_tensors(copy, m));
     TRY(ni_meta_copy(copy, m));
+    copy->mirrored = m->mirrored;
     *out = copy;
     copy = NULL;
 done:
@@ -130,6 +131,16 @@ nash_tensor *nash_model_tensor(const nash_model *m, int32_t id, int32_t slot)
 {
     nash_tensor *t = ni_model_slot(m, id, slot);
     return t->data ? t : NULL;
+}
+
+void nash_model_set_mirrored(nash_model *m, bool mirrored)
+{
+    m->mirrored = mirrored;
+}
+
+bool nash_model_is_mirrored(const nash_model *m)
+{
+    return m->mirrored;
 }
 
 int64_t nash_model_values(const nash_model *m)

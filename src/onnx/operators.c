@@ -40,7 +40,7 @@ static const ni_operator operators[] = {
     {"Relu", ni_read_relu, NULL, 1, 1, ""},
     {"Reshape", ni_read_reshape, ni_fold_reshape, 2, 2, "allowzero"},
     {"Shape", ni_read_shape, ni_fold_shape, 1, 1, "start end"},
-    {"Slice", NULL, ni_fold_slice, 1, 5, "axes ends starts"},
+    {"Slice", ni_read_slice, ni_fold_slice, 1, 5, "axes ends starts"},
     {"Softmax", ni_read_softmax, NULL, 1, 1, "axis"},
     {"Squeeze", ni_read_squeeze, ni_fold_squeeze, 1, 2, "axes"},
     {"Sub", ni_read_sub, ni_fold_sub, 2, 2, ""},

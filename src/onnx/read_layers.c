@@ -158,6 +158,8 @@ NI_READ(concat)
     nash_status status = NASH_OK;
     int64_t axis;
     TRY(ni_attribute_int(&axis, node, "axis", 1));
+    if (axis == 0)
+        return ni_read_views(r, node);
     TRY(read_join(r, node, NASH_OP_CONCAT));
     int32_t rank = ni_reader_output(r, node)->rank;
     REQUIRE(axis == 1 || axis == 1 - rank, NASH_EUNSUPPORTED,
@@ -188,6 +190,9 @@ NI_READ(reduce_mean)
     ni_value *input = NULL;
     int64_t axes[NI_MAX_RANK], keep;
     int32_t n;
+    input = ni_reader_input(r, node, 0);
+    if (input && input->kind == NI_VALUE_PAIRED)
+        return ni_read_mean_of_pairs(r, node);
     TRY(ni_reader_tensor(&input, r, node, 0, 0));
     TRY(ni_reader_list(axes, &n, NI_MAX_RANK, r, node, "axes", 1));
     TRY(ni_attribute_int(&keep, node, "keepdims", 1));

@@ -88,6 +88,8 @@ NI_READ(reshape)
     int64_t target[4];
     TRY(ni_reader_tensor(&input, r, node, 0, 0));
     TRY(ni_reader_constant(&c, r, node, 1, true, 1));
+    if (ni_read_pairs(r, node, input, c))
+        goto done;
     nash_shape in = ni_reader_shape(r, input->id);
     const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
     REQUIRE(c->count == 2 || c->count == 4, NASH_EUNSUPPORTED,
@@ -312,9 +314,10 @@ done:
 NI_READ(shape)
 {
     ni_value *input = ni_reader_input(r, node, 0);
-    if (!input || input->kind == NI_VALUE_PADDED)
+    if (!input ||
+        (input->kind != NI_VALUE_TENSOR && input->kind != NI_VALUE_AFFINE))
         return ni_fail(NASH_EUNSUPPORTED,
-                       "it asks the shape of a padded tensor");
+                       "it asks the shape of a padded or mirrored tensor");
     nash_shape in = ni_reader_shape(r, input->id);
     const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
     return set_shape(r, node, dims, input->rank);

@@ -289,6 +289,12 @@ nash_status ni_reader_tensor(ni_value **out, ni_reader *r,
     REQUIRE(value->kind != NI_VALUE_PADDED, NASH_EUNSUPPORTED,
             "input \"%s\" is padded, which only a convolution or pool takes up",
             ni_onnx_print(node->input[k]).text);
+    REQUIRE(
+        value->kind != NI_VALUE_MIRRORED && value->kind != NI_VALUE_PAIRED,
+        NASH_EUNSUPPORTED,
+        "input \"%s\" is %s, which only the averaging of mirror images uses",
+        ni_onnx_print(node->input[k]).text,
+        value->kind == NI_VALUE_PAIRED ? "split into pairs" : "mirrored");
     if (value->kind == NI_VALUE_AFFINE)
         TRY(ni_reader_settle(r, node, value));
     REQUIRE(rank == 0 || value->rank == rank, NASH_EUNSUPPORTED,

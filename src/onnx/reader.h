@@ -18,6 +18,8 @@
  *               to be half a gate or a normalisation; else it becomes a
  *               depthwise convolution as soon as somebody needs it as a tensor
  *   padded      a padded tensor, for a convolution or pool to take up
+ *   mirrored    the image's mirror image, for a concatenation to take up
+ *   paired      probabilities by view and image, for a mean to take up
  *
  * A node of ours ends with the operator that bears its name, so for our own
  * files nothing stays open longer than that, and order and tags come back.
@@ -29,7 +31,9 @@ typedef enum ni_value_kind {
     NI_VALUE_TENSOR,
     NI_VALUE_CONSTANT,
     NI_VALUE_AFFINE,
-    NI_VALUE_PADDED
+    NI_VALUE_PADDED,
+    NI_VALUE_MIRRORED,
+    NI_VALUE_PAIRED
 } ni_value_kind;
 
 typedef enum ni_arith {
@@ -85,6 +89,8 @@ typedef struct ni_reader {
     int64_t batch;     /* the file's fixed batch size; 0: open */
     int64_t allowance; /* float values that may still be allocated */
     bool ours;         /* names are of our making */
+    bool mirrored;     /* operators see images and their mirror images */
+    bool averaged;     /* and the mean over both has been taken */
     int64_t n_values;
     ni_value *values;  /* owned, [n_values] */
     ni_named *names;   /* owned, [n_values], sorted */
@@ -182,6 +188,20 @@ bool ni_reader_is_own(const ni_reader *r, const ni_pb_node *node, nash_op op);
 nash_status ni_reader_settle(ni_reader *r, const ni_pb_node *node,
                              ni_value *value);
 
+/* ---- mirrored models (read_mirror.c) ------------------------------------ */
+
+/** A concatenation along the batch: of the image and its mirror image.
+ * @return NASH_OK or NASH_EUNSUPPORTED, likewise below */
+nash_status ni_read_views(ni_reader *r, const ni_pb_node *node);
+
+/** Whether a reshape gives [2,N,K] out of a mirrored model's softmax; if so,
+ * that is read. */
+bool ni_read_pairs(ni_reader *r, const ni_pb_node *node, const ni_value *input,
+                   const ni_constant *target);
+
+/** The mean over such pairs. */
+nash_status ni_read_mean_of_pairs(ni_reader *r, const ni_pb_node *node);
+
 /* ---- operators ---------------------------------------------------------- */
 
 typedef struct ni_operator {
@@ -239,6 +259,7 @@ NI_READ(reduce_mean);
 NI_READ(relu);
 NI_READ(reshape);
 NI_READ(shape);
+NI_READ(slice);
 NI_READ(softmax);
 NI_READ(squeeze);
 NI_READ(sub);

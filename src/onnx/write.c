@@ -11,12 +11,16 @@
 
 enum { OPSET = 17, IR_VERSION = 8 };
 
+/* What a mirrored model has beside its nodes (write_mirror.c), and the
+ * constants that nodes share. */
+enum { VIEW_OPERATORS = 4, VIEW_INITIALIZERS = 4, SHARED_INITIALIZERS = 2 };
+
 /* Room for every operator and initializer the nodes may need: no node writes
  * more than four operators beside one for each input. */
 static nash_status make_room(ni_writer *w)
 {
     nash_status status = NASH_OK;
-    int64_t n = nash_graph_size(w->graph), nodes = 4 * n;
+    int64_t n = nash_graph_size(w->graph), nodes = 4 * n + VIEW_OPERATORS;
     for (int32_t id = 0; id < n; id++)
         nodes += nash_graph_node(w->graph, id)->n_inputs;
     NEW_FROM(w->names, ni_pool_pointers(&w->pool, n));
@@ -25,7 +29,9 @@ static nash_status make_room(ni_writer *w)
     onnx__graph_proto__init(w->out);
     NEW_FROM(w->out->node, ni_pool_pointers(&w->pool, nodes));
     NEW_FROM(w->out->initializer,
-             ni_pool_pointers(&w->pool, NASH_SLOT_COUNT * n + 2));
+             ni_pool_pointers(&w->pool, NASH_SLOT_COUNT * n +
+                                            SHARED_INITIALIZERS +
+                                            VIEW_INITIALIZERS));
 done:
     return status;
 }
@@ -39,8 +45,10 @@ static nash_status name_values(ni_writer *w)
         nash_node_name(name, sizeof name, w->graph, id);
         NEW_FROM(w->names[id], ni_pool_strdup(&w->pool, name));
     }
-    NEW_FROM(w->names[0], ni_pool_strdup(&w->pool, "image"));
-    NEW_FROM(w->names[last], ni_pool_strdup(&w->pool, "probabilities"));
+    NEW_FROM(w->image, ni_pool_strdup(&w->pool, "image"));
+    NEW_FROM(w->probabilities, ni_pool_strdup(&w->pool, "probabilities"));
+    w->names[0] = w->image;
+    w->names[last] = w->probabilities;
     w->rank[0] = 4;
 done:
     return status;
@@ -105,9 +113,8 @@ static nash_status make_faces(ni_writer *w)
     nash_shape in = nash_graph_input_shape(w->graph);
     const int32_t sizes[3] = {in.c, in.h, in.w};
     const int32_t classes = nash_graph_classes(w->graph);
-    int32_t last = nash_graph_size(w->graph) - 1;
-    TRY(make_face(&w->out->input, &w->out->n_input, w, w->names[0], sizes, 3));
-    TRY(make_face(&w->out->output, &w->out->n_output, w, w->names[last],
+    TRY(make_face(&w->out->input, &w->out->n_input, w, w->image, sizes, 3));
+    TRY(make_face(&w->out->output, &w->out->n_output, w, w->probabilities,
                   &classes, 1));
     NEW_FROM(w->out->input[0]->doc_string,
              ni_pool_format(&w->pool, NI_ONNX_INPUT_NOTE,

@@ -17,7 +17,8 @@ typedef struct ni_writer {
     const nash_model *model;
     const nash_graph *graph;
     ni_pb_graph *out;
-    char **names;           /* [nodes] of the values */
+    char **names;                /* [nodes] of the values */
+    char *image, *probabilities; /* the file's input and output */
     int32_t *rank;          /* [nodes] as ONNX sees them: 4, or 2 for [N,C] */
     bool has_one, has_axes; /* the shared constants are written */
 } ni_writer;
@@ -25,6 +26,11 @@ typedef struct ni_writer {
 /** Write all nodes with their tensors. @return NASH_OK, NASH_EUNSUPPORTED or
  * NASH_ENOMEM */
 nash_status ni_write_nodes(ni_writer *w);
+
+/** Write what a mirrored model does before and behind its nodes (mirror.h).
+ * @return NASH_OK or NASH_ENOMEM */
+nash_status ni_write_views(ni_writer *w);
+nash_status ni_write_mean_of_views(ni_writer *w);
 
 /** Write a max_pool or avg_pool. */
 nash_status ni_write_pool(ni_writer *w, int32_t id);

@@ -12,6 +12,7 @@
 struct ni_predictor {
     nash_plan *plan;
     int32_t batch, classes;
+    bool mirrored;   /* as its model is */
     int32_t *index;  /* [batch] of the images in the plan's input */
     int32_t *labels; /* [batch] */
     float *rows;     /* [batch,K] probabilities */
@@ -26,6 +27,7 @@ nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
     infer.mode = NASH_MODE_INFER;
     NEW(p);
     p->batch = opts->batch;
+    p->mirrored = nash_model_is_mirrored(m);
     p->classes = nash_graph_classes(nash_model_graph(m));
     TRY(nash_plan_create(&p->plan, m, &infer));
     NEW_ARRAY(p->index, p->batch);
@@ -108,7 +110,8 @@ nash_status ni_predictor_add(float *sum, ni_predictor *p, const ni_views *views,
 {
     nash_status status = NASH_OK;
     nash_shape shape = views->images->shape;
-    if (views->mirrored)
+    bool mirrored = views->mirrored || p->mirrored;
+    if (mirrored)
         share *= 0.5F;
     for (int32_t first = 0; first < views->n; first += p->batch) {
         int32_t left = views->n - first;
@@ -116,7 +119,7 @@ nash_status ni_predictor_add(float *sum, ni_predictor *p, const ni_views *views,
         float *rows = sum + (int64_t)first * p->classes;
         load(p, views, first);
         TRY(add_batch(rows, p, n, share));
-        if (!views->mirrored)
+        if (!mirrored)
             continue;
         mirror(nash_plan_input(p->plan), (int64_t)p->batch * shape.c * shape.h,
                shape.w);
