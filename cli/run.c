@@ -6,6 +6,7 @@
 #include "run.h"
 
 #include "cli.h"
+#include "flip.h"
 #include "folder.h"
 #include "open.h"
 #include "pace.h"
@@ -190,13 +191,15 @@ static void fill_probe(float *pixels, int32_t *labels, int32_t *order,
     const nash_shape shape = images->shape;
     const int64_t values = (int64_t)shape.c * shape.h * shape.w;
     float mean[4], std[4];
+    nash_augment augment = r->s->search.train.augment;
+    augment.flip = augment.flip && !r->s->auto_flip; /* not decided yet */
     nash_batch_key key = {r->s->search.seed, UINT32_MAX, 0};
     nash_images_moments(images, NULL, images->n, mean, std);
     for (int32_t at = 0; at < PROBE_IMAGES; at += n, key.epoch++) {
         int32_t take = n < PROBE_IMAGES - at ? n : PROBE_IMAGES - at;
         nash_batch_order(order, train, n, &key);
         nash_batch_fill(pixels + at * values, labels, images, order, take,
-                        &r->s->search.train.augment, mean, &key);
+                        &augment, mean, &key);
     }
 }
 
@@ -331,6 +334,8 @@ static int assemble(run *r)
     r->follow.began = r->began - r->seconds;
     settings_fit(r->s, r->images);
     if (result == EXIT_OK)
+        result = flip_begin(r);
+    if (result == EXIT_OK)
         result = open_probe(r, train, n_train);
     if (result == EXIT_OK)
         result = open_evaluator(r);
@@ -378,12 +383,25 @@ static nash_status write_best(const run *r, const nash_model *m)
     return status;
 }
 
+/* On a copy, since a plan may not take what is const. */
+static nash_status decide_flip(run *r, const nash_model *start)
+{
+    nash_model *copy = NULL;
+    nash_status status = nash_model_dup(&copy, start);
+    if (status == NASH_OK)
+        status = flip_decide(r, copy);
+    nash_model_free(copy);
+    return status;
+}
+
 static nash_status on_chosen(void *ctx, int32_t step, int32_t child,
                              const nash_model *m)
 {
     run *r = ctx;
     const nash_observer *o = nash_store_observer(r->store);
     nash_status status = write_best(r, m);
+    if (status == NASH_OK && step == 0)
+        status = decide_flip(r, m);
     if (status == NASH_OK)
         status = o->chosen(o->ctx, step, child, m);
     if (status == NASH_OK)

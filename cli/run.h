@@ -23,6 +23,7 @@ typedef struct run {
     nash_evaluator evaluator;
     follow follow;
     nash_pacer pacer;
+    bool flip_is_open; /* whether training mirrors images is to be decided */
     int32_t last_step; /* the last proposed one */
     double began;      /* clock */
     double seconds;    /* of the run, before it was resumed */

@@ -54,6 +54,7 @@ static const struct preset_row {
     {"pad",              {"4",              "4",             "2",         "2"}},
     {"final-cutout",     {"-1",              "0",             "0",         "0"}},
     {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
+    {"auto-flip",        {"yes",            "no",            "no",        "yes"}},
     {"mirror",           {"yes",            "no",            "yes",       "yes"}},
     {"identity-init",    {"yes",            "no",            "no",        "yes"}},
     {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
@@ -205,6 +206,9 @@ static int put_training(arg_option *to, int at, settings *s)
          "as --cutout, for the final training; -1: a quarter of the images' "
          "smaller side if it has 32 epochs or more",
          -1, NASH_MAX_DIM},
+        {"auto-flip", ARG_YESNO, &s->auto_flip,
+         "--flip only if the starting network, trained without, knows mirrored "
+         "validation images nearly as well as the others"},
         {"mirror", ARG_YESNO, &s->mirror,
          "the result averages over each image and its mirror image, which "
          "takes "

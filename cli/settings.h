@@ -38,7 +38,8 @@ typedef struct settings {
     int32_t final_cutout;  /* at least, pixels; -1: by the images' size */
     int32_t final_threads; /* 0: all processors */
     int32_t snapshots;
-    bool mirror; /* the result averages over mirror images, where it flips */
+    bool auto_flip; /* mirror images only if that changes no class: flip.h */
+    bool mirror;    /* the result averages over mirror images, where it flips */
     double val_share;
     const char *init;  /* network to start from; NULL: the paper's */
     adoption adopt;    /* what it lacks */

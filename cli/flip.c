@@ -1,0 +1,102 @@
+/* The decision is made from one model and the run's own validation images, in
+ * float32: it is the same wherever the run is. */
+#include "flip.h"
+
+#include "cli.h"
+#include "progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY "flip_decided"
+
+/* Errors may differ by that much: chance, and habit, since the network has not
+ * seen any mirror image (docs/research.md has what data sets gave). */
+static const double most_times = 1.5, most_beside = 0.01;
+
+static void act(run *r, bool flip)
+{
+    nash_search_opts *o = &r->s->search;
+    o->train.augment.flip = o->final_train.augment.flip = flip;
+}
+
+static bool is_asked(const run *r)
+{
+    return r->s->auto_flip && r->s->search.train.augment.flip;
+}
+
+int flip_begin(run *r)
+{
+    nash_history *h = NULL;
+    if (!is_asked(r))
+        return EXIT_OK;
+    r->s->search.start_train.augment.flip = false;
+    if (nash_history_load(&h, r->dir) != NASH_OK)
+        return cli_fail(NULL);
+    const char *before = nash_history_get(h, KEY);
+    r->flip_is_open = !before;
+    if (before)
+        act(r, strcmp(before, "yes") == 0);
+    nash_history_free(h);
+    return EXIT_OK;
+}
+
+/* Errors on the validation images as they are and mirrored. */
+static nash_status judge(nash_score scores[2], const run *r, nash_model *m)
+{
+    int32_t *train = NULL, *val = NULL, n_train, n;
+    const nash_images *images = r->images;
+    int32_t classes = images->classes;
+    nash_plan_opts plan = nash_plan_opts_default();
+    plan.precision = NASH_PRECISION_F32;
+    plan.threads = r->s->final_threads;
+    nash_status status = nash_run_split(&train, &n_train, &val, &n, images,
+                                        r->s->val_share, r->s->search.seed);
+    if (status != NASH_OK)
+        return status;
+    size_t values = (size_t)n * (size_t)classes;
+    float *once = calloc(values, sizeof *once);
+    float *both = calloc(values, sizeof *both);
+    int32_t *labels = calloc((size_t)n, sizeof *labels);
+    status = once && both && labels ? NASH_OK : NASH_ENOMEM;
+    if (status == NASH_OK)
+        status = nash_predict(once, &m, 1, images, val, n, &plan);
+    if (status == NASH_OK)
+        status = nash_predict_mirrored(both, &m, 1, images, val, n, &plan);
+    if (status == NASH_OK) {
+        for (size_t i = 0; i < values; i++)
+            both[i] = 2.0F * both[i] - once[i]; /* the mirror images' alone */
+        for (int32_t i = 0; i < n; i++)
+            labels[i] = images->labels[val[i]];
+        nash_score_of(&scores[0], NULL, once, labels, n, classes);
+        nash_score_of(&scores[1], NULL, both, labels, n, classes);
+    }
+    free(labels);
+    free(both);
+    free(once);
+    nash_split_free(val);
+    nash_split_free(train);
+    return status;
+}
+
+nash_status flip_decide(run *r, nash_model *start)
+{
+    nash_score scores[2];
+    if (!r->flip_is_open)
+        return NASH_OK;
+    nash_status status = judge(scores, r, start);
+    if (status != NASH_OK)
+        return status;
+    double plain = scores[0].error, mirrored = scores[1].error;
+    bool flip = mirrored <= most_times * plain + most_beside;
+    status = nash_store_set(r->store, KEY, flip ? "yes" : "no");
+    if (status != NASH_OK)
+        return status;
+    progress_line("mirror images: %.2f %% error on them, %.2f %% on the images "
+                  "as they are; training uses %s",
+                  100.0 * mirrored, 100.0 * plain,
+                  flip ? "both" : "no mirror images");
+    act(r, flip);
+    r->flip_is_open = false;
+    return NASH_OK;
+}
