@@ -37,6 +37,10 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
          1e3},
         {"clip-norm", ARG_REAL, &t->clip_norm,
          "shorten gradients that are longer than this; 0: never", 0, 1e9},
+        {"lookahead", ARG_INT, &t->lookahead,
+         "pull the weights back to a slow average of them after so many steps "
+         "each; 0: never",
+         0, 1000000},
         {"pad", ARG_INT, &t->augment.pad,
          "pixels by which an image may be shifted", 0, 1024},
         {"flip", ARG_YESNO, &t->augment.flip, "mirror half of the images"},

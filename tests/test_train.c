@@ -392,6 +392,7 @@ static void options_out_of_range_are_named(void **state)
     REFUSED(bias_rate, -1.0);
     REFUSED(gate_rate, (double)NAN);
     REFUSED(clip_norm, -1.0);
+    REFUSED(lookahead, -1);
     REFUSED(augment.pad, -1);
     REFUSED(augment.cutout, NASH_MAX_DIM + 1);
     REFUSED(threads, 0);
@@ -483,9 +484,31 @@ static void training_survives_running_out_of_memory(void **state)
     assert_true(allowed > 20);
 }
 
+/* Slow weights that never follow are what it began with. */
+static void a_training_ends_at_its_slow_weights(void **state)
+{
+    (void)state;
+    toy t;
+    nash_train_opts opts = quick_opts(NASH_ENGINE_ONEDNN);
+    nash_model *m = small_net(1);
+    uint64_t before = nash_model_hash(m);
+    make_toy(&t);
+    opts.cycle = 1;
+    opts.lookahead = 1000;
+    assert_int_equal(
+        nash_train(m, &t.images, t.index, MOST, NULL, 0, &opts, NULL), NASH_OK);
+    assert_true(nash_model_hash(m) == before);
+    opts.lookahead = 2;
+    assert_int_equal(
+        nash_train(m, &t.images, t.index, MOST, NULL, 0, &opts, NULL), NASH_OK);
+    assert_true(nash_model_hash(m) != before);
+    nash_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_training_ends_at_its_slow_weights),
         cmocka_unit_test(stripes_are_learned_on_ref),
         cmocka_unit_test(stripes_are_learned_on_onednn),
         cmocka_unit_test(equal_trainings_give_equal_bits_at_any_pace),

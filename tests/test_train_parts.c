@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "train/feed.h"
+#include "train/lookahead.h"
 #include "train/loss.h"
 #include "train/options.h"
 #include "train/schedule.h"
@@ -404,6 +405,64 @@ static void long_gradients_are_shortened_to_the_clip_norm(void **state)
     nash_model_free(m);
 }
 
+/* ---- lookahead ---------------------------------------------------------- */
+
+static void slow_weights_follow_less_and_less_and_stay(void **state)
+{
+    (void)state;
+    ni_lookahead *l;
+    nash_model *m = every_role();
+    nash_plan *plan = training_plan(m);
+    float *weight = nash_model_tensor(m, 3, NASH_SLOT_WEIGHT)->data;
+    float *mean = nash_model_tensor(m, 1, NASH_SLOT_MEAN)->data;
+    weight[0] = 2.0F;
+    mean[0] = -1.0F;
+    assert_int_equal(ni_lookahead_create(&l, m), NASH_OK);
+    ni_lookahead_restart(l);
+    weight[0] = 3.0F;
+    mean[0] = 1.0F;
+    ni_lookahead_pull(l, plan, 2, 0.5); /* keeps 0.95^2 / 8 */
+    double keep = 0.95 * 0.95 / 8.0;
+    assert_close((double)weight[0], 3.0 - keep, 1e-6);
+    assert_close((double)mean[0], 1.0 - 2.0 * keep, 1e-6);
+    assert_true(ni_lookahead_slow(l, 3, NASH_SLOT_WEIGHT)[0] == weight[0]);
+    float before = weight[0];
+    weight[0] = 9.0F;
+    ni_lookahead_pull(l, plan, 2, 1.0);
+    assert_true(weight[0] == before);
+    weight[0] = 9.0F;
+    ni_lookahead_restart(l);
+    assert_true(ni_lookahead_slow(l, 3, NASH_SLOT_WEIGHT)[0] == 9.0F);
+    ni_lookahead_free(l);
+    nash_plan_free(plan);
+    nash_model_free(m);
+}
+
+/* A place in the cosine: of several, and bent. */
+static void the_place_in_a_cosine_ends_at_one(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    opts.epochs = 6;
+    opts.cycle = 2;
+    opts.cycle_growth = 2;
+    assert_close(ni_cycle_place(&opts, 0, 10), 0.05, 1e-12);
+    assert_true(ni_cycle_place(&opts, 19, 10) == 1.0);
+    assert_close(ni_cycle_place(&opts, 20, 10), 0.025, 1e-12);
+    assert_true(ni_cycle_place(&opts, 59, 10) == 1.0);
+    opts.cycle = 0;
+    opts.bend_epoch = 4;
+    opts.bend_rest = 1;
+    double last = 0.0;
+    for (int64_t step = 0; step < 50; step++) {
+        double place = ni_cycle_place(&opts, step, 10);
+        assert_true(place > last && (place < 1.0 || step == 49));
+        last = place;
+    }
+    assert_true(last == 1.0);
+    assert_close(ni_cycle_place(&opts, 39, 10), 40.0 / 60.0, 1e-12);
+}
+
 /* ---- scores ------------------------------------------------------------ */
 
 static void scores_are_those_done_by_hand(void **state)
@@ -546,6 +605,8 @@ int main(void)
         cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
         cmocka_unit_test(gates_and_biases_move_at_their_own_rates),
         cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
+        cmocka_unit_test(slow_weights_follow_less_and_less_and_stay),
+        cmocka_unit_test(the_place_in_a_cosine_ends_at_one),
         cmocka_unit_test(scores_are_those_done_by_hand),
         cmocka_unit_test(absent_classes_and_nans_are_told),
         cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),

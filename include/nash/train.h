@@ -46,13 +46,17 @@ typedef struct nash_train_opts {
     double weight_decay;
     bool decay_all;         /* also gamma and biases (lambda never) */
     double label_smoothing; /* 0: none */
-    double bias_rate; /* learning rate of biases and beta, as a share of the
-                         others' */
-    double gate_rate; /* learning rate of lambda, as a share of the others':
-                         a gate scales a whole tensor, so its gradient is the
-                         sum of what a gamma gets per channel */
-    double clip_norm; /* gradients longer than this, all of them as one vector,
-                         are shortened to it; 0: never */
+    double bias_rate;  /* learning rate of biases and beta, as a share of the
+                          others' */
+    double gate_rate;  /* learning rate of lambda, as a share of the others':
+                          a gate scales a whole tensor, so its gradient is the
+                          sum of what a gamma gets per channel */
+    double clip_norm;  /* gradients longer than this, all of them as one vector,
+                          are shortened to it; 0: never */
+    int32_t lookahead; /* after so many steps each, the weights are pulled back
+                          to slow ones that follow them, less and less in the
+                          course of a cosine, and are those at its end
+                          (arXiv 1907.08610); 0: never */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */

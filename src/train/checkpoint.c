@@ -1,11 +1,11 @@
 /*
  * The state of a training as a safetensors file: eight bytes of the header's
  * length, the header in JSON, and the tensors one after another. "progress"
- * and "epochs" are doubles; model and velocities have a tensor per node and
- * slot. The header's metadata holds a checksum over everything, itself taken
- * as zeros. Saving allocates the header only; loading reads the whole file into
- * memory. Refuses states that are torn, damaged, of another training, or past
- * where this one is to stop.
+ * and "epochs" are doubles; model, velocities and slow weights have a tensor
+ * per node and slot. The header's metadata holds a checksum over everything,
+ * itself taken as zeros. Saving allocates the header only; loading reads the
+ * whole file into memory. Refuses states that are torn, damaged, of another
+ * training, or past where this one is to stop.
  */
 #include "checkpoint.h"
 
@@ -43,31 +43,19 @@ static uint64_t hash_views(const ni_views *views, uint64_t seed)
 static uint64_t hash_opts(const nash_train_opts *o, uint64_t seed)
 {
     const double numbers[] = {
-        o->epochs,
-        o->batch,
-        o->schedule,
-        o->lr_start,
-        o->lr_end,
-        o->cycle,
-        o->cycle_growth,
-        o->warmup,
-        o->momentum,
-        o->nesterov,
-        o->weight_decay,
-        o->decay_all,
-        o->label_smoothing,
-        o->bias_rate,
-        o->gate_rate,
-        o->clip_norm,
-        o->augment.pad,
-        o->augment.flip,
-        o->augment.alternate,
-        o->augment.cutout,
-        o->step,
-        o->engine,
-        o->precision,
-        o->threads,
-        o->snapshots,
+        o->epochs,          o->batch,
+        o->schedule,        o->lr_start,
+        o->lr_end,          o->cycle,
+        o->cycle_growth,    o->warmup,
+        o->momentum,        o->nesterov,
+        o->weight_decay,    o->decay_all,
+        o->label_smoothing, o->bias_rate,
+        o->gate_rate,       o->clip_norm,
+        o->lookahead,       o->augment.pad,
+        o->augment.flip,    o->augment.alternate,
+        o->augment.cutout,  o->step,
+        o->engine,          o->precision,
+        o->threads,         o->snapshots,
     };
     const char *engine = nash_engine_describe(o->engine);
     seed = ni_hash(numbers, sizeof numbers, seed);
@@ -143,7 +131,7 @@ static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows)
     int32_t places = nash_graph_size(g) * NASH_SLOT_COUNT;
     const item progress = {"progress", "F64", 1, {NUMBERS}};
     const item epochs = {"epochs", "F64", 2, {rows, COLUMNS}};
-    NEW_ARRAY(list->at, 2 * (int64_t)places + 2);
+    NEW_ARRAY(list->at, 3 * (int64_t)places + 2);
     NEW_ARRAY(list->numbers, NUMBERS + (int64_t)rows * COLUMNS);
     add(list, progress, list->numbers, sizeof(double));
     add(list, epochs, list->numbers + NUMBERS, sizeof(double));
@@ -151,10 +139,14 @@ static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows)
         int32_t id = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
         const nash_tensor *t = nash_model_tensor(c->model, id, slot);
         float *velocity = ni_sgd_velocity(c->sgd, id, slot);
+        float *slow =
+            c->lookahead ? ni_lookahead_slow(c->lookahead, id, slot) : NULL;
         if (t)
             add_tensor(list, "model", g, id, slot, t, t->data);
         if (t && velocity)
             add_tensor(list, "velocity", g, id, slot, t, velocity);
+        if (t && slow)
+            add_tensor(list, "slow", g, id, slot, t, slow);
     }
 done:
     return status;

@@ -1,6 +1,7 @@
 #ifndef NI_TRAIN_CHECKPOINT_H
 #define NI_TRAIN_CHECKPOINT_H
 
+#include "lookahead.h"
 #include "predict.h"
 #include "sgd.h"
 
@@ -23,6 +24,7 @@ typedef struct ni_checkpoint {
     uint64_t identity; /* of the training */
     nash_model *model;
     ni_sgd *sgd;
+    ni_lookahead *lookahead; /* NULL: without */
     ni_progress *progress;
     int32_t epochs;     /* rows that progress has room for */
     int32_t stop_epoch; /* a state beyond its end is of no use */

@@ -73,6 +73,19 @@ static double place(const nash_train_opts *opts, int64_t at, int64_t last,
                               (double)(last - bend);
 }
 
+double ni_cycle_place(const nash_train_opts *opts, int64_t step,
+                      int64_t steps_per_epoch)
+{
+    ni_cycle cycle = ni_cycle_at(opts, (int32_t)(step / steps_per_epoch));
+    int64_t at = step - cycle.first * steps_per_epoch;
+    int64_t last = cycle.epochs * steps_per_epoch - 1;
+    int64_t planned =
+        opts->bend_epoch > 0 ? opts->epochs * steps_per_epoch - 1 : last;
+    return at == last ? 1.0
+                      : (place(opts, at, last, steps_per_epoch) + 1.0) /
+                            (double)(planned + 1);
+}
+
 double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                           int64_t steps_per_epoch)
 {

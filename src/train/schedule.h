@@ -16,4 +16,8 @@ ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch);
 /** Whether an epoch is its cycle's last. */
 bool ni_cycle_ends(const nash_train_opts *opts, int32_t epoch);
 
+/** How much of its cosine is done after a step: 1 after the last one. */
+double ni_cycle_place(const nash_train_opts *opts, int64_t step,
+                      int64_t steps_per_epoch);
+
 #endif

@@ -9,6 +9,7 @@
  */
 #include "checkpoint.h"
 #include "feed.h"
+#include "lookahead.h"
 #include "loss.h"
 #include "options.h"
 #include "predict.h"
@@ -36,6 +37,7 @@ typedef struct trainer {
     nash_plan *plan;     /* for full batches */
     nash_plan *rest_plan;
     ni_sgd *sgd;
+    ni_lookahead *lookahead; /* NULL: without */
     ni_feed *feed;
     float *mean; /* [C], of padding */
 
@@ -154,6 +156,7 @@ static void close_trainer(trainer *t)
 {
     ni_feed_close(t->feed);
     ni_predictor_close(t->judge);
+    ni_lookahead_free(t->lookahead);
     ni_sgd_free(t->sgd);
     nash_plan_free(t->rest_plan);
     nash_plan_free(t->plan);
@@ -171,6 +174,7 @@ static ni_checkpoint checkpoint_of(trainer *t)
                              .identity = t->identity,
                              .model = t->model,
                              .sgd = t->sgd,
+                             .lookahead = t->lookahead,
                              .progress = &t->at,
                              .epochs = t->opts->epochs,
                              .stop_epoch = t->stop,
@@ -225,6 +229,27 @@ static void save_in_time(trainer *t, double began)
 
 /* ---- the loop ----------------------------------------------------------- */
 
+/* A step of the schedule begins. */
+static void begin_step(const trainer *t, int64_t number)
+{
+    ni_cycle cycle = ni_cycle_at(t->opts, t->at.epoch);
+    if (t->lookahead && number == cycle.first * t->per_epoch)
+        ni_lookahead_restart(t->lookahead);
+}
+
+/* It ends: the weights have moved. */
+static void end_step(const trainer *t, const nash_plan *plan, int64_t number)
+{
+    int32_t every = t->opts->lookahead;
+    if (!t->lookahead)
+        return;
+    int64_t in_cycle =
+        number - ni_cycle_at(t->opts, t->at.epoch).first * t->per_epoch;
+    double place = ni_cycle_place(t->opts, number, t->per_epoch);
+    if ((in_cycle + 1) % every == 0 || place == 1.0)
+        ni_lookahead_pull(t->lookahead, plan, every, place);
+}
+
 static nash_status step(trainer *t)
 {
     nash_status status = NASH_OK;
@@ -232,6 +257,8 @@ static nash_status step(trainer *t)
     const nash_images *images = t->images;
     nash_epoch *epoch = &t->at.now;
     nash_plan *plan = batch->n == t->batch ? t->plan : t->rest_plan;
+    int64_t number = epoch->epoch * t->per_epoch + t->at.step;
+    begin_step(t, number);
     size_t values = (size_t)batch->n * (size_t)images->shape.c *
                     (size_t)images->shape.h * (size_t)images->shape.w;
     memcpy(nash_plan_input(plan), batch->pixels, values * sizeof(float));
@@ -239,8 +266,7 @@ static nash_status step(trainer *t)
     ni_loss loss = ni_softmax_loss(
         nash_plan_d_logits(plan), nash_plan_logits(plan), batch->labels,
         batch->n, images->classes, t->opts->label_smoothing);
-    epoch->lr = nash_learning_rate(
-        t->opts, epoch->epoch * t->per_epoch + t->at.step, t->per_epoch);
+    epoch->lr = nash_learning_rate(t->opts, number, t->per_epoch);
     REQUIRE(isfinite(loss.sum), NASH_EDIVERGED,
             "the loss is not finite in epoch %d of %d, step %lld of %lld, at "
             "learning rate %g",
@@ -251,6 +277,7 @@ static nash_status step(trainer *t)
     t->trained += batch->n;
     TRY(nash_plan_backward(plan));
     ni_sgd_step(t->sgd, plan, epoch->lr);
+    end_step(t, plan, number);
     t->at.step++;
 done:
     return status;
@@ -376,6 +403,8 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     t.per_epoch = nash_steps_per_epoch(n, opts->batch);
     NEW_ARRAY(t.at.rows, opts->epochs);
     TRY(ni_sgd_create(&t.sgd, m, opts));
+    if (opts->lookahead > 0)
+        TRY(ni_lookahead_create(&t.lookahead, m));
     TRY(go_on(&t));
     TRY(open_plans(&t));
     TRY(open_feed(&t));
