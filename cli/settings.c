@@ -51,6 +51,7 @@ static const struct preset_row {
     {"bias-rate",        {"16",             "1",             "1",         "16"}},
     {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
     {"clip-norm",        {"5",              "0",             "0",         "5"}},
+    {"final-inherit",    {"no",             "yes",           "yes",       "no"}},
     {"lookahead",        {"5",              "0",             "0",         "5"}},
     {"pad",              {"4",              "4",             "2",         "2"}},
     {"final-cutout",     {"-1",              "0",             "0",         "0"}},
@@ -179,6 +180,10 @@ static int put_search(arg_option *to, int at, settings *s)
          .choices = criteria},
         {"inherit", ARG_YESNO, &o->inherit,
          "children keep their parent's weights; no: an ablation"},
+        {"final-inherit", ARG_YESNO, &o->final_inherit,
+         "the result goes on from the weights it won with; no: it is trained "
+         "from scratch. yes with --init, unless given",
+         .given = &s->final_inherit_given},
         {"widen", ARG_CHOICE, &o->morph.widen_mode,
          "how new channels are made: copies, fresh, or fresh in pairs",
          .choices = widen_modes},
@@ -384,6 +389,8 @@ int settings_complete(settings *s, const char *verb)
                          s->snapshots, o->final_epochs);
     if (o->strategy == NASH_STRATEGY_RANDOM && o->steps == 0)
         return cli_usage(verb, "--strategy random needs at least 1 of --steps");
+    if (s->init && !s->final_inherit_given)
+        o->final_inherit = true;
     o->train.max_bytes = o->morph.max_bytes = s->max_memory;
     o->start_train = o->final_train = o->train;
     if (o->halve) /* its cosines are the children's */
@@ -446,6 +453,7 @@ int settings_record(settings *s, nash_store *store)
 
 int settings_recall(settings *s, const nash_history *history)
 {
+    s->final_inherit_given = true; /* or decided when the run began */
     arg_option options[SETTINGS_MOST];
     const arg_spec spec = {"resume"};
     char key[64];

@@ -36,6 +36,7 @@ typedef struct settings {
     double bn_momentum;
     double final_lr_start; /* 0: as for children */
     int32_t final_cutout;  /* at least, pixels; -1: by the images' size */
+    bool final_inherit_given;
     int32_t final_threads; /* 0: all processors */
     int32_t snapshots;
     bool auto_flip; /* mirror images only if that changes no class: flip.h */

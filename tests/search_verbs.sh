@@ -60,6 +60,8 @@ expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
 expect 0 'result' search ablation --inherit no --schedule constant \
     --init a/best.onnx --steps 1
 expect 0 'result' search baseline --steps 0
+expect 0 'result' search scratch --final-inherit no
+cmp -s scratch/best.onnx a/best.onnx && fail "--final-inherit changes nothing"
 
 # what goes wrong
 expect 1 "'nash resume a' goes on" search a

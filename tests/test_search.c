@@ -364,6 +364,36 @@ static nash_status check_sevens(void *ctx, const nash_job *jobs, int32_t n,
     return fake_evaluate(ctx, jobs, n, outcomes);
 }
 
+static nash_status only_the_result_has_sevens(void *ctx, const nash_job *jobs,
+                                              int32_t n, nash_outcome *outcomes)
+{
+    for (int32_t i = 0; i < n; i++)
+        assert_true((first_weight(jobs[i].model)->data[0] == 7.0F) ==
+                    (jobs[i].kind == NASH_CANDIDATE_FINAL));
+    return fake_evaluate(ctx, jobs, n, outcomes);
+}
+
+static void the_result_can_be_trained_from_scratch(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    int redrawn = 0;
+    nash_search_opts opts = small_search();
+    const nash_evaluator evaluator = {&f, only_the_result_has_sevens,
+                                      fake_load};
+    nash_model *start = small_start(), *result = NULL;
+    opts.final_inherit = false;
+    opts.redraw = redraw_with_sevens;
+    opts.redraw_ctx = &redrawn;
+    assert_int_equal(
+        nash_search(&result, start, &opts, &fake_probe, &evaluator, NULL, NULL),
+        NASH_OK);
+    assert_int_equal(redrawn, 1);
+    nash_model_free(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
 static void how_weights_are_drawn_anew_can_be_told(void **state)
 {
     (void)state;
@@ -486,6 +516,7 @@ int main(void)
         cmocka_unit_test(resuming_a_finished_search_only_loads_its_result),
         cmocka_unit_test(the_random_network_has_all_morphisms_and_epochs),
         cmocka_unit_test(without_inheritance_all_weights_are_drawn_anew),
+        cmocka_unit_test(the_result_can_be_trained_from_scratch),
         cmocka_unit_test(how_weights_are_drawn_anew_can_be_told),
         cmocka_unit_test(only_long_final_trainings_take_their_own_cutout),
         cmocka_unit_test(the_result_knows_its_lineage),

@@ -101,6 +101,8 @@ typedef struct nash_search_opts {
     bool inherit;         /* children keep their parent's weights; false: all
                              of a step's candidates, the unmorphed parent too,
                              draw theirs anew (the ablation) */
+    bool final_inherit;   /* the final training goes on from the winner's
+                             weights; false: it draws them anew */
     /* how they are drawn; NULL: nash_model_init() */
     nash_status (*redraw)(void *ctx, nash_model *m, uint64_t seed);
     void *redraw_ctx;

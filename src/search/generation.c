@@ -152,6 +152,8 @@ static nash_status add_result(ni_generation *g, const ni_search *s)
                 (int)pace.stage, pace.epochs);
         set_epochs(&g->jobs[0], pace.epochs, opts);
     }
+    if (!opts->final_inherit && g->jobs[0].train.epochs > 0)
+        TRY(draw_weights_anew(g->models[0], opts, g->step, 0));
 done:
     return status;
 }
