@@ -79,6 +79,10 @@ NASH_API void nash_model_init(nash_model *m, uint64_t seed);
  */
 NASH_API void nash_model_init_identity(nash_model *m, uint64_t seed);
 
+/** Let the first half of a layer's filters be these, the second half their
+ * negatives. @param filters  [count / 2] */
+NASH_API void nash_tensor_set_pairs(nash_tensor *weight, const float *filters);
+
 /**
  * Let a network without one begin with a normalisation: it then reads pixels of
  * 0 to 255, and passes (x - mean[c]) / std[c] on to what was behind its input.

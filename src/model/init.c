@@ -72,3 +72,12 @@ void nash_model_init_identity(nash_model *m, uint64_t seed)
             set_identity(nash_model_tensor(m, id, NASH_SLOT_WEIGHT));
     }
 }
+
+void nash_tensor_set_pairs(nash_tensor *weight, const float *filters)
+{
+    int64_t half = weight->count / 2;
+    for (int64_t i = 0; i < half; i++) {
+        weight->data[i] = filters[i];
+        weight->data[half + i] = -filters[i];
+    }
+}

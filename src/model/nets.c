@@ -168,17 +168,6 @@ done:
     return status;
 }
 
-/* The whitening filters and their negatives. */
-static void set_whitening(nash_model *m, const nash_net_opts *opts)
-{
-    nash_tensor *t = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
-    int64_t half = t->count / 2;
-    for (int64_t i = 0; i < half; i++) {
-        t->data[i] = opts->whitening[i];
-        t->data[half + i] = -opts->whitening[i];
-    }
-}
-
 static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
 {
     nash_status status = NASH_OK;
@@ -188,12 +177,11 @@ static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
     size_t bytes = (size_t)opts->input.c * sizeof(float);
     memcpy(nash_model_tensor(m, 1, NASH_SLOT_CENTER)->data, opts->mean, bytes);
     memcpy(nash_model_tensor(m, 1, NASH_SLOT_SCALE)->data, opts->std, bytes);
-    if (opts->identity)
-        nash_model_init_identity(m, opts->seed);
-    else
-        nash_model_init(m, opts->seed);
+    (opts->identity ? nash_model_init_identity : nash_model_init)(m,
+                                                                  opts->seed);
     if (opts->whitening)
-        set_whitening(m, opts);
+        nash_tensor_set_pairs(nash_model_tensor(m, 2, NASH_SLOT_WEIGHT),
+                              opts->whitening);
     *out = m;
 done:
     return status;

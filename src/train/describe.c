@@ -110,14 +110,10 @@ static nash_status set_whitening(nash_tensor *w, const nash_images *images)
     nash_status status = NASH_OK;
     float *filters = NULL, mean[4], std[4];
     int64_t values = images->shape.c * (int64_t)w->dims[2] * w->dims[3];
-    int64_t half = w->count / 2;
     NEW_ARRAY(filters, values * values);
     nash_images_moments(images, NULL, images->n, mean, std);
     TRY(nash_images_whitening(filters, images, mean, std, w->dims[2]));
-    for (int64_t i = 0; i < half; i++) {
-        w->data[i] = filters[i];
-        w->data[half + i] = -filters[i];
-    }
+    nash_tensor_set_pairs(w, filters);
 done:
     ni_free(filters);
     return status;
@@ -132,10 +128,8 @@ nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
     nash_tensor *first = opts->whiten && images->shape.c <= 4
                              ? whitening_layer(m, images)
                              : NULL;
-    if (opts->identity)
-        nash_model_init_identity(m, opts->seed);
-    else
-        nash_model_init(m, opts->seed);
+    (opts->identity ? nash_model_init_identity : nash_model_init)(m,
+                                                                  opts->seed);
     if (first)
         TRY(set_whitening(first, images));
 done:
