@@ -331,7 +331,7 @@ static totals sum_up(const nash_history *h)
 /* Times that the result looks at an image. */
 static int looks(const nash_history *h)
 {
-    return nash_history_get(h, "once_test_error") ? 2 : 1;
+    return nash_history_get(h, NASH_RUN_ONCE_TEST_ERROR) ? 2 : 1;
 }
 
 static void add_row(table *t, const nash_history *h, const char *name,

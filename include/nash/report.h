@@ -17,6 +17,7 @@
 #define NASH_RUN_SECONDS "seconds" /* wall clock of the whole run */
 #define NASH_RUN_START_TEST_ERROR "start_test_error"
 #define NASH_RUN_TEST_ERROR "test_error"
+#define NASH_RUN_ONCE_TEST_ERROR "once_test_error" /* without mirror images */
 #define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
 #define NASH_RUN_TEST_LOSS "test_loss"
 #define NASH_RUN_TEST_IMAGES "test_images"

@@ -132,15 +132,19 @@ static void put_tile(ni_text *t, const char *what, const char *value,
 
 static void put_error_tiles(ni_text *t, const nash_history *h)
 {
-    char value[NI_WORD], from[2 * NI_WORD], word[NI_WORD];
+    char value[NI_WORD], from[3 * NI_WORD], word[NI_WORD];
     const nash_record *start = find_kind(h, NASH_CANDIDATE_START);
     const nash_record *winner = last_winner(h, true);
+    double once = result(h, NASH_RUN_ONCE_TEST_ERROR);
     double tested = result(h, NASH_RUN_TEST_ERROR);
     snprintf(from, sizeof from, "%s",
              isfinite(tested) ? "read once, at the end" : "not measured yet");
     if (isfinite(result(h, NASH_RUN_START_TEST_ERROR)))
         snprintf(from, sizeof from, "start: %s",
                  ni_percent(word, result(h, NASH_RUN_START_TEST_ERROR)));
+    if (isfinite(once))
+        snprintf(from + strlen(from), sizeof from - strlen(from),
+                 "; without mirror images: %s", ni_percent(word, once));
     put_tile(t, "Test error", ni_percent(value, tested), from);
     put_tile(t, "Balanced test error",
              ni_percent(value, result(h, NASH_RUN_TEST_BALANCED_ERROR)),
@@ -167,7 +171,9 @@ static void put_size_tiles(ni_text *t, const nash_history *h)
     snprintf(from, sizeof from, "start: %s",
              ni_count(word, (double)start->params));
     put_tile(t, "Parameters", ni_count(value, (double)winner->params), from);
-    snprintf(from, sizeof from, "per image; start: %s",
+    bool mirrored = isfinite(result(h, NASH_RUN_ONCE_TEST_ERROR));
+    snprintf(from, sizeof from, "per %s; start: %s",
+             mirrored ? "look, of two an image" : "image",
              ni_count(word, (double)start->macs));
     put_tile(t, "Multiply-accumulates", ni_count(value, (double)winner->macs),
              from);
@@ -258,12 +264,16 @@ static nash_status put_network(ni_text *t, const nash_model *best)
     const nash_graph *g = nash_model_graph(best);
     ni_text_add(t,
                 "<p>%d layers, %s parameters, %s multiply-accumulates per "
-                "image. Names are those that the morphisms above speak of; "
+                "image%s. Names are those that the morphisms above speak of; "
                 "sizes are channels &times; height &times; width.</p>\n"
                 "<div class=\"graph\">",
                 nash_graph_size(g),
                 ni_count(params, (double)nash_graph_params(g)),
-                ni_count(macs, (double)nash_graph_macs(g)));
+                ni_count(macs, (double)nash_graph_macs(g)),
+                nash_model_is_mirrored(best)
+                    ? ", twice that with its mirror image, which it averages "
+                      "over"
+                    : "");
     nash_status status = ni_graph_draw(t, g, false);
     if (status == NASH_ELIMIT) {
         ni_text_put(t, "The network is too large to draw.");
