@@ -3,10 +3,12 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,6 +240,14 @@ ni_pb_tensor *made_ints64(made *m, const char *name, const char *values)
     return tensor;
 }
 
+void made_end(made *m, const char *input)
+{
+    char pooled[64];
+    snprintf(pooled, sizeof pooled, "%s_pooled", input);
+    made_node(m, "GlobalAveragePool", input, pooled);
+    made_node(m, "Flatten", pooled, "y");
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 nash_status made_read(nash_model **out, const made *m)
@@ -260,4 +270,49 @@ nash_model *made_finish(made *m)
         fail_msg("%s", nash_error_message());
     made_free(m);
     return out;
+}
+
+void made_refuse(made *m, nash_status expected, const char *words)
+{
+    nash_model *out = NULL;
+    int64_t blocks = ni_memory_live_blocks();
+    nash_status status = made_read(&out, m);
+    const char *said = nash_error_message();
+    assert_null(out);
+    assert_int_equal(ni_memory_live_blocks(), blocks);
+    if (status != expected || strncmp(said, "made.onnx", 9) != 0 ||
+        !strstr(said, words))
+        fail_msg("status %d: %s; expected %d: ...%s...", (int)status, said,
+                 (int)expected, words);
+    made_free(m);
+}
+
+/* ---- looking at what was read ------------------------------------------- */
+
+void assert_ops(const nash_model *m, const char *expected)
+{
+    const nash_graph *g = nash_model_graph(m);
+    char ops[512] = "";
+    size_t n = 0;
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        n += (size_t)snprintf(ops + n, sizeof ops - n, "%s%s", id ? " " : "",
+                              nash_op_name(nash_graph_node(g, id)->op));
+    assert_string_equal(ops, expected);
+}
+
+const nash_attrs *attrs_of(const nash_model *m, int32_t id)
+{
+    return &nash_graph_node(nash_model_graph(m), id)->attrs;
+}
+
+void assert_values(const nash_model *m, int32_t id, int32_t slot, int64_t count,
+                   float base, float step)
+{
+    const nash_tensor *t = nash_model_tensor(m, id, slot);
+    assert_non_null(t);
+    assert_int_equal(t->count, count);
+    for (int64_t i = 0; i < count; i++)
+        if (fabsf(t->data[i] - (base + step * (float)i)) > 1e-6F)
+            fail_msg("value %d is %g, expected %g", (int)i, (double)t->data[i],
+                     (double)(base + step * (float)i));
 }

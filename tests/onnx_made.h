@@ -47,10 +47,31 @@ ni_pb_tensor *made_ints64(made *m, const char *name, const char *values);
 /** Add a tensor to the initializers. */
 void made_initializer(made *m, const char *name, ni_pb_tensor *tensor);
 
+/** Go from a tensor to the output "y" in the usual way: what made_ops() calls
+ * MADE_TAIL. */
+void made_end(made *m, const char *input);
+
 /** Read it. @return as nash_onnx_parse() */
 nash_status made_read(nash_model **out, const made *m);
 
 /** Read it, and free it; a failure is the test's. */
 nash_model *made_finish(made *m);
+
+/** Read it, and free it; that it is refused so, in a sentence with these words
+ * that begins with its name, and leaks nothing, is asserted. */
+void made_refuse(made *m, nash_status expected, const char *words);
+
+/* ---- looking at what was read ------------------------------------------- */
+
+/** That a model has these operations, with blanks between them. */
+void assert_ops(const nash_model *m, const char *expected);
+#define MADE_HEAD "input "
+#define MADE_TAIL " global_pool softmax"
+
+const nash_attrs *attrs_of(const nash_model *m, int32_t id);
+
+/** That a tensor's values are base, base + step, ... */
+void assert_values(const nash_model *m, int32_t id, int32_t slot, int64_t count,
+                   float base, float step);
 
 #endif
