@@ -1,0 +1,55 @@
+/* What morphisms measure their statistics on: augmented training images. */
+#include "probe.h"
+
+#include "cli.h"
+
+#include <stdlib.h>
+
+enum { PROBE_IMAGES = 1024 };
+
+/* Augmented training images, those of as many epochs as it takes. */
+static void fill_probe(float *pixels, int32_t *labels, int32_t *order,
+                       const run *r, const int32_t *train, int32_t n)
+{
+    const nash_images *images = r->images;
+    const nash_shape shape = images->shape;
+    const int64_t values = (int64_t)shape.c * shape.h * shape.w;
+    float mean[4], std[4];
+    nash_augment augment = r->s->search.train.augment;
+    augment.flip = augment.flip && !r->s->auto_flip; /* not decided yet */
+    nash_batch_key key = {r->s->search.seed, UINT32_MAX, 0};
+    nash_images_moments(images, NULL, images->n, mean, std);
+    for (int32_t at = 0; at < PROBE_IMAGES; at += n, key.epoch++) {
+        int32_t take = n < PROBE_IMAGES - at ? n : PROBE_IMAGES - at;
+        nash_batch_order(order, train, n, &key);
+        nash_batch_fill(pixels + at * values, labels, images, order, take,
+                        &augment, mean, &key);
+    }
+}
+
+int probe_open(run *r, const int32_t *train, int32_t n)
+{
+    const nash_shape shape = r->images->shape;
+    const size_t values = (size_t)shape.c * (size_t)shape.h * (size_t)shape.w;
+    nash_plan_opts plan = nash_plan_opts_default();
+    plan.precision = NASH_PRECISION_F32;
+    plan.threads = 1;
+    if (r->s->search.train.batch < PROBE_IMAGES)
+        plan.batch = r->s->search.train.batch;
+    float *pixels = calloc(PROBE_IMAGES * values, sizeof *pixels);
+    int32_t *labels = calloc(PROBE_IMAGES, sizeof *labels);
+    int32_t *order = calloc((size_t)n, sizeof *order);
+    int result = EXIT_OK;
+    if (!pixels || !labels || !order) {
+        result = cli_error("out of memory");
+    } else {
+        fill_probe(pixels, labels, order, r, train, n);
+        if (nash_probe_open(&r->probe, pixels, PROBE_IMAGES, shape, &plan) !=
+            NASH_OK)
+            result = cli_fail(NULL);
+    }
+    free(order);
+    free(labels);
+    free(pixels);
+    return result;
+}
