@@ -67,8 +67,9 @@ OURS = {"-o", "--output", "--preset", "--budget", "--seed", "--strategy", "--inh
 OF_RUNNING = {"--jobs", "--launcher", "--checkpoint-every", "--candidate-timeout",
               "--allow-mixed"}
 RECIPE = ["alternate_flip", "batch", "bias_rate", "clip_norm", "cutout", "decay_all",
-          "flip", "gate_rate", "label_smoothing", "lookahead", "lr_end", "mirror", "momentum", "nesterov", "pad",
-          "precision", "schedule", "warmup", "weight_decay"]
+          "flip", "gate_rate", "label_smoothing", "lookahead", "lr_end", "mirror",
+          "momentum", "nesterov", "pad", "precision", "schedule", "warmup",
+          "weight_decay"]
 
 
 class Failure(Exception):
@@ -320,6 +321,7 @@ class Paper:
         if final_cutout < 0:  # as in cli/settings.c
             final_cutout = side // 4 if epochs >= 32 else 0
         keys = {key: settings[key] for key in RECIPE}
+        keys["flip"] = settings.get("flip_decided", keys["flip"])
         keys["threads"] = settings["final_threads"]
         keys["lr_start"] = settings["final_lr_start"]
         if float(keys["lr_start"]) == 0.0:
