@@ -31,6 +31,14 @@ expect 0 'plain.onnx: ' "$nash" train w.onnx data --reinit --seed 3 \
     fail "--reinit whitens unasked"
 expect 2 'drawn anew' "$nash" train a.onnx data --whiten yes -o x.onnx
 
+# a network that looks at mirror images, and one that no longer does
+expect 0 'm.onnx: ' "$nash" train a.onnx data --epochs 0 --val-share 0 \
+    --threads 1 --mirror yes -o m.onnx
+expect 0 'averages over each image and its mirror image' "$nash" show m.onnx
+expect 0 'once.onnx: ' "$nash" train m.onnx data --epochs 0 --val-share 0 \
+    --threads 1 --mirror no -o once.onnx
+[ "$(weights once.onnx)" = "$(weights a.onnx)" ] || fail "another network"
+
 expect 0 'on 12 test images' "$nash" eval a.onnx data
 expect 0 'on 60 train images' "$nash" eval --part train --mirror a.onnx data
 expect 0 'ensemble' "$nash" eval a.onnx c.snapshot-1.onnx data
