@@ -5,14 +5,23 @@
 #include "cli.h"
 #include "progress.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEY "flip_decided"
 
-/* Errors may differ by that much: chance, and habit, since the network has not
- * seen any mirror image (docs/research.md has what data sets gave). */
-static const double most_times = 1.5, most_beside = 0.01;
+/* Errors may differ by that much, since the network has not seen any mirror
+ * image (docs/research.md has what data sets gave), and by two standard errors
+ * of chance. */
+static const double most_times = 1.5, most_beside = 0.01, deviations = 2.0;
+
+static bool changes_no_class(double plain, double mirrored, int32_t images)
+{
+    double variance = plain * (1.0 - plain) + mirrored * (1.0 - mirrored);
+    return mirrored <= most_times * plain + most_beside +
+                           deviations * sqrt(variance / images);
+}
 
 static void act(run *r, bool flip)
 {
@@ -88,7 +97,7 @@ nash_status flip_decide(run *r, nash_model *start)
     if (status != NASH_OK)
         return status;
     double plain = scores[0].error, mirrored = scores[1].error;
-    bool flip = mirrored <= most_times * plain + most_beside;
+    bool flip = changes_no_class(plain, mirrored, scores[0].images);
     status = nash_store_set(r->store, KEY, flip ? "yes" : "no");
     if (status != NASH_OK)
         return status;

@@ -275,6 +275,9 @@ int settings_options(arg_option options[SETTINGS_MOST], settings *s)
     int n = put(options, 0, preset);
     n = put_search(options, n, s);
     n = put_training(options, n, s);
+    for (int i = 0; i < n; i++)
+        if (strcmp(options[i].name, "flip") == 0)
+            options[i].given = &s->flip_given;
     return put_start(options, n, s);
 }
 
@@ -389,6 +392,8 @@ int settings_complete(settings *s, const char *verb)
                          s->snapshots, o->final_epochs);
     if (o->strategy == NASH_STRATEGY_RANDOM && o->steps == 0)
         return cli_usage(verb, "--strategy random needs at least 1 of --steps");
+    if (s->flip_given)
+        s->auto_flip = false;
     if (s->init && !s->final_inherit_given)
         o->final_inherit = true;
     o->train.max_bytes = o->morph.max_bytes = s->max_memory;

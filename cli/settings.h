@@ -39,8 +39,9 @@ typedef struct settings {
     bool final_inherit_given;
     int32_t final_threads; /* 0: all processors */
     int32_t snapshots;
-    bool auto_flip; /* mirror images only if that changes no class: flip.h */
-    bool mirror;    /* the result averages over mirror images, where it flips */
+    bool flip_given; /* then auto_flip is off */
+    bool auto_flip;  /* mirror images only if that changes no class: flip.h */
+    bool mirror; /* the result averages over mirror images, where it flips */
     double val_share;
     const char *init;  /* network to start from; NULL: the paper's */
     adoption adopt;    /* what it lacks */

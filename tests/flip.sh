@@ -30,10 +30,12 @@ sided()
     } >"data/$2-labels-idx1-ubyte"
 }
 
-# search RUN
+# search RUN OPTIONS...
 search()
 {
-    "$nash" search data -o "$1" --preset smoke --widths 8,8 --batch 16 --pad 0 \
+    run=$1
+    shift
+    "$nash" search data -o "$run" "$@" --preset smoke --widths 8,8 --batch 16 --pad 0 \
         --start-epochs 20 --seed 5 --final-threads 1 --auto-flip yes
 }
 
@@ -49,6 +51,11 @@ sqlite3 sided/run.db "DELETE FROM setting WHERE key = 'finished';
 cp sided/best.onnx before.onnx
 expect 0 'result' "$nash" resume sided
 cmp sided/best.onnx before.onnx || fail "resumed, it decides otherwise"
+
+# whoever says it knows better
+expect 0 'result' search told --flip yes
+grep -q 'mirror images: ' out && fail "--flip yes is doubted"
+grep -q '^result, mirror image too ' out || fail "the result looks once"
 
 # they are not
 rm -r data/*
