@@ -27,14 +27,14 @@ static const struct preset_row {
 } preset_rows[] = {
     /*                   fast              paper            smoke        demo */
     {"budget",           {"45min",          "none",          "none",      "12min"}},
-    {"climb-share",      {"0.2",            "0.3",           "0.3",       "0.3"}},
-    {"steps",            {"5",              "5",             "2",         "2"}},
+    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.3"}},
+    {"steps",            {"6",              "5",             "2",         "2"}},
     {"neighbours",       {"8",              "8",             "3",         "4"}},
-    {"morphs",           {"4",              "5",             "2",         "4"}},
+    {"morphs",           {"3",              "5",             "2",         "3"}},
     {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
     {"max-kernel",       {"3",               "5",             "5",         "3"}},
     {"max-share",        {"0.45",            "0",             "0",         "0.45"}},
-    {"start-epochs",     {"6",              "20",            "1",         "4"}},
+    {"start-epochs",     {"4",              "20",            "1",         "4"}},
     {"epochs",           {"3",              "17",            "1",         "1"}},
     {"cycle",            {"1",              "0",             "0",         "0"}},
     {"cycle-growth",     {"2",              "1",             "1",         "1"}},

@@ -10,7 +10,7 @@
 #include <math.h>
 
 /* More epochs than these teach a network nothing. */
-enum { LEAST_NEIGHBOURS = 4, MOST_START_EPOCHS = 20, MOST_EPOCHS = 1000 };
+enum { LEAST_NEIGHBOURS = 4, MOST_EPOCHS = 1000 };
 
 nash_budget nash_budget_default(double total)
 {
@@ -32,7 +32,8 @@ int64_t nash_budget_macs(double pflop)
 
 static int32_t whole_epochs(double count, int32_t most)
 {
-    return count < 1.0 ? 1 : count > most ? most : (int32_t)count;
+    double few = count < most ? count : most;
+    return few < 1.0 ? 1 : (int32_t)few;
 }
 
 /* A climb that is left to be done. */
@@ -147,7 +148,7 @@ void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
     if (step == 0) {
         double count = budget->start_share * budget->total / costs->start_epoch;
         *pace = (nash_pace){NASH_STAGE_START, 1,
-                            whole_epochs(count, MOST_START_EPOCHS), 0.0};
+                            whole_epochs(count, opts->start_epochs), 0.0};
         return;
     }
     climb c =
