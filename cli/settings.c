@@ -144,7 +144,9 @@ static int put_search(arg_option *to, int at, settings *s)
         {"budget", ARG_TEXT, &s->budget.text,
          "what all of it may take, like 45min, 2h, 1.5PFLOP, 200epochs, or "
          "'none'; it decides the epochs of the start and the result, and "
-         "--steps and --neighbours are the most there may be"},
+         "--steps, --neighbours, --epochs and --start-epochs are the most "
+         "there "
+         "may be"},
         {"strategy", ARG_CHOICE, &o->strategy,
          "hill climbing, or the baseline: as many random morphisms at once",
          .choices = strategies},
