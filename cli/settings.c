@@ -143,10 +143,8 @@ static int put_search(arg_option *to, int at, settings *s)
     const arg_option part[] = {
         {"budget", ARG_TEXT, &s->budget.text,
          "what all of it may take, like 45min, 2h, 1.5PFLOP, 200epochs, or "
-         "'none'; it decides the epochs of the start and the result, and "
-         "--steps, --neighbours, --epochs and --start-epochs are the most "
-         "there "
-         "may be"},
+         "'none'; it decides the epochs of start and result; --steps, "
+         "--neighbours, --epochs and --start-epochs are upper bounds then"},
         {"strategy", ARG_CHOICE, &o->strategy,
          "hill climbing, or the baseline: as many random morphisms at once",
          .choices = strategies},
