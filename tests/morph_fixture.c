@@ -123,6 +123,31 @@ int32_t count_op(const nash_model *m, nash_op op)
     return n;
 }
 
+nash_model *dup_model(const nash_model *m)
+{
+    nash_model *copy;
+    assert_ok(nash_model_dup(&copy, m));
+    return copy;
+}
+
+nash_model *make_stages(int stages, uint64_t seed)
+{
+    nash_net_opts opts = nash_net_opts_default();
+    nash_model *m;
+    opts.input = (nash_shape){3, 8, 8};
+    for (int i = 0; i < NASH_MAX_STAGES; i++)
+        opts.widths[i] = i < stages ? 4 + 2 * i : 0;
+    opts.seed = seed;
+    assert_ok(nash_net_start(&m, &opts));
+    random_tensors(m, seed);
+    return m;
+}
+
+nash_model *make_start(uint64_t seed)
+{
+    return make_stages(3, seed);
+}
+
 /* ---- comparison -------------------------------------------------------- */
 
 static float *make_images(const nash_model *m, uint64_t seed)

@@ -42,6 +42,13 @@ int32_t net_block(nash_graph *g, int32_t input, int32_t channels,
 nash_model *net_finish(nash_graph *g, int32_t input, int32_t classes,
                        uint64_t seed);
 
+/** A starting network of so many narrow stages, with random tensors. */
+nash_model *make_stages(int stages, uint64_t seed);
+/** One of three stages. */
+nash_model *make_start(uint64_t seed);
+/** A copy; nash_model_free() it. */
+nash_model *dup_model(const nash_model *m);
+
 /** Tag of a node. */
 int32_t tag_of(const nash_model *m, int32_t id);
 /** Id of the node with that tag. */

@@ -1,0 +1,240 @@
+/* What is drawn when morphisms are: distribution, shares, keys, and caps. */
+#include "morph_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- draws --------------------------------------------------------------- */
+
+/* What is drawn for that child. */
+static nash_morph drawn(const nash_model *m, nash_morph_opts opts,
+                        const nash_probe *probe, uint32_t child)
+{
+    nash_morph morph;
+    nash_model *copy = dup_model(m);
+    opts.child = child;
+    assert_ok(nash_morph_random(copy, &opts, probe, &morph, NULL));
+    nash_model_free(copy);
+    return morph;
+}
+
+static void kinds_places_and_settings_are_drawn_uniformly(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 3000 };
+    nash_model *m = make_start(1);
+    int kinds[NASH_MORPH_COUNT] = {0}, kernel5 = 0, factor4 = 0;
+    int place[32] = {0};
+    nash_morph_opts opts = nash_morph_opts_default();
+    nash_probe probe = open_probe(m, 5);
+    opts.n = 1;
+    for (uint32_t child = 0; child < CHILDREN; child++) {
+        nash_morph morph = drawn(m, opts, &probe, child);
+        kinds[morph.kind]++;
+        kernel5 += morph.kernel == 5;
+        factor4 += morph.factor == 4;
+        if (morph.kind == NASH_MORPH_WIDEN)
+            place[nash_graph_find(nash_model_graph(m), morph.at)]++;
+    }
+    nash_probe_close(&probe);
+    int skips = kinds[NASH_MORPH_ADD_SKIP] + kinds[NASH_MORPH_CONCAT_SKIP];
+    /* within five standard deviations */
+    assert_true(abs(kinds[NASH_MORPH_DEEPEN] - CHILDREN / 3) < 130);
+    assert_true(abs(kinds[NASH_MORPH_WIDEN] - CHILDREN / 3) < 130);
+    assert_true(abs(skips - CHILDREN / 3) < 130);
+    assert_true(abs(kinds[NASH_MORPH_ADD_SKIP] - skips / 2) < 80);
+    assert_true(abs(kernel5 - kinds[NASH_MORPH_DEEPEN] / 2) < 80);
+    assert_true(abs(factor4 - kinds[NASH_MORPH_WIDEN] / 2) < 80);
+    for (int i = 0; i < 3; i++)
+        assert_true(abs(place[nth(m, NASH_OP_CONV, i)] -
+                        kinds[NASH_MORPH_WIDEN] / 3) < 75);
+    nash_model_free(m);
+}
+
+static void skips_and_large_kernels_are_drawn_as_rarely_as_asked(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 1000 };
+    static const struct {
+        double share;
+        int least, most;
+    } cases[] = {{0.0, 0, 0}, {0.1, 55, 145}, {1.0, CHILDREN, CHILDREN}};
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int skips = 0;
+        nash_morph_opts opts = nash_morph_opts_default();
+        opts.n = 1;
+        opts.skip_share = cases[i].share;
+        opts.max_kernel = 3;
+        for (uint32_t child = 0; child < CHILDREN; child++) {
+            nash_morph morph = drawn(m, opts, &probe, child);
+            skips += morph.kind == NASH_MORPH_ADD_SKIP ||
+                     morph.kind == NASH_MORPH_CONCAT_SKIP;
+            assert_true(morph.kernel == 0 || morph.kernel == 3);
+        }
+        assert_in_range(skips, cases[i].least, cases[i].most);
+    }
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+/* MACs of the layers that are as large as the first convolution, as a share. */
+static double share_of_the_first_size(const nash_model *m)
+{
+    const nash_graph *g = nash_model_graph(m);
+    nash_shape size = nash_graph_node(g, nth(m, NASH_OP_CONV, 0))->shape;
+    double sum = 0.0;
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        if (nash_graph_node(g, id)->shape.h == size.h)
+            sum += (double)nash_node_macs(g, id);
+    return sum / (double)nash_graph_macs(g);
+}
+
+static void no_size_of_layers_takes_more_than_its_share(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    /* three sizes: at least half is allowed, whatever is asked for */
+    double before = share_of_the_first_size(m), most = 0.5 * (1.0 + before);
+    int beyond = 0;
+    for (uint32_t child = 0; child < 60; child++) {
+        nash_morph_opts opts = nash_morph_opts_default();
+        opts.child = child;
+        for (int is_limited = 0; is_limited <= 1; is_limited++) {
+            nash_model *copy = dup_model(m);
+            opts.max_share = is_limited ? most : 0.0;
+            assert_ok(nash_morph_random(copy, &opts, &probe, NULL, NULL));
+            bool is_beyond = share_of_the_first_size(copy) > most;
+            assert_false(is_limited && is_beyond);
+            beyond += is_beyond;
+            nash_model_free(copy);
+        }
+    }
+    assert_true(beyond > 0); /* without the limit there were some */
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+static void a_network_of_one_size_has_all_of_it(void **state)
+{
+    (void)state;
+    nash_model *m = make_stages(1, 1);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    int64_t refused[NASH_MORPH_COUNT] = {0};
+    opts.kinds = 1u << NASH_MORPH_DEEPEN | 1u << NASH_MORPH_WIDEN;
+    opts.max_share = 0.1;
+    assert_ok(nash_morph_random(m, &opts, &probe, NULL, refused));
+    assert_int_equal(refused[NASH_MORPH_DEEPEN], 0);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+static void equal_keys_give_equal_children_and_others_differ(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    uint64_t hash[3];
+    for (int i = 0; i < 3; i++) {
+        nash_model *child = dup_model(m);
+        nash_morph_opts opts = nash_morph_opts_default();
+        opts.seed = 77;
+        opts.child = i == 2;
+        assert_ok(nash_morph_random(child, &opts, &probe, NULL, NULL));
+        hash[i] = nash_model_hash(child);
+        nash_model_free(child);
+    }
+    assert_int_equal(hash[0], hash[1]);
+    assert_int_not_equal(hash[0], hash[2]);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+/* ---- caps ---------------------------------------------------------------- */
+
+static nash_status bytes_of(void *ctx, size_t *bytes, const nash_graph *g)
+{
+    ++*(int *)ctx;
+    *bytes = (size_t)nash_graph_params(g) * 4;
+    return NASH_OK;
+}
+
+static void no_child_outgrows_a_cap(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    int64_t params = nash_graph_params(nash_model_graph(m));
+    int64_t macs = nash_graph_macs(nash_model_graph(m));
+    int64_t refused[NASH_MORPH_COUNT] = {0};
+    int asked = 0;
+    for (uint32_t i = 0; i < 30; i++) {
+        nash_morph_opts opts = nash_morph_opts_default();
+        nash_model *child = dup_model(m);
+        opts.child = i;
+        opts.max_params = i % 3 == 0 ? 4 * params : 0;
+        opts.max_macs = i % 3 == 1 ? 3 * macs : 0;
+        opts.max_bytes = i % 3 == 2 ? (size_t)(12 * params) : 0;
+        opts.bytes_of = bytes_of;
+        opts.bytes_ctx = &asked;
+        assert_ok(nash_morph_random(child, &opts, &probe, NULL, refused));
+        const nash_graph *g = nash_model_graph(child);
+        assert_true(i % 3 != 0 || nash_graph_params(g) <= 4 * params);
+        assert_true(i % 3 != 1 || nash_graph_macs(g) <= 3 * macs);
+        assert_true(i % 3 != 2 || nash_graph_params(g) <= 3 * params);
+        nash_model_free(child);
+    }
+    assert_true(asked > 50);
+    assert_true(refused[NASH_MORPH_WIDEN] > 20);
+    assert_true(refused[NASH_MORPH_DEEPEN] > 0);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+static void giving_up_leaves_the_model_and_says_why(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    uint64_t hash = nash_model_hash(m);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    int64_t refused[NASH_MORPH_COUNT] = {0}, n = 0;
+    opts.max_params = nash_graph_params(nash_model_graph(m)) - 1;
+    opts.max_draws = 200;
+    assert_refused(nash_morph_random(m, &opts, &probe, NULL, refused),
+                   "200 draws");
+    assert_int_equal(nash_model_hash(m), hash);
+    for (int k = 0; k < NASH_MORPH_COUNT; k++)
+        n += refused[k];
+    assert_int_equal(n, 200);
+    assert_true(refused[NASH_MORPH_DEEPEN] > 0); /* tried more than one kind */
+    assert_true(refused[NASH_MORPH_WIDEN] > 0);
+    opts.kinds = 0;
+    assert_int_equal(nash_morph_random(m, &opts, &probe, NULL, NULL),
+                     NASH_EINVAL);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kinds_places_and_settings_are_drawn_uniformly),
+        cmocka_unit_test(skips_and_large_kernels_are_drawn_as_rarely_as_asked),
+        cmocka_unit_test(no_size_of_layers_takes_more_than_its_share),
+        cmocka_unit_test(a_network_of_one_size_has_all_of_it),
+        cmocka_unit_test(equal_keys_give_equal_children_and_others_differ),
+        cmocka_unit_test(no_child_outgrows_a_cap),
+        cmocka_unit_test(giving_up_leaves_the_model_and_says_why),
+    };
+    return cmocka_run_group_tests_name("morph_draws", tests, NULL, NULL);
+}
