@@ -27,7 +27,7 @@ static const struct preset_row {
 } preset_rows[] = {
     /*                   fast              paper            smoke        demo */
     {"budget",           {"45min",          "none",          "none",      "12min"}},
-    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.3"}},
+    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.4"}},
     {"steps",            {"6",              "5",             "2",         "2"}},
     {"neighbours",       {"8",              "8",             "3",         "4"}},
     {"morphs",           {"3",              "5",             "2",         "3"}},
