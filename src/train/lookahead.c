@@ -1,8 +1,10 @@
 /*
- * Slow weights: one block, one pass over it each time, shared by the plan's
- * threads; an element's bits do not depend on how.
+ * Slow weights: one pass over them each time, shared by the plan's threads; an
+ * element's bits do not depend on how.
  */
 #include "lookahead.h"
+
+#include "shadow.h"
 
 #include "base/memory.h"
 #include "engine/engine.h"
@@ -13,53 +15,21 @@
 /* What the slow weights keep of themselves per step, late in a cosine. */
 static const double keep_per_step = 0.95;
 
-typedef struct follower {
-    int32_t id, slot;
-    int64_t count;
-    float *fast; /* borrowed from the model */
-    float *slow; /* within the block */
-} follower;
-
 struct ni_lookahead {
-    int32_t n;
-    follower *tensors; /* [n], owned */
-    float *block;      /* owned */
+    ni_shadow slow;
 };
 
-/* Gather what training changes; only count it where `dst` is NULL. */
-static int32_t gather(follower *dst, int64_t *values, const nash_model *m)
+static bool is_changed(nash_role role)
 {
-    int32_t n = 0, nodes = nash_graph_size(nash_model_graph(m));
-    *values = 0;
-    for (int32_t i = 0; i < nodes * NASH_SLOT_COUNT; i++) {
-        int32_t id = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
-        const nash_tensor *t = nash_model_tensor(m, id, slot);
-        if (!t || t->role == NASH_ROLE_CONSTANT)
-            continue;
-        if (dst)
-            dst[n] = (follower){
-                .id = id, .slot = slot, .count = t->count, .fast = t->data};
-        *values += t->count;
-        n++;
-    }
-    return n;
+    return role != NASH_ROLE_CONSTANT;
 }
 
 nash_status ni_lookahead_create(ni_lookahead **out, nash_model *m)
 {
     nash_status status = NASH_OK;
-    int64_t values;
     ni_lookahead *l = NULL;
     NEW(l);
-    l->n = gather(NULL, &values, m);
-    NEW_ARRAY(l->tensors, l->n);
-    NEW_ARRAY(l->block, values);
-    gather(l->tensors, &values, m);
-    float *next = l->block;
-    for (int32_t i = 0; i < l->n; i++) {
-        l->tensors[i].slow = next;
-        next += l->tensors[i].count;
-    }
+    TRY(ni_shadow_init(&l->slow, m, is_changed));
     *out = l;
     l = NULL;
 done:
@@ -71,17 +41,13 @@ void ni_lookahead_free(ni_lookahead *l)
 {
     if (!l)
         return;
-    ni_free(l->block);
-    ni_free(l->tensors);
+    ni_shadow_deinit(&l->slow);
     ni_free(l);
 }
 
 float *ni_lookahead_slow(const ni_lookahead *l, int32_t id, int32_t slot)
 {
-    for (int32_t i = 0; i < l->n; i++)
-        if (l->tensors[i].id == id && l->tensors[i].slot == slot)
-            return l->tensors[i].slow;
-    return NULL;
+    return ni_shadow_of(&l->slow, id, slot);
 }
 
 size_t ni_lookahead_bytes(const nash_graph *g)
@@ -97,9 +63,10 @@ size_t ni_lookahead_bytes(const nash_graph *g)
 
 void ni_lookahead_restart(ni_lookahead *l)
 {
-    for (int32_t i = 0; i < l->n; i++)
-        memcpy(l->tensors[i].slow, l->tensors[i].fast,
-               (size_t)l->tensors[i].count * sizeof(float));
+    for (int32_t i = 0; i < l->slow.n; i++) {
+        const ni_shadowed *t = &l->slow.at[i];
+        memcpy(t->shadow, t->own, (size_t)t->count * sizeof(float));
+    }
 }
 
 typedef struct pull_job {
@@ -111,12 +78,12 @@ typedef struct pull_job {
 static void pull_share(void *ctx, int32_t who)
 {
     const pull_job *job = ctx;
-    for (int32_t i = 0; i < job->l->n; i++) {
-        const follower *t = &job->l->tensors[i];
+    for (int32_t i = 0; i < job->l->slow.n; i++) {
+        const ni_shadowed *t = &job->l->slow.at[i];
         int64_t end = t->count * (who + 1) / job->threads;
         for (int64_t k = t->count * who / job->threads; k < end; k++) {
-            t->slow[k] += job->part * (t->fast[k] - t->slow[k]);
-            t->fast[k] = t->slow[k];
+            t->shadow[k] += job->part * (t->own[k] - t->shadow[k]);
+            t->own[k] = t->shadow[k];
         }
     }
 }

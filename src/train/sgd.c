@@ -7,35 +7,22 @@
  */
 #include "sgd.h"
 
+#include "shadow.h"
+
 #include "base/memory.h"
 #include "engine/engine.h"
 
 #include <assert.h>
 #include <math.h>
 
-typedef struct trained {
-    int32_t id, slot;
-    int64_t count;
-    float *weight;   /* borrowed from the model */
-    float *velocity; /* within the block */
-    float decay;
-    float rate; /* share of the learning rate */
-} trained;
-
 struct ni_sgd {
-    float momentum;
-    bool nesterov;
-    double clip_norm;
-    int32_t n;
-    trained *tensors; /* [n], owned */
-    float *block;     /* owned */
+    nash_train_opts opts; /* momentum, decay and rates */
+    ni_shadow velocities;
 };
 
-static bool is_trained(const nash_tensor *t)
+static bool is_trained(nash_role role)
 {
-    if (!t)
-        return false;
-    switch (t->role) {
+    switch (role) {
     case NASH_ROLE_WEIGHT:
     case NASH_ROLE_BIAS:
     case NASH_ROLE_SCALE:
@@ -62,49 +49,14 @@ static double rate_of(nash_role role, const nash_train_opts *opts)
                                     : 1.0;
 }
 
-/* Gather the trained tensors; only count them where `dst` is NULL. */
-static int32_t gather(trained *dst, int64_t *values, const nash_model *m,
-                      const nash_train_opts *opts)
-{
-    int32_t n = 0, nodes = nash_graph_size(nash_model_graph(m));
-    *values = 0;
-    for (int32_t i = 0; i < nodes * NASH_SLOT_COUNT; i++) {
-        int32_t id = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
-        const nash_tensor *t = nash_model_tensor(m, id, slot);
-        if (!is_trained(t))
-            continue;
-        if (dst)
-            dst[n] = (trained){.id = id,
-                               .slot = slot,
-                               .count = t->count,
-                               .weight = t->data,
-                               .rate = (float)rate_of(t->role, opts),
-                               .decay = (float)decay_of(t->role, opts)};
-        *values += t->count;
-        n++;
-    }
-    return n;
-}
-
 nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
                           const nash_train_opts *opts)
 {
     nash_status status = NASH_OK;
-    int64_t values;
     ni_sgd *sgd = NULL;
     NEW(sgd);
-    sgd->momentum = (float)opts->momentum;
-    sgd->nesterov = opts->nesterov;
-    sgd->clip_norm = opts->clip_norm;
-    sgd->n = gather(NULL, &values, m, opts);
-    NEW_ARRAY(sgd->tensors, sgd->n);
-    NEW_ARRAY(sgd->block, values);
-    gather(sgd->tensors, &values, m, opts);
-    float *next = sgd->block;
-    for (int32_t i = 0; i < sgd->n; i++) {
-        sgd->tensors[i].velocity = next;
-        next += sgd->tensors[i].count;
-    }
+    sgd->opts = *opts;
+    TRY(ni_shadow_init(&sgd->velocities, m, is_trained));
     *out = sgd;
     sgd = NULL;
 done:
@@ -116,17 +68,13 @@ void ni_sgd_free(ni_sgd *sgd)
 {
     if (!sgd)
         return;
-    ni_free(sgd->block);
-    ni_free(sgd->tensors);
+    ni_shadow_deinit(&sgd->velocities);
     ni_free(sgd);
 }
 
 float *ni_sgd_velocity(const ni_sgd *sgd, int32_t id, int32_t slot)
 {
-    for (int32_t i = 0; i < sgd->n; i++)
-        if (sgd->tensors[i].id == id && sgd->tensors[i].slot == slot)
-            return sgd->tensors[i].velocity;
-    return NULL;
+    return ni_shadow_of(&sgd->velocities, id, slot);
 }
 
 size_t ni_sgd_bytes(const nash_graph *g)
@@ -163,17 +111,17 @@ static void step_nesterov(float *restrict w, float *restrict v,
 /* What all gradients are multiplied by, so that none is too long. */
 static float shortening(const ni_sgd *sgd, const nash_plan *plan)
 {
-    double squares = 0.0;
-    if (sgd->clip_norm <= 0.0)
+    double squares = 0.0, most = sgd->opts.clip_norm;
+    if (most <= 0.0)
         return 1.0F;
-    for (int32_t i = 0; i < sgd->n; i++) {
-        const trained *t = &sgd->tensors[i];
+    for (int32_t i = 0; i < sgd->velocities.n; i++) {
+        const ni_shadowed *t = &sgd->velocities.at[i];
         const float *gradient = nash_plan_gradient(plan, t->id, t->slot);
         for (int64_t k = 0; k < t->count; k++)
             squares += (double)gradient[k] * (double)gradient[k];
     }
     double norm = sqrt(squares);
-    return norm > sgd->clip_norm ? (float)(sgd->clip_norm / norm) : 1.0F;
+    return norm > most ? (float)(most / norm) : 1.0F;
 }
 
 typedef struct sgd_job {
@@ -195,21 +143,20 @@ static void step_share(void *ctx, int32_t who)
     const sgd_job *job = ctx;
     const ni_sgd *sgd = job->sgd;
     int32_t threads = ni_plan_threads(job->plan);
-    for (int32_t i = 0; i < sgd->n; i++) {
-        const trained *t = &sgd->tensors[i];
+    for (int32_t i = 0; i < sgd->velocities.n; i++) {
+        const ni_shadowed *t = &sgd->velocities.at[i];
         const float *gradient = nash_plan_gradient(job->plan, t->id, t->slot);
         int64_t at = share(t->count, who, threads);
         int64_t n = share(t->count, who + 1, threads) - at;
-        pace by = {.lr = job->lr * t->rate,
-                   .momentum = sgd->momentum,
-                   .decay = t->decay,
+        pace by = {.lr = job->lr * (float)rate_of(t->role, &sgd->opts),
+                   .momentum = (float)sgd->opts.momentum,
+                   .decay = (float)decay_of(t->role, &sgd->opts),
                    .shorten = job->shorten};
         assert(gradient);
-        if (sgd->nesterov)
-            step_nesterov(t->weight + at, t->velocity + at, gradient + at, n,
-                          by);
+        if (sgd->opts.nesterov)
+            step_nesterov(t->own + at, t->shadow + at, gradient + at, n, by);
         else
-            step_plain(t->weight + at, t->velocity + at, gradient + at, n, by);
+            step_plain(t->own + at, t->shadow + at, gradient + at, n, by);
     }
 }
 
