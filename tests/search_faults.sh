@@ -109,8 +109,8 @@ same long copied
 mv data gone
 expect 1 'data directory' "$nash" resume changed
 mkdir data
-images 93 train
-images 30 t10k
+set_of 93 train painted
+set_of 30 t10k painted
 expect 1 'have changed since' "$nash" resume changed
 rm -r data
 mv gone data

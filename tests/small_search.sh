@@ -1,33 +1,41 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # Sourced after verbs.sh: a search that takes seconds, on made images.
 
-# images N NAME: N grey images of 8 x 8 in three classes, as IDX in data/
-images()
+# set_of N NAME PICTURE...: N grey images of 8 x 8 in three classes, as IDX in data/;
+# `PICTURE... i` writes the pixels of image i
+set_of()
 {
-    count=$(printf '\\000\\000\\000\\%03o' "$1")
+    many=$1 name=$2
+    shift 2
+    count=$(printf '\\000\\000\\000\\%03o' "$many")
     {
         printf '\000\000\010\003%b\000\000\000\010\000\000\000\010' "$count"
         i=0
-        while [ $i -lt "$1" ]; do
-            printf '%21s%22s%21s' '' '' '' |
-                tr ' ' "\\$(printf %03o $((40 + 70 * (i % 3) + i % 7)))"
+        while [ $i -lt "$many" ]; do
+            "$@" $i
             i=$((i + 1))
         done
-    } >"data/$2-images-idx3-ubyte"
+    } >"data/$name-images-idx3-ubyte"
     {
         printf '\000\000\010\001%b' "$count"
         i=0
-        while [ $i -lt "$1" ]; do
+        while [ $i -lt "$many" ]; do
             octal=$(printf %03o $((i % 3)))
             printf '%b' "\\0$octal"
             i=$((i + 1))
         done
-    } >"data/$2-labels-idx1-ubyte"
+    } >"data/$name-labels-idx1-ubyte"
+}
+
+# painted I: a class has a grey of its own
+painted()
+{
+    printf '%64s' '' | tr ' ' "\\$(printf %03o $((40 + 70 * ($1 % 3) + $1 % 7)))"
 }
 
 mkdir data
-images 90 train
-images 30 t10k
+set_of 90 train painted
+set_of 30 t10k painted
 
 # small COMMAND...: with the options of a small search
 small()
