@@ -13,6 +13,6 @@
  * @return the number of options so far */
 int recipe_options(arg_option *to, int at, nash_train_opts *t);
 
-enum { RECIPE_OPTIONS = 21 }; /* the end included */
+enum { RECIPE_OPTIONS = 22 }; /* the end included */
 
 #endif

@@ -392,6 +392,7 @@ static void options_out_of_range_are_named(void **state)
     REFUSED(bias_rate, -1.0);
     REFUSED(gate_rate, (double)NAN);
     REFUSED(clip_norm, -1.0);
+    REFUSED(muon, -0.1);
     REFUSED(lookahead, -1);
     REFUSED(augment.pad, -1);
     REFUSED(augment.cutout, NASH_MAX_DIM + 1);

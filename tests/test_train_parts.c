@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "train/feed.h"
 #include "train/lookahead.h"
+#include "train/muon.h"
 #include "train/loss.h"
 #include "train/options.h"
 #include "train/sgd.h"
@@ -258,6 +259,68 @@ static void long_gradients_are_shortened_to_the_clip_norm(void **state)
     nash_model_free(m);
 }
 
+/* ---- Muon --------------------------------------------------------------- */
+
+/* What three steps of the iteration make of a singular value. */
+static double polynomial(double s)
+{
+    for (int i = 0; i < 3; i++)
+        s = 3.4445 * s - 4.7750 * pow(s, 3.0) + 2.0315 * pow(s, 5.0);
+    return s;
+}
+
+/* Diagonal matrices stay so, and show their singular values. */
+static void assert_diagonal_step(int32_t rows, int32_t columns)
+{
+    enum { VALUES = 6 };
+    const double rate = 0.1, norm = sqrt(3.0 * 3.0 + 1.0);
+    float w[VALUES] = {0}, v[VALUES] = {0}, g[VALUES] = {0},
+          scratch[2 * VALUES + 8];
+    int32_t second = columns + 1; /* of the diagonal */
+    w[2] = 5.0F;                  /* beside it, so at right angles to u */
+    g[0] = 3.0F;
+    g[second] = -1.0F;
+    assert_true(ni_muon_scratch(rows, columns) == 2 * VALUES + 8);
+    assert_int_equal(
+        ni_muon_step(w, v, g, rows, columns, 0.5F, (float)rate, 0.5F, scratch),
+        NASH_OK);
+    double u[2] = {polynomial(3.0 / norm), polynomial(1.0 / norm)};
+    double turned = rate / hypot(u[0], u[1]), longer = hypot(1.0, rate);
+    assert_close((double)w[0], -5.0 * turned * u[0] / longer, 1e-5);
+    assert_close((double)w[second], 5.0 * turned * u[1] / longer, 1e-5);
+    assert_close((double)w[2], 5.0 / longer, 1e-5);
+    assert_close((double)v[0], 1.5, 0.0);
+}
+
+static void muon_turns_a_bank_along_the_orthogonalised_momentum(void **state)
+{
+    (void)state;
+    assert_diagonal_step(2, 3);
+}
+
+static void muon_does_so_for_a_tall_bank(void **state)
+{
+    (void)state;
+    assert_diagonal_step(3, 2);
+}
+
+static void
+muon_starts_a_bank_of_zeros_and_leaves_one_without_gradient(void **state)
+{
+    (void)state;
+    float w[4] = {0}, v[4] = {0}, scratch[16];
+    const float none[4] = {0}, g[4] = {1.0F, 0.0F, 0.0F, 1.0F};
+    assert_int_equal(ni_muon_step(w, v, g, 2, 2, 1.0F, 0.1F, 0.9F, scratch),
+                     NASH_OK);
+    assert_close(hypot((double)w[0], (double)w[3]), 0.1, 1e-6);
+    float kept[4] = {1.0F, 2.0F, 3.0F, 4.0F};
+    memset(v, 0, sizeof v);
+    assert_int_equal(
+        ni_muon_step(kept, v, none, 2, 2, 1.0F, 0.1F, 0.9F, scratch), NASH_OK);
+    for (int i = 0; i < 4; i++)
+        assert_close((double)kept[i], i + 1.0, 1e-6);
+}
+
 /* ---- lookahead ---------------------------------------------------------- */
 
 static void slow_weights_follow_less_and_less_and_stay(void **state)
@@ -426,6 +489,10 @@ int main(void)
         cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
         cmocka_unit_test(gates_and_biases_move_at_their_own_rates),
         cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
+        cmocka_unit_test(muon_turns_a_bank_along_the_orthogonalised_momentum),
+        cmocka_unit_test(muon_does_so_for_a_tall_bank),
+        cmocka_unit_test(
+            muon_starts_a_bank_of_zeros_and_leaves_one_without_gradient),
         cmocka_unit_test(slow_weights_follow_less_and_less_and_stay),
         cmocka_unit_test(scores_are_those_done_by_hand),
         cmocka_unit_test(absent_classes_and_nans_are_told),

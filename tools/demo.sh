@@ -42,7 +42,7 @@ setting() {
 }
 recipe=
 for key in alternate_flip batch bias_rate clip_norm identity_init \
-    label_smoothing lookahead lr_end mirror momentum nesterov pad warmup \
+    label_smoothing lookahead lr_end mirror momentum muon nesterov pad warmup \
     weight_decay whiten widths; do
     recipe="$recipe --$(echo $key | tr _ -) $(setting $key)"
 done

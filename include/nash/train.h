@@ -53,6 +53,10 @@ typedef struct nash_train_opts {
                           sum of what a gamma gets per channel */
     double clip_norm;  /* gradients longer than this, all of them as one vector,
                           are shortened to it; 0: never */
+    double muon;       /* learning rate of convolutions by Muon, as a share of
+                          the others': filters move by orthogonalised momentum
+                          and keep their length, without decay; not those that
+                          read the image, nor grouped ones. 0: as the others */
     int32_t lookahead; /* after so many steps each, the weights are pulled back
                           to slow ones that follow them, less and less in the
                           course of a cosine, and are those at its end

@@ -65,6 +65,7 @@ static const ni_field train_fields[] = {
     ROW(nash_train_opts, bias_rate, REAL),
     ROW(nash_train_opts, gate_rate, REAL),
     ROW(nash_train_opts, clip_norm, REAL),
+    ROW(nash_train_opts, muon, REAL),
     ROW(nash_train_opts, lookahead, INT32),
     ROW(nash_train_opts, augment.pad, INT32),
     ROW(nash_train_opts, augment.flip, BOOL),

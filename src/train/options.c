@@ -92,6 +92,7 @@ nash_status ni_train_opts_check(const nash_train_opts *opts)
     TRY(check_real("bias_rate", opts->bias_rate));
     TRY(check_real("gate_rate", opts->gate_rate));
     TRY(check_real("clip_norm", opts->clip_norm));
+    TRY(check_real("muon", opts->muon));
     TRY(check_whole("lookahead", opts->lookahead, 0));
     TRY(check_whole("augment.pad", opts->augment.pad, 0));
     TRY(check_whole("augment.cutout", opts->augment.cutout, 0));
@@ -155,7 +156,7 @@ nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
     plan.batch = rest;
     if (rest > 0)
         TRY(nash_plan_estimate(&rest_bytes, g, &plan));
-    *bytes = plan_bytes + rest_bytes + judge_bytes + ni_sgd_bytes(g) +
+    *bytes = plan_bytes + rest_bytes + judge_bytes + ni_sgd_bytes(g, opts) +
              (opts->lookahead > 0 ? ni_lookahead_bytes(g) : 0) +
              ni_feed_bytes(nash_graph_input_shape(g), n, batch);
 done:

@@ -7,6 +7,7 @@
  */
 #include "sgd.h"
 
+#include "muon.h"
 #include "shadow.h"
 
 #include "base/memory.h"
@@ -18,6 +19,11 @@
 struct ni_sgd {
     nash_train_opts opts; /* momentum, decay and rates */
     ni_shadow velocities;
+    int32_t *rows;   /* [velocities.n], owned: of filter banks that Muon moves,
+                        else 0 */
+    int64_t scratch; /* values that a thread needs for them */
+    float *space;    /* [threads * scratch], owned */
+    nash_status *of; /* [threads], owned: what became of each one's share */
 };
 
 static bool is_trained(nash_role role)
@@ -49,6 +55,20 @@ static double rate_of(nash_role role, const nash_train_opts *opts)
                                     : 1.0;
 }
 
+/* The rows of every bank that Muon moves, and the most scratch one takes. */
+static int64_t find_banks(int32_t *rows, const ni_shadow *all,
+                          const nash_model *m)
+{
+    int64_t most = 0;
+    for (int32_t i = 0; i < all->n; i++) {
+        const ni_shadowed *t = &all->at[i];
+        rows[i] = ni_muon_rows(nash_model_graph(m), t->id, t->slot);
+        int64_t n = rows[i] ? ni_muon_scratch(rows[i], t->count / rows[i]) : 0;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
                           const nash_train_opts *opts)
 {
@@ -57,6 +77,12 @@ nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
     NEW(sgd);
     sgd->opts = *opts;
     TRY(ni_shadow_init(&sgd->velocities, m, is_trained));
+    NEW_ARRAY(sgd->rows, sgd->velocities.n);
+    NEW_ARRAY(sgd->of, opts->threads);
+    if (opts->muon > 0.0)
+        sgd->scratch = find_banks(sgd->rows, &sgd->velocities, m);
+    if (sgd->scratch > 0)
+        NEW_ARRAY(sgd->space, opts->threads * sgd->scratch);
     *out = sgd;
     sgd = NULL;
 done:
@@ -69,6 +95,9 @@ void ni_sgd_free(ni_sgd *sgd)
     if (!sgd)
         return;
     ni_shadow_deinit(&sgd->velocities);
+    ni_free(sgd->rows);
+    ni_free(sgd->space);
+    ni_free(sgd->of);
     ni_free(sgd);
 }
 
@@ -77,9 +106,22 @@ float *ni_sgd_velocity(const ni_sgd *sgd, int32_t id, int32_t slot)
     return ni_shadow_of(&sgd->velocities, id, slot);
 }
 
-size_t ni_sgd_bytes(const nash_graph *g)
+size_t ni_sgd_bytes(const nash_graph *g, const nash_train_opts *opts)
 {
-    return (size_t)nash_graph_params(g) * sizeof(float);
+    int64_t most = 0;
+    for (int32_t id = 0; opts->muon > 0.0 && id < nash_graph_size(g); id++) {
+        int64_t rows = ni_muon_rows(g, id, NASH_SLOT_WEIGHT);
+        const nash_attrs *a = &nash_graph_node(g, id)->attrs;
+        if (rows == 0)
+            continue;
+        int32_t source = nash_graph_input(g, id, 0);
+        int64_t n =
+            ni_muon_scratch(rows, (int64_t)nash_graph_node(g, source)->shape.c *
+                                      a->kernel[0] * a->kernel[1]);
+        most = n > most ? n : most;
+    }
+    return (size_t)(nash_graph_params(g) + opts->threads * most) *
+           sizeof(float);
 }
 
 /* How one tensor moves in one step. */
@@ -125,7 +167,7 @@ static float shortening(const ni_sgd *sgd, const nash_plan *plan)
 }
 
 typedef struct sgd_job {
-    const ni_sgd *sgd;
+    const ni_sgd *sgd; /* but for its space and what became of shares */
     const nash_plan *plan;
     float lr, shorten;
 } sgd_job;
@@ -136,6 +178,26 @@ static int64_t share(int64_t count, int32_t who, int32_t threads)
     enum { LINE = 16 };
     int64_t lines = (count + LINE - 1) / LINE * who / threads;
     return who < threads ? lines * LINE : count;
+}
+
+/* The filter banks that are this thread's: whole ones, in turn. */
+static nash_status step_banks(const sgd_job *job, int32_t who)
+{
+    nash_status status = NASH_OK;
+    const ni_sgd *sgd = job->sgd;
+    int32_t threads = ni_plan_threads(job->plan), turn = 0;
+    for (int32_t i = 0; i < sgd->velocities.n; i++) {
+        const ni_shadowed *t = &sgd->velocities.at[i];
+        if (sgd->rows[i] == 0 || turn++ % threads != who)
+            continue;
+        TRY(ni_muon_step(
+            t->own, t->shadow, nash_plan_gradient(job->plan, t->id, t->slot),
+            sgd->rows[i], t->count / sgd->rows[i], job->shorten,
+            (float)sgd->opts.muon * job->lr, (float)sgd->opts.momentum,
+            sgd->space + who * sgd->scratch));
+    }
+done:
+    return status;
 }
 
 static void step_share(void *ctx, int32_t who)
@@ -153,15 +215,23 @@ static void step_share(void *ctx, int32_t who)
                    .decay = (float)decay_of(t->role, &sgd->opts),
                    .shorten = job->shorten};
         assert(gradient);
+        if (sgd->rows[i] > 0)
+            continue;
         if (sgd->opts.nesterov)
             step_nesterov(t->own + at, t->shadow + at, gradient + at, n, by);
         else
             step_plain(t->own + at, t->shadow + at, gradient + at, n, by);
     }
+    sgd->of[who] = step_banks(job, who);
 }
 
-void ni_sgd_step(ni_sgd *sgd, const nash_plan *plan, double lr)
+nash_status ni_sgd_step(ni_sgd *sgd, const nash_plan *plan, double lr)
 {
     sgd_job job = {sgd, plan, (float)lr, shortening(sgd, plan)};
     ni_plan_work(plan, step_share, &job);
+    /* What a thread said is in its own error slot. */
+    for (int32_t i = 0; i < ni_plan_threads(plan); i++)
+        if (sgd->of[i] != NASH_OK)
+            return ni_fail(sgd->of[i], "a product of Muon's was not computed");
+    return NASH_OK;
 }

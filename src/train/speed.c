@@ -73,7 +73,7 @@ static nash_status step(stopwatch *w, int32_t batch, int32_t classes)
     at[BACKWARD] = ni_clock_seconds();
     TRY(nash_plan_backward(w->plan));
     at[UPDATE] = ni_clock_seconds();
-    ni_sgd_step(w->sgd, w->plan, 0.0);
+    TRY(ni_sgd_step(w->sgd, w->plan, 0.0));
     at[STEP] = ni_clock_seconds();
     for (int i = 0; i < STEP; i++)
         w->times[i][w->steps] = at[i + 1] - at[i];

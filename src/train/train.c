@@ -276,7 +276,7 @@ static nash_status step(trainer *t)
     epoch->train_error += loss.wrong;
     t->trained += batch->n;
     TRY(nash_plan_backward(plan));
-    ni_sgd_step(t->sgd, plan, epoch->lr);
+    TRY(ni_sgd_step(t->sgd, plan, epoch->lr));
     end_step(t, plan, number);
     t->at.step++;
 done:
