@@ -38,9 +38,8 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
         {"clip-norm", ARG_REAL, &t->clip_norm,
          "shorten gradients that are longer than this; 0: never", 0, 1e9},
         {"muon", ARG_REAL, &t->muon,
-         "learning rate of convolutions by Muon (orthogonalised momentum), as "
-         "a "
-         "share of the others'; 0: they learn as the others",
+         "learning rate of convolutions by orthogonalised momentum (Muon), as "
+         "a share of the others'; 0: they learn as the others",
          0, 1e3},
         {"lookahead", ARG_INT, &t->lookahead,
          "pull the weights back to a slow average of them after so many steps "

@@ -55,15 +55,19 @@ static double rate_of(nash_role role, const nash_train_opts *opts)
                                     : 1.0;
 }
 
-/* The rows of every bank that Muon moves, and the most scratch one takes. */
-static int64_t find_banks(int32_t *rows, const ni_shadow *all,
-                          const nash_model *m)
+/* Values of scratch that a thread needs for Muon's banks; 0 without. */
+static int64_t scratch_of(const nash_graph *g, const nash_train_opts *opts)
 {
     int64_t most = 0;
-    for (int32_t i = 0; i < all->n; i++) {
-        const ni_shadowed *t = &all->at[i];
-        rows[i] = ni_muon_rows(nash_model_graph(m), t->id, t->slot);
-        int64_t n = rows[i] ? ni_muon_scratch(rows[i], t->count / rows[i]) : 0;
+    for (int32_t id = 0; opts->muon > 0.0 && id < nash_graph_size(g); id++) {
+        int64_t rows = ni_muon_rows(g, id, NASH_SLOT_WEIGHT);
+        const nash_attrs *a = &nash_graph_node(g, id)->attrs;
+        if (rows == 0)
+            continue;
+        int32_t source = nash_graph_input(g, id, 0);
+        int64_t n =
+            ni_muon_scratch(rows, (int64_t)nash_graph_node(g, source)->shape.c *
+                                      a->kernel[0] * a->kernel[1]);
         most = n > most ? n : most;
     }
     return most;
@@ -79,8 +83,11 @@ nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
     TRY(ni_shadow_init(&sgd->velocities, m, is_trained));
     NEW_ARRAY(sgd->rows, sgd->velocities.n);
     NEW_ARRAY(sgd->of, opts->threads);
-    if (opts->muon > 0.0)
-        sgd->scratch = find_banks(sgd->rows, &sgd->velocities, m);
+    for (int32_t i = 0; opts->muon > 0.0 && i < sgd->velocities.n; i++)
+        sgd->rows[i] =
+            ni_muon_rows(nash_model_graph(m), sgd->velocities.at[i].id,
+                         sgd->velocities.at[i].slot);
+    sgd->scratch = scratch_of(nash_model_graph(m), opts);
     if (sgd->scratch > 0)
         NEW_ARRAY(sgd->space, opts->threads * sgd->scratch);
     *out = sgd;
@@ -108,19 +115,8 @@ float *ni_sgd_velocity(const ni_sgd *sgd, int32_t id, int32_t slot)
 
 size_t ni_sgd_bytes(const nash_graph *g, const nash_train_opts *opts)
 {
-    int64_t most = 0;
-    for (int32_t id = 0; opts->muon > 0.0 && id < nash_graph_size(g); id++) {
-        int64_t rows = ni_muon_rows(g, id, NASH_SLOT_WEIGHT);
-        const nash_attrs *a = &nash_graph_node(g, id)->attrs;
-        if (rows == 0)
-            continue;
-        int32_t source = nash_graph_input(g, id, 0);
-        int64_t n =
-            ni_muon_scratch(rows, (int64_t)nash_graph_node(g, source)->shape.c *
-                                      a->kernel[0] * a->kernel[1]);
-        most = n > most ? n : most;
-    }
-    return (size_t)(nash_graph_params(g) + opts->threads * most) *
+    return (size_t)(nash_graph_params(g) +
+                    opts->threads * scratch_of(g, opts)) *
            sizeof(float);
 }
 
