@@ -275,12 +275,12 @@ static void assert_diagonal_step(int32_t rows, int32_t columns)
     enum { VALUES = 6 };
     const double rate = 0.1, norm = sqrt(3.0 * 3.0 + 1.0);
     float w[VALUES] = {0}, v[VALUES] = {0}, g[VALUES] = {0},
-          scratch[2 * VALUES + 8];
+          scratch[2 * VALUES + 16];
     int32_t second = columns + 1; /* of the diagonal */
     w[2] = 5.0F;                  /* beside it, so at right angles to u */
     g[0] = 3.0F;
     g[second] = -1.0F;
-    assert_true(ni_muon_scratch(rows, columns) == 2 * VALUES + 8);
+    assert_true(ni_muon_scratch(rows, columns) == 2 * VALUES + 16);
     assert_int_equal(
         ni_muon_step(w, v, g, rows, columns, 0.5F, (float)rate, 0.5F, scratch),
         NASH_OK);
@@ -304,11 +304,72 @@ static void muon_does_so_for_a_tall_bank(void **state)
     assert_diagonal_step(3, 2);
 }
 
+/* x = 3.4445 x - 4.7750 (x x^T) x + 2.0315 (x x^T)^2 x, written out. */
+static void iterate(double *x, int rows, int columns)
+{
+    enum { PLACES = 8 };
+    double squares[PLACES][PLACES] = {{0}}, both[PLACES][PLACES] = {{0}},
+           next[PLACES * PLACES];
+    assert_true(rows <= PLACES && columns <= PLACES);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++)
+            for (int k = 0; k < columns; k++)
+                squares[i][j] += x[i * columns + k] * x[j * columns + k];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++) {
+            both[i][j] = -4.7750 * squares[i][j];
+            for (int k = 0; k < rows; k++)
+                both[i][j] += 2.0315 * squares[i][k] * squares[k][j];
+        }
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < columns; k++) {
+            next[i * columns + k] = 3.4445 * x[i * columns + k];
+            for (int j = 0; j < rows; j++)
+                next[i * columns + k] += both[i][j] * x[j * columns + k];
+        }
+    memcpy(x, next, sizeof(double) * (size_t)(rows * columns));
+}
+
+/* A dense bank that begins at zero and so becomes the step itself. */
+static void assert_dense_step(int rows, int columns)
+{
+    enum { VALUES = 64 };
+    float w[VALUES] = {0}, v[VALUES] = {0}, g[VALUES],
+          scratch[2 * VALUES + 4 * VALUES];
+    double x[VALUES], squares = 0.0;
+    int n = rows * columns;
+    for (int i = 0; i < n; i++) {
+        g[i] = (float)sin(1.7 * i + 0.3 * i * i);
+        x[i] = (double)g[i];
+        squares += x[i] * x[i];
+    }
+    for (int i = 0; i < n; i++)
+        x[i] /= sqrt(squares);
+    for (int i = 0; i < 3; i++)
+        iterate(x, rows, columns);
+    squares = 0.0;
+    for (int i = 0; i < n; i++)
+        squares += x[i] * x[i];
+    assert_int_equal(
+        ni_muon_step(w, v, g, rows, columns, 1.0F, 0.1F, 0.9F, scratch),
+        NASH_OK);
+    for (int i = 0; i < n; i++)
+        assert_close((double)w[i], -0.1 * x[i] / sqrt(squares), 1e-6);
+}
+
+static void muon_steps_as_the_iteration_written_out(void **state)
+{
+    (void)state;
+    assert_dense_step(5, 8);
+    assert_dense_step(8, 5);
+    assert_dense_step(6, 6);
+}
+
 static void
 muon_starts_a_bank_of_zeros_and_leaves_one_without_gradient(void **state)
 {
     (void)state;
-    float w[4] = {0}, v[4] = {0}, scratch[16];
+    float w[4] = {0}, v[4] = {0}, scratch[24];
     const float none[4] = {0}, g[4] = {1.0F, 0.0F, 0.0F, 1.0F};
     assert_int_equal(ni_muon_step(w, v, g, 2, 2, 1.0F, 0.1F, 0.9F, scratch),
                      NASH_OK);
@@ -491,6 +552,7 @@ int main(void)
         cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
         cmocka_unit_test(muon_turns_a_bank_along_the_orthogonalised_momentum),
         cmocka_unit_test(muon_does_so_for_a_tall_bank),
+        cmocka_unit_test(muon_steps_as_the_iteration_written_out),
         cmocka_unit_test(
             muon_starts_a_bank_of_zeros_and_leaves_one_without_gradient),
         cmocka_unit_test(slow_weights_follow_less_and_less_and_stay),

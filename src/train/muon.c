@@ -1,14 +1,17 @@
 /*
- * Muon. Costs three products of the bank with a square matrix and its own
- * transpose per step, whatever the batch. Refuses nothing: a gradient that is
- * not finite gives weights that are not, which the training notices.
+ * Muon. Costs a step, whatever the batch: two products as large as the bank
+ * times a square matrix on its smaller side, and nine of such squares. Refuses
+ * nothing: a gradient that is not finite gives weights that are not, which the
+ * training notices.
  */
 #include "muon.h"
 
 #include "engine/product.h"
 
 #include <math.h>
-#include <string.h>
+
+/* Of a bank's scratch, beside two of its own size. */
+enum { SQUARES = 4 };
 
 int32_t ni_muon_rows(const nash_graph *g, int32_t id, int32_t slot)
 {
@@ -30,7 +33,7 @@ static int64_t smaller(int64_t a, int64_t b)
 int64_t ni_muon_scratch(int64_t rows, int64_t columns)
 {
     int64_t side = smaller(rows, columns);
-    return 2 * rows * columns + 2 * side * side;
+    return 2 * rows * columns + SQUARES * side * side;
 }
 
 static double length_of(const float *x, int64_t n)
@@ -47,37 +50,77 @@ static void scale(float *x, int64_t n, double by)
         x[i] *= (float)by;
 }
 
-/* A step of Newton and Schulz, x = (a + b X + c X^2) x with X = x x^T, or from
- * the right where x is taller than wide: the odd polynomial of the singular
- * values that three steps bring near 1. [y] receives it. */
-static nash_status iterate(ni_matrix *x, ni_matrix *y, float *squares)
+/* Square matrices on the bank's smaller side. */
+typedef struct squares {
+    ni_matrix gram, factor, total, spare;
+} squares;
+
+static void swap(ni_matrix *a, ni_matrix *b)
+{
+    ni_matrix swapped = *a;
+    *a = *b;
+    *b = swapped;
+}
+
+/* factor = a + b gram + c gram^2 */
+static nash_status find_factor(squares *s)
 {
     static const float a = 3.4445F, b = -4.7750F, c = 2.0315F;
     nash_status status = NASH_OK;
-    int64_t side = smaller(x->rows, x->columns);
-    bool wide = x->rows == side;
-    ni_matrix flipped = *x;
-    ni_matrix once = {.values = squares, .rows = side, .columns = side};
-    ni_matrix both = once;
-    flipped.transposed = true;
-    both.values = squares + side * side;
-    TRY(wide ? ni_product(&once, 1.0F, x, &flipped, 0.0F)
-             : ni_product(&once, 1.0F, &flipped, x, 0.0F));
-    memcpy(both.values, once.values, (size_t)(side * side) * sizeof(float));
-    TRY(ni_product(&both, c, &once, &once, b));
-    memcpy(y->values, x->values,
-           (size_t)(x->rows * x->columns) * sizeof(float));
-    TRY(wide ? ni_product(y, 1.0F, &both, x, a)
-             : ni_product(y, 1.0F, x, &both, a));
+    int64_t side = s->gram.rows;
+    for (int64_t i = 0; i < side * side; i++)
+        s->factor.values[i] = b * s->gram.values[i];
+    for (int64_t i = 0; i < side; i++)
+        s->factor.values[i * side + i] += a;
+    TRY(ni_product(&s->factor, c, &s->gram, &s->gram, 1.0F));
 done:
     return status;
+}
+
+/* Newton and Schulz: x = (a + b X + c X^2) x with X = x x^T, an odd polynomial
+ * of the singular values, three times over, which brings them near 1. All of it
+ * commutes with the first X: the factors are multiplied, and X follows as
+ * factor^2 X, so that x itself, which is several times as wide, is read and
+ * written once. From the right where x is taller than wide. [y] receives it. */
+static nash_status orthogonalise(ni_matrix *y, const ni_matrix *x, squares *s)
+{
+    enum { STEPS = 3 };
+    nash_status status = NASH_OK;
+    bool wide = x->rows == s->gram.rows;
+    ni_matrix flipped = *x;
+    flipped.transposed = true;
+    TRY(wide ? ni_product(&s->gram, 1.0F, x, &flipped, 0.0F)
+             : ni_product(&s->gram, 1.0F, &flipped, x, 0.0F));
+    TRY(find_factor(s));
+    for (int i = 1; i < STEPS; i++) {
+        TRY(ni_product(&s->spare, 1.0F, &s->factor, &s->gram, 0.0F));
+        TRY(ni_product(&s->gram, 1.0F, &s->factor, &s->spare, 0.0F));
+        if (i == 1)
+            swap(&s->total, &s->factor);
+        TRY(find_factor(s));
+        TRY(ni_product(&s->spare, 1.0F, &s->factor, &s->total, 0.0F));
+        swap(&s->total, &s->spare);
+    }
+    TRY(wide ? ni_product(y, 1.0F, &s->total, x, 0.0F)
+             : ni_product(y, 1.0F, x, &s->total, 0.0F));
+done:
+    return status;
+}
+
+static squares squares_at(float *values, int64_t side)
+{
+    squares s;
+    ni_matrix *all[] = {&s.gram, &s.factor, &s.total, &s.spare};
+    for (int i = 0; i < SQUARES; i++)
+        *all[i] = (ni_matrix){
+            .values = values + i * side * side, .rows = side, .columns = side};
+    return s;
 }
 
 nash_status ni_muon_step(float *w, float *v, const float *gradient,
                          int64_t rows, int64_t columns, float shorten,
                          float rate, float momentum, float *scratch)
 {
-    enum { ITERATIONS = 3 };
     nash_status status = NASH_OK;
     const double least = 1e-20; /* of a length to divide by */
     int64_t n = rows * columns;
@@ -89,17 +132,13 @@ nash_status ni_muon_step(float *w, float *v, const float *gradient,
         x.values[i] = g + momentum * v[i];
     }
     scale(x.values, n, 1.0 / (length_of(x.values, n) + least));
-    for (int i = 0; i < ITERATIONS; i++) {
-        TRY(iterate(&x, &y, scratch + 2 * n));
-        ni_matrix swapped = x;
-        x = y;
-        y = swapped;
-    }
+    squares s = squares_at(scratch + 2 * n, smaller(rows, columns));
+    TRY(orthogonalise(&y, &x, &s));
     double before = length_of(w, n), length = before > 0.0 ? before : 1.0;
     float by =
-        (float)((double)rate * length / (length_of(x.values, n) + least));
+        (float)((double)rate * length / (length_of(y.values, n) + least));
     for (int64_t i = 0; i < n; i++)
-        w[i] -= by * x.values[i];
+        w[i] -= by * y.values[i];
     if (before > 0.0)
         scale(w, n, before / (length_of(w, n) + least));
 done:

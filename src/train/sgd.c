@@ -21,6 +21,7 @@ struct ni_sgd {
     ni_shadow velocities;
     int32_t *rows;   /* [velocities.n], owned: of filter banks that Muon moves,
                         else 0 */
+    int32_t *owner;  /* [velocities.n], owned: the thread that does so */
     int64_t scratch; /* values that a thread needs for them */
     float *space;    /* [threads * scratch], owned */
     nash_status *of; /* [threads], owned: what became of each one's share */
@@ -73,26 +74,59 @@ static int64_t scratch_of(const nash_graph *g, const nash_train_opts *opts)
     return most;
 }
 
+/* About how long a bank takes: its values times its smaller side. */
+static double work_of(const ni_sgd *sgd, int32_t i)
+{
+    double rows = (double)sgd->rows[i], n = (double)sgd->velocities.at[i].count;
+    return n * fmin(rows, n / rows);
+}
+
+/* Give each bank, the longest work first, to the thread with least to do.
+ * [load] is one per thread and begins at 0. */
+static void share_banks(ni_sgd *sgd, double *load)
+{
+    for (int32_t i = 0; i < sgd->velocities.n; i++)
+        sgd->owner[i] = -1;
+    for (;;) {
+        int32_t next = -1, who = 0;
+        for (int32_t i = 0; i < sgd->velocities.n; i++)
+            if (sgd->rows[i] > 0 && sgd->owner[i] < 0 &&
+                (next < 0 || work_of(sgd, i) > work_of(sgd, next)))
+                next = i;
+        if (next < 0)
+            return;
+        for (int32_t t = 1; t < sgd->opts.threads; t++)
+            who = load[t] < load[who] ? t : who;
+        sgd->owner[next] = who;
+        load[who] += work_of(sgd, next);
+    }
+}
+
 nash_status ni_sgd_create(ni_sgd **out, nash_model *m,
                           const nash_train_opts *opts)
 {
     nash_status status = NASH_OK;
     ni_sgd *sgd = NULL;
+    double *load = NULL;
     NEW(sgd);
     sgd->opts = *opts;
     TRY(ni_shadow_init(&sgd->velocities, m, is_trained));
     NEW_ARRAY(sgd->rows, sgd->velocities.n);
+    NEW_ARRAY(sgd->owner, sgd->velocities.n);
     NEW_ARRAY(sgd->of, opts->threads);
+    NEW_ARRAY(load, opts->threads);
     for (int32_t i = 0; opts->muon > 0.0 && i < sgd->velocities.n; i++)
         sgd->rows[i] =
             ni_muon_rows(nash_model_graph(m), sgd->velocities.at[i].id,
                          sgd->velocities.at[i].slot);
+    share_banks(sgd, load);
     sgd->scratch = scratch_of(nash_model_graph(m), opts);
     if (sgd->scratch > 0)
         NEW_ARRAY(sgd->space, opts->threads * sgd->scratch);
     *out = sgd;
     sgd = NULL;
 done:
+    ni_free(load);
     ni_sgd_free(sgd);
     return status;
 }
@@ -103,6 +137,7 @@ void ni_sgd_free(ni_sgd *sgd)
         return;
     ni_shadow_deinit(&sgd->velocities);
     ni_free(sgd->rows);
+    ni_free(sgd->owner);
     ni_free(sgd->space);
     ni_free(sgd->of);
     ni_free(sgd);
@@ -176,15 +211,14 @@ static int64_t share(int64_t count, int32_t who, int32_t threads)
     return who < threads ? lines * LINE : count;
 }
 
-/* The filter banks that are this thread's: whole ones, in turn. */
+/* The filter banks that are this thread's, whole ones. */
 static nash_status step_banks(const sgd_job *job, int32_t who)
 {
     nash_status status = NASH_OK;
     const ni_sgd *sgd = job->sgd;
-    int32_t threads = ni_plan_threads(job->plan), turn = 0;
     for (int32_t i = 0; i < sgd->velocities.n; i++) {
         const ni_shadowed *t = &sgd->velocities.at[i];
-        if (sgd->rows[i] == 0 || turn++ % threads != who)
+        if (sgd->rows[i] == 0 || sgd->owner[i] != who)
             continue;
         TRY(ni_muon_step(
             t->own, t->shadow, nash_plan_gradient(job->plan, t->id, t->slot),
