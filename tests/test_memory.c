@@ -61,6 +61,7 @@ static void world_init(world *w)
     w->opts.precision = NASH_PRECISION_F32;
     w->opts.epochs = 2;
     w->opts.batch = 16;
+    w->opts.muon = 0.1;
     assert_int_equal(nash_dataset_open(&w->ds, data, NULL), NASH_OK);
     assert_int_equal(nash_dataset_images(&w->images, w->ds, NASH_PART_TRAIN),
                      NASH_OK);
