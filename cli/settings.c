@@ -52,7 +52,7 @@ static const struct preset_row {
     {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
     {"clip-norm",        {"5",              "0",             "0",         "5"}},
     {"final-inherit",    {"no",             "yes",           "yes",       "no"}},
-    {"muon",             {"0",              "0",             "0",         "0"}},
+    {"muon",             {"0.03",           "0",             "0",         "0.03"}},
     {"lookahead",        {"5",              "0",             "0",         "5"}},
     {"pad",              {"4",              "4",             "2",         "2"}},
     {"final-cutout",     {"-1",              "0",             "0",         "0"}},

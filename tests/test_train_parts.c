@@ -365,6 +365,27 @@ static void muon_steps_as_the_iteration_written_out(void **state)
     assert_dense_step(6, 6);
 }
 
+/* 512 filters, the latter 256 with gradients seven times as long. */
+static void muon_takes_filters_in_blocks(void **state)
+{
+    (void)state;
+    enum { BLOCK = 256, COLUMNS = 3, HALF = BLOCK * COLUMNS };
+    static float w[2 * HALF], v[2 * HALF], g[2 * HALF],
+        scratch[4 * HALF + 4 * COLUMNS * COLUMNS];
+    assert_true(ni_muon_scratch(2 * (int64_t)BLOCK, COLUMNS) ==
+                (int64_t)(sizeof scratch / sizeof *scratch));
+    for (int i = 0; i < HALF; i++) {
+        g[i] = (float)sin(1.7 * i + 0.3 * i * i);
+        g[HALF + i] = 7.0F * g[i];
+    }
+    assert_int_equal(ni_muon_step(w, v, g, 2 * (int64_t)BLOCK, COLUMNS, 1.0F,
+                                  0.1F, 0.9F, scratch),
+                     NASH_OK);
+    for (int i = 0; i < HALF; i++)
+        assert_close((double)w[HALF + i], (double)w[i], 1e-7);
+    assert_true(fabsf(w[0]) + fabsf(w[1]) > 1e-4F);
+}
+
 static void
 muon_starts_a_bank_of_zeros_and_leaves_one_without_gradient(void **state)
 {
@@ -553,6 +574,7 @@ int main(void)
         cmocka_unit_test(muon_turns_a_bank_along_the_orthogonalised_momentum),
         cmocka_unit_test(muon_does_so_for_a_tall_bank),
         cmocka_unit_test(muon_steps_as_the_iteration_written_out),
+        cmocka_unit_test(muon_takes_filters_in_blocks),
         cmocka_unit_test(
             muon_starts_a_bank_of_zeros_and_leaves_one_without_gradient),
         cmocka_unit_test(slow_weights_follow_less_and_less_and_stay),

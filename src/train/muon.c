@@ -1,8 +1,8 @@
 /*
- * Muon. Costs a step, whatever the batch: two products as large as the bank
- * times a square matrix on its smaller side, and nine of such squares. Refuses
- * nothing: a gradient that is not finite gives weights that are not, which the
- * training notices.
+ * Muon. Costs a step, whatever the batch: per block of filters two products of
+ * it with a square matrix on its smaller side, and nine of such squares.
+ * Refuses nothing: a gradient that is not finite gives weights that are not,
+ * which the training notices.
  */
 #include "muon.h"
 
@@ -10,8 +10,11 @@
 
 #include <math.h>
 
-/* Of a bank's scratch, beside two of its own size. */
-enum { SQUARES = 4 };
+enum {
+    SQUARES = 4, /* of a bank's scratch, beside two of its own size */
+    BLOCK = 256, /* filters that are made orthogonal to each other: beyond, the
+                    cost of a square would outgrow that of the training */
+};
 
 int32_t ni_muon_rows(const nash_graph *g, int32_t id, int32_t slot)
 {
@@ -30,11 +33,23 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t side_of(int64_t rows, int64_t columns)
+{
+    return smaller(smaller(rows, BLOCK), columns);
+}
+
 int64_t ni_muon_scratch(int64_t rows, int64_t columns)
 {
-    int64_t side = smaller(rows, columns);
+    int64_t side = side_of(rows, columns);
     return 2 * rows * columns + SQUARES * side * side;
 }
+
+double ni_muon_work(int64_t rows, int64_t columns)
+{
+    return (double)(rows * columns * side_of(rows, columns));
+}
+
+static const double least = 1e-20; /* of a length to divide by */
 
 static double length_of(const float *x, int64_t n)
 {
@@ -117,28 +132,42 @@ static squares squares_at(float *values, int64_t side)
     return s;
 }
 
+/* u, likewise [rows, columns], of x, which is made as long as 1: every block of
+ * filters by itself. */
+static nash_status orthogonalise_blocks(float *u, float *x, int64_t rows,
+                                        int64_t columns, float *scratch)
+{
+    nash_status status = NASH_OK;
+    for (int64_t at = 0; at < rows; at += BLOCK) {
+        int64_t n = smaller(rows - at, BLOCK);
+        ni_matrix from = {x + at * columns, n, columns, false};
+        ni_matrix to = {u + at * columns, n, columns, false};
+        squares s = squares_at(scratch, smaller(n, columns));
+        scale(from.values, n * columns,
+              1.0 / (length_of(from.values, n * columns) + least));
+        TRY(orthogonalise(&to, &from, &s));
+    }
+done:
+    return status;
+}
+
 nash_status ni_muon_step(float *w, float *v, const float *gradient,
                          int64_t rows, int64_t columns, float shorten,
                          float rate, float momentum, float *scratch)
 {
     nash_status status = NASH_OK;
-    const double least = 1e-20; /* of a length to divide by */
     int64_t n = rows * columns;
-    ni_matrix x = {.values = scratch, .rows = rows, .columns = columns};
-    ni_matrix y = {.values = scratch + n, .rows = rows, .columns = columns};
+    float *x = scratch, *u = scratch + n;
     for (int64_t i = 0; i < n; i++) {
         float g = shorten * gradient[i];
         v[i] = momentum * v[i] + g;
-        x.values[i] = g + momentum * v[i];
+        x[i] = g + momentum * v[i];
     }
-    scale(x.values, n, 1.0 / (length_of(x.values, n) + least));
-    squares s = squares_at(scratch + 2 * n, smaller(rows, columns));
-    TRY(orthogonalise(&y, &x, &s));
+    TRY(orthogonalise_blocks(u, x, rows, columns, scratch + 2 * n));
     double before = length_of(w, n), length = before > 0.0 ? before : 1.0;
-    float by =
-        (float)((double)rate * length / (length_of(y.values, n) + least));
+    float by = (float)((double)rate * length / (length_of(u, n) + least));
     for (int64_t i = 0; i < n; i++)
-        w[i] -= by * y.values[i];
+        w[i] -= by * u[i];
     if (before > 0.0)
         scale(w, n, before / (length_of(w, n) + least));
 done:

@@ -6,7 +6,8 @@
 /*
  * Muon (K. Jordan, 2024): the Nesterov momentum of a filter bank, as a matrix
  * [O, I KH KW], is brought near the closest orthogonal one before the step, so
- * that all directions of the bank learn at the same pace:
+ * that all directions of the bank learn at the same pace; a bank of more than
+ * 256 filters in blocks of so many:
  *
  *     v = momentum v + g;  u = orthogonal(g + momentum v)
  *     w = w - rate |w| u / |u|, then as long as before
@@ -22,6 +23,9 @@ int32_t ni_muon_rows(const nash_graph *g, int32_t id, int32_t slot);
 
 /** Values of scratch that a bank takes. */
 int64_t ni_muon_scratch(int64_t rows, int64_t columns);
+
+/** In proportion to how long a step of a bank takes, about. */
+double ni_muon_work(int64_t rows, int64_t columns);
 
 /**
  * One step of a bank, by the calling thread. One that is all zeros moves as if

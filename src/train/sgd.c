@@ -74,11 +74,10 @@ static int64_t scratch_of(const nash_graph *g, const nash_train_opts *opts)
     return most;
 }
 
-/* About how long a bank takes: its values times its smaller side. */
 static double work_of(const ni_sgd *sgd, int32_t i)
 {
-    double rows = (double)sgd->rows[i], n = (double)sgd->velocities.at[i].count;
-    return n * fmin(rows, n / rows);
+    int64_t rows = sgd->rows[i];
+    return ni_muon_work(rows, sgd->velocities.at[i].count / rows);
 }
 
 /* Give each bank, the longest work first, to the thread with least to do.
