@@ -62,7 +62,7 @@ static const struct preset_row {
     {"identity-init",    {"yes",            "no",            "no",        "yes"}},
     {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
     {"whiten",           {"yes",            "no",            "no",        "yes"}},
-    {"widths",           {"32,64,128,256",  "64,128,256",    "8,8,16",    "32,64,128,256"}},
+    {"widths",           {"48,96,192,256",  "64,128,256",    "8,8,16",    "48,96,192,256"}},
 };
 /* clang-format on */
 

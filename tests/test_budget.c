@@ -303,6 +303,35 @@ static void little_money_means_fewer_cosines_then_fewer_steps(void **state)
     }
 }
 
+static void a_short_climb_grows_less_before_it_loses_a_step(void **state)
+{
+    (void)state;
+    /* 8 s a step of unmorphed networks; steps that grow by g take (1 + 3 g) / 4
+     * of that, and the second one g times as much: 130 s for both at 4, 25 s
+     * at 1.4; a single one 98 s at 16, 10.4 s at 1.4 */
+    static const struct {
+        double climb, least, most;
+        nash_stage stage;
+    } cases[] = {{131.0, 4.0, 4.0, NASH_STAGE_CLIMB},
+                 {110.0, 3.4, 3.8, NASH_STAGE_CLIMB},
+                 {26.0, 1.36, 1.45, NASH_STAGE_CLIMB},
+                 {20.0, 2.8, 3.0, NASH_STAGE_CLIMB},
+                 {10.0, 0.0, 0.0, NASH_STAGE_FINAL}};
+    nash_search_opts opts = halving_search();
+    opts.steps = 2;
+    opts.epochs = 1;
+    opts.neighbours = 4;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nash_pace pace;
+        nash_budget budget = {1.0, 0.0, cases[i].climb, 1.6};
+        const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 16.0};
+        nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+        assert_int_equal(pace.stage, cases[i].stage);
+        assert_true(pace.growth >= cases[i].least - 1e-9);
+        assert_true(pace.growth <= cases[i].most + 1e-9);
+    }
+}
+
 static void a_larger_budget_is_for_larger_networks(void **state)
 {
     (void)state;
@@ -322,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),
         cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),
+        cmocka_unit_test(a_short_climb_grows_less_before_it_loses_a_step),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,8 @@ NASH_API double nash_budget_least(const nash_costs *costs);
  * are done, the final training comes, for as many epochs as the rest pays for.
  * Where networks are limited, each step may grow them by the same factor, which
  * leads to the limit in the last one: a child as large as that in the first
- * step would leave nothing for the others.
+ * step would leave nothing for the others. Rather than that the last
+ * two are dropped, they grow networks less, down to 1.4 times.
  *
  * @param pace  receives it
  * @param opts  steps, neighbours and epochs are upper limits; halve and train
@@ -59,8 +60,8 @@ NASH_API void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
 
 /**
  * The network size that a budget of @p pflop lets its final training do justice
- * to, in multiply-accumulates an image: it grows a little faster (as the power
- * of 0.6) than the number of images seen (0.4).
+ * to, in multiply-accumulates an image: it grows faster (as the power of 0.65)
+ * than the number of images seen (0.35).
  */
 NASH_API int64_t nash_budget_macs(double pflop);
 

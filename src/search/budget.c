@@ -9,8 +9,11 @@
 
 #include <math.h>
 
-/* More epochs than these teach a network nothing. */
-enum { LEAST_NEIGHBOURS = 4, MOST_EPOCHS = 1000 };
+enum {
+    LEAST_NEIGHBOURS = 4,
+    FEW_STEPS = 2,
+    MOST_EPOCHS = 1000, /* more teach a network nothing */
+};
 
 nash_budget nash_budget_default(double total)
 {
@@ -27,7 +30,7 @@ double nash_budget_least(const nash_costs *costs)
 
 int64_t nash_budget_macs(double pflop)
 {
-    return (int64_t)(110e6 * pow(fmax(pflop, 0.0), 0.6));
+    return (int64_t)(180e6 * pow(fmax(pflop, 0.0), 0.65));
 }
 
 static int32_t whole_epochs(double count, int32_t most)
@@ -92,6 +95,23 @@ static void drop_steps(climb *c, const nash_budget *budget,
     }
 }
 
+/* Take back what was dropped of the last [steps], where they can be paid for
+ * if networks grow less. */
+static void grow_less(climb *c, int32_t steps, const nash_budget *budget,
+                      const nash_costs *costs, const nash_search_opts *opts,
+                      double left)
+{
+    const double least = 1.4, less = 0.97;
+    for (climb slow = *c; steps > c->steps; steps--) {
+        slow.steps = steps;
+        slow.growth = growth_of(budget, costs, steps);
+        while (climb_cost(&slow, costs, opts) > left && slow.growth > least)
+            slow.growth *= less;
+        if (climb_cost(&slow, costs, opts) <= left)
+            *c = slow;
+    }
+}
+
 static void add_neighbours(climb *c, const nash_costs *costs,
                            const nash_search_opts *opts, double left)
 {
@@ -118,7 +138,8 @@ static int32_t fewer_epochs(const nash_search_opts *opts, int32_t epochs)
 
 /* Where the steps that are left cannot all be paid for with the least of
  * neighbours, candidates are trained for fewer cosines, and then steps are
- * dropped; what there is too much goes to more neighbours. */
+ * dropped, the last two not before networks grow less; what there is too much
+ * goes to more neighbours. */
 static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
                         const nash_search_opts *opts, int32_t steps)
 {
@@ -136,6 +157,8 @@ static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
         if (c.steps == steps)
             break;
     }
+    grow_less(&c, steps < FEW_STEPS ? steps : FEW_STEPS, budget, costs, opts,
+              left);
     add_neighbours(&c, costs, opts, left);
     return c;
 }
