@@ -39,6 +39,7 @@ static const struct preset_row {
     {"cycle",            {"1",              "0",             "0",         "0"}},
     {"cycle-growth",     {"2",              "1",             "1",         "1"}},
     {"halve",            {"yes",            "no",            "no",        "no"}},
+    {"tie",              {"0.03",            "0",             "0",         "0.03"}},
     {"final-epochs",     {"30",             "100",           "1",         "9"}},
     {"lr-start",         {"0.3",            "0.05",          "0.05",      "0.3"}},
     {"final-lr-start",   {"0.4",            "0",             "0",         "0.4"}},
@@ -179,6 +180,10 @@ static int put_search(arg_option *to, int at, settings *s)
         {"criterion", ARG_CHOICE, &o->criterion,
          "what the best of a step has least of, on the validation images",
          .choices = criteria},
+        {"tie", ARG_REAL, &o->tie,
+         "candidates within this share of the best one's criterion count as "
+         "equal, and the largest of them wins",
+         0, 1},
         {"inherit", ARG_YESNO, &o->inherit,
          "children keep their parent's weights; no: an ablation"},
         {"final-inherit", ARG_YESNO, &o->final_inherit,

@@ -210,6 +210,49 @@ static void the_criterion_decides(void **state)
     }
 }
 
+/* Losses 1.00, 1.01, 1.02 and so on, to the parent's. */
+static nash_status nearly_alike(void *ctx, const nash_job *jobs, int32_t n,
+                                nash_outcome *outcomes)
+{
+    nash_status status = fake_evaluate(ctx, jobs, n, outcomes);
+    for (int32_t i = 0; i < n; i++)
+        outcomes[i].val.loss = 1.0 + 0.01 * i;
+    return status;
+}
+
+static int32_t winner_with_tie(double tie, int64_t *macs)
+{
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    const nash_evaluator evaluator = {&f, nearly_alike, fake_load};
+    const nash_observer observer = {&f, NULL, NULL, fake_chosen};
+    nash_model *start = small_start(), *result = NULL;
+    opts.tie = tie;
+    opts.steps = 1;
+    assert_int_equal(nash_search(&result, start, &opts, &fake_probe, &evaluator,
+                                 &observer, NULL),
+                     NASH_OK);
+    int32_t winner = f.winners[1], n = f.n[1];
+    for (int32_t k = 0; k < n; k++)
+        macs[k] = nash_graph_macs(nash_model_graph(f.trained[1][k]));
+    nash_model_free(result);
+    nash_model_free(start);
+    fake_deinit(&f);
+    return winner;
+}
+
+static void the_largest_of_equals_wins(void **state)
+{
+    (void)state;
+    int64_t macs[64];
+    assert_int_equal(winner_with_tie(0.0, macs), 0);
+    assert_int_equal(winner_with_tie(0.005, macs), 0);
+    int32_t chosen = winner_with_tie(0.025, macs), largest = 0;
+    for (int32_t k = 1; k <= 2; k++)
+        largest = macs[k] > macs[largest] ? k : largest;
+    assert_int_equal(chosen, largest);
+}
+
 static void caps_hold_for_every_candidate(void **state)
 {
     (void)state;
@@ -510,6 +553,7 @@ int main(void)
         cmocka_unit_test(candidates_that_fail_or_give_nan_lose),
         cmocka_unit_test(a_step_without_a_usable_candidate_ends_the_search),
         cmocka_unit_test(the_criterion_decides),
+        cmocka_unit_test(the_largest_of_equals_wins),
         cmocka_unit_test(caps_hold_for_every_candidate),
         cmocka_unit_test(children_that_cannot_be_made_are_refused_outcomes),
         cmocka_unit_test(a_resumed_search_gives_the_same_bits),

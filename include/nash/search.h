@@ -113,6 +113,9 @@ typedef struct nash_search_opts {
     /* A final training of fewer epochs takes the augment.cutout of `train`. */
     int32_t cutout_epochs;
     nash_criterion criterion;
+    double tie; /* candidates worse than the best by no more than this share of
+                   its criterion count as equal, and the largest of them in
+                   multiply-accumulates wins; 0: the best does */
     nash_morph_opts morph; /* kinds, widen mode, caps, draws; its n, seed and
                               child are ignored */
     uint64_t seed;

@@ -235,6 +235,15 @@ static void put_head(ni_text *t, const nash_history *h)
 
 /* ---- sections ----------------------------------------------------------- */
 
+/* [tie] is a share, or NULL. */
+static void put_tie(ni_text *t, const char *tie)
+{
+    double percent = tie ? 100.0 * strtod(tie, NULL) : 0.0;
+    if (percent > 0.0)
+        ni_text_add(t, ", or rather the largest of those within %g %% of it",
+                    percent);
+}
+
 static nash_status put_lineage(ni_text *t, const nash_history *h)
 {
     ni_text_put(t, "<h2 id=\"lineage\">Lineage</h2>\n");
@@ -246,7 +255,9 @@ static nash_status put_lineage(ni_text *t, const nash_history *h)
     ni_text_put(t, "<p>Every candidate below its parent, with its error and "
                    "loss on the validation images. The one with the least ");
     ni_text_escape(t, criterion ? criterion : "loss");
-    ni_text_put(t, " of its step goes on. Each leads to its row in the "
+    ni_text_put(t, " of its step goes on");
+    put_tie(t, nash_history_get(h, NASH_RUN_TIE));
+    ni_text_put(t, ". Each leads to its row in the "
                    "table.</p>\n<div class=\"graph\">");
     nash_status status = ni_lineage_draw(t, h, false);
     ni_text_put(t, "</div>\n");

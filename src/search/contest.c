@@ -37,8 +37,8 @@ static double rank_of(const ni_generation *g, int32_t k,
 
 /* The best of the candidates that are in (NULL: all), the first of equals; -1:
  * none is usable. */
-static int32_t choose(const ni_generation *g, const bool *in,
-                      nash_criterion criterion)
+static int32_t best_of(const ni_generation *g, const bool *in,
+                       nash_criterion criterion)
 {
     int32_t best = -1;
     double least = (double)INFINITY;
@@ -50,6 +50,27 @@ static int32_t choose(const ni_generation *g, const bool *in,
         }
     }
     return best;
+}
+
+static int64_t macs_of(const ni_generation *g, int32_t k)
+{
+    return nash_graph_macs(nash_model_graph(g->models[k]));
+}
+
+/* Likewise, but the largest of those that are hardly worse than the best: what
+ * a short training cannot tell apart, a long one may. */
+static int32_t choose(const ni_generation *g, const bool *in,
+                      const nash_search_opts *opts)
+{
+    int32_t best = best_of(g, in, opts->criterion), chosen = best;
+    if (best < 0 || opts->tie == 0.0)
+        return best;
+    double most = (1.0 + opts->tie) * rank_of(g, best, opts->criterion);
+    for (int32_t k = 0; k < g->n; k++)
+        if ((!in || in[k]) && rank_of(g, k, opts->criterion) <= most &&
+            macs_of(g, k) > macs_of(g, chosen))
+            chosen = k;
+    return chosen;
 }
 
 /* Have the candidates that are in trained up to an epoch, 0: the last. */
@@ -156,7 +177,6 @@ static bool may_bend(const ni_generation *g, const ni_search *s)
 nash_status ni_contest(int32_t *winner, ni_generation *g, const ni_search *s)
 {
     nash_status status = NASH_OK;
-    const nash_criterion criterion = s->opts->criterion;
     bool *in = NULL;
     *winner = -1;
     NEW_ARRAY(in, g->n);
@@ -167,9 +187,9 @@ nash_status ni_contest(int32_t *winner, ni_generation *g, const ni_search *s)
     if (may_bend(g, s))
         TRY(bend(in, g, s));
     TRY(evaluate(g, in, 0, s->evaluator));
-    *winner = choose(g, in, criterion);
+    *winner = choose(g, in, s->opts);
     if (*winner < 0) /* whoever failed late is outdone by who ended early */
-        *winner = choose(g, NULL, criterion);
+        *winner = choose(g, NULL, s->opts);
 done:
     ni_free(in);
     return status;

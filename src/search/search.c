@@ -70,6 +70,8 @@ static nash_status check(const nash_search_opts *opts)
             "%d epochs for children, %d for the start and %d for the result "
             "were asked for, expected 0 to 10000, 100000 and 100000",
             opts->epochs, opts->start_epochs, opts->final_epochs);
+    REQUIRE(opts->tie >= 0.0 && opts->tie <= 1.0, NASH_EINVAL,
+            "tie is %g, expected 0 to 1", opts->tie);
     REQUIRE(opts->strategy == NASH_STRATEGY_HILLCLIMB || opts->steps >= 1,
             NASH_EINVAL, "a random network needs at least 1 step, got 0");
 done:
