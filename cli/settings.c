@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "recipe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -133,9 +134,10 @@ char *settings_preset_notes(void)
 /* Copy a part of the table; @return the number of options so far. */
 static int put(arg_option *to, int at, const arg_option *part)
 {
-    do
+    do {
+        assert(at < SETTINGS_MOST);
         to[at] = *part;
-    while (part++->name && ++at);
+    } while (part++->name && ++at);
     return at;
 }
 

@@ -11,7 +11,7 @@
  * the run's database under the options' names and read back by `nash resume`.
  */
 
-enum { SETTINGS_MOST = 64 }; /* options in the table, its end included */
+enum { SETTINGS_MOST = 96 }; /* options in the table, its end included */
 
 typedef enum budget_unit {
     BUDGET_SECONDS, /* of the whole run, wall clock */
