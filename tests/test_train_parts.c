@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "train/feed.h"
+#include "train/length.h"
 #include "train/lookahead.h"
 #include "train/muon.h"
 #include "train/loss.h"
@@ -257,6 +258,20 @@ static void long_gradients_are_shortened_to_the_clip_norm(void **state)
     ni_sgd_free(sgd);
     nash_plan_free(plan);
     nash_model_free(m);
+}
+
+/* ---- lengths ------------------------------------------------------------ */
+
+/* Whole numbers, so that every sum is exact, and no multiple of 16 of them. */
+static void squares_are_summed_over_every_value(void **state)
+{
+    (void)state;
+    float x[37];
+    for (int n = 0; n <= 37; n++) {
+        if (n > 0)
+            x[n - 1] = (float)(n % 2 ? n : -n);
+        assert_true(ni_squares(x, n) == n * (n + 1) * (2 * n + 1) / 6);
+    }
 }
 
 /* ---- Muon --------------------------------------------------------------- */
@@ -571,6 +586,7 @@ int main(void)
         cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
         cmocka_unit_test(gates_and_biases_move_at_their_own_rates),
         cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
+        cmocka_unit_test(squares_are_summed_over_every_value),
         cmocka_unit_test(muon_turns_a_bank_along_the_orthogonalised_momentum),
         cmocka_unit_test(muon_does_so_for_a_tall_bank),
         cmocka_unit_test(muon_steps_as_the_iteration_written_out),

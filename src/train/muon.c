@@ -6,6 +6,8 @@
  */
 #include "muon.h"
 
+#include "length.h"
+
 #include "engine/product.h"
 
 #include <math.h>
@@ -53,10 +55,7 @@ static const double least = 1e-20; /* of a length to divide by */
 
 static double length_of(const float *x, int64_t n)
 {
-    double squares = 0.0;
-    for (int64_t i = 0; i < n; i++)
-        squares += (double)x[i] * (double)x[i];
-    return sqrt(squares);
+    return sqrt(ni_squares(x, n));
 }
 
 static void scale(float *x, int64_t n, double by)

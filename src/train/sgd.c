@@ -7,6 +7,7 @@
  */
 #include "sgd.h"
 
+#include "length.h"
 #include "muon.h"
 #include "shadow.h"
 
@@ -189,8 +190,7 @@ static float shortening(const ni_sgd *sgd, const nash_plan *plan)
     for (int32_t i = 0; i < sgd->velocities.n; i++) {
         const ni_shadowed *t = &sgd->velocities.at[i];
         const float *gradient = nash_plan_gradient(plan, t->id, t->slot);
-        for (int64_t k = 0; k < t->count; k++)
-            squares += (double)gradient[k] * (double)gradient[k];
+        squares += ni_squares(gradient, t->count);
     }
     double norm = sqrt(squares);
     return norm > most ? (float)(most / norm) : 1.0F;
