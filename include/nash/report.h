@@ -24,7 +24,7 @@
 #define NASH_RUN_ENSEMBLE_TEST_ERROR "ensemble_test_error"
 #define NASH_RUN_CRITERION "criterion" /* what the best has least of */
 #define NASH_RUN_TIE "tie" /* share of it within which the largest wins */
-#define NASH_RUN_CLASSES "classes"     /* JSON array of names */
+#define NASH_RUN_CLASSES "classes"                /* JSON array of names */
 #define NASH_RUN_CLASS_ERRORS "test_class_errors" /* JSON array of shares */
 #define NASH_RUN_CONFUSION                                                     \
     "test_confusion" /* JSON array of rows of counts;                          \
