@@ -187,6 +187,22 @@ static nash_status disagree(void *ctx, const nash_job *jobs, int32_t n,
     return status;
 }
 
+/* Search one step; f has its winner and candidates. */
+static void run_step(fake *f, nash_search_opts opts,
+                     nash_status (*evaluate)(void *ctx, const nash_job *jobs,
+                                             int32_t n, nash_outcome *outcomes))
+{
+    const nash_evaluator evaluator = {f, evaluate, fake_load};
+    const nash_observer observer = {f, NULL, NULL, fake_chosen};
+    nash_model *start = small_start(), *result = NULL;
+    opts.steps = 1;
+    assert_int_equal(nash_search(&result, start, &opts, &fake_probe, &evaluator,
+                                 &observer, NULL),
+                     NASH_OK);
+    nash_model_free(result);
+    nash_model_free(start);
+}
+
 static void the_criterion_decides(void **state)
 {
     (void)state;
@@ -194,18 +210,10 @@ static void the_criterion_decides(void **state)
     for (int k = 0; k < 3; k++) {
         fake f = fake_new();
         nash_search_opts opts = small_search();
-        const nash_evaluator evaluator = {&f, disagree, fake_load};
-        const nash_observer observer = {&f, NULL, NULL, fake_chosen};
-        nash_model *start = small_start(), *result = NULL;
         f.score = losses_and_errors_disagree;
         opts.criterion = (nash_criterion)k;
-        opts.steps = 1;
-        assert_int_equal(nash_search(&result, start, &opts, &fake_probe,
-                                     &evaluator, &observer, NULL),
-                         NASH_OK);
+        run_step(&f, opts, disagree);
         assert_int_equal(f.winners[1], expected[k]);
-        nash_model_free(result);
-        nash_model_free(start);
         fake_deinit(&f);
     }
 }
@@ -224,19 +232,11 @@ static int32_t winner_with_tie(double tie, int64_t *macs)
 {
     fake f = fake_new();
     nash_search_opts opts = small_search();
-    const nash_evaluator evaluator = {&f, nearly_alike, fake_load};
-    const nash_observer observer = {&f, NULL, NULL, fake_chosen};
-    nash_model *start = small_start(), *result = NULL;
     opts.tie = tie;
-    opts.steps = 1;
-    assert_int_equal(nash_search(&result, start, &opts, &fake_probe, &evaluator,
-                                 &observer, NULL),
-                     NASH_OK);
-    int32_t winner = f.winners[1], n = f.n[1];
-    for (int32_t k = 0; k < n; k++)
+    run_step(&f, opts, nearly_alike);
+    int32_t winner = f.winners[1];
+    for (int32_t k = 0; k < f.n[1]; k++)
         macs[k] = nash_graph_macs(nash_model_graph(f.trained[1][k]));
-    nash_model_free(result);
-    nash_model_free(start);
     fake_deinit(&f);
     return winner;
 }
@@ -251,6 +251,7 @@ static void the_largest_of_equals_wins(void **state)
     for (int32_t k = 1; k <= 2; k++)
         largest = macs[k] > macs[largest] ? k : largest;
     assert_int_equal(chosen, largest);
+    assert_int_not_equal(largest, 0);
 }
 
 static void caps_hold_for_every_candidate(void **state)

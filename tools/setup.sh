@@ -36,7 +36,8 @@ trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
 if ! { $root apt-get update && $root env DEBIAN_FRONTEND=noninteractive \
-    apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
+    $missing; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     echo "setup: apt-get could not install:$missing" >&2
     exit 1
