@@ -50,14 +50,16 @@ static void assert_same_output(nash_model *m, nash_plan_opts opts, int32_t a,
     free(y);
 }
 
-/* @param inexact  whether training in bf16 may round */
+/* @param inexact  whether training may round */
 static void assert_same_output_in_all_modes(nash_model *m, int32_t a, int32_t b,
                                             bool inexact)
 {
     for (int mode = NASH_MODE_INFER; mode <= NASH_MODE_STATS; mode++) {
+        if (inexact && mode == NASH_MODE_TRAIN)
+            continue;
         assert_same_output(
             m, opts_of((nash_mode)mode, NASH_PRECISION_F32, 2, 1), a, b);
-        if (has_bf16() && !(inexact && mode == NASH_MODE_TRAIN))
+        if (has_bf16())
             assert_same_output(
                 m, opts_of((nash_mode)mode, NASH_PRECISION_BF16, 2, 1), a, b);
     }
@@ -279,8 +281,8 @@ static void memory_is_reused(void **state)
     for (int i = 0; i < 8; i++)
         id = put_block(g, id, 32);
     nash_model *m = net_end(g, id, 1);
-    size_t bytes, activation = (size_t)16 * 16 * 16 * 32 * sizeof(float);
-    nash_plan_opts opts = opts_of(NASH_MODE_INFER, NASH_PRECISION_F32, 16, 1);
+    size_t bytes, activation = (size_t)64 * 16 * 16 * 32 * sizeof(float);
+    nash_plan_opts opts = opts_of(NASH_MODE_INFER, NASH_PRECISION_F32, 64, 1);
     OK(nash_plan_estimate(&bytes, nash_model_graph(m), &opts));
     assert_true(bytes < 4 * activation);
     opts.mode = NASH_MODE_TRAIN;

@@ -30,6 +30,22 @@ static ni_isa kernel_isa(void)
     return has_isa(dnnl_cpu_isa_avx2) ? NI_ISA_AVX2 : NI_ISA_GENERIC;
 }
 
+/* For activations of that type; NULL: the chip has none. */
+static const ni_winograd *select_winograd(bool bf16)
+{
+#if defined(__x86_64__)
+    if (bf16)
+        return &ni_winograd_bf16;
+    if (kernel_isa() == NI_ISA_AVX512)
+        return &ni_winograd_avx512;
+    if (kernel_isa() == NI_ISA_AVX2 && __builtin_cpu_supports("fma"))
+        return &ni_winograd_avx2;
+#else
+    (void)bf16;
+#endif
+    return NULL;
+}
+
 static const char *isa_name(void)
 {
     static const struct {
@@ -125,8 +141,8 @@ static nash_status compile_program(ni_onednn *o, int32_t i, const nash_graph *g,
     p->opts.batch = slice.n;
     p->kernels = ni_kernels_select(kernel_isa());
     p->lanes = p->kernels->lanes;
-    p->winograd = ni_winograd_select(has_bf16());
     p->bf16 = o->base.precision == NASH_PRECISION_BF16;
+    p->winograd = select_winograd(p->bf16);
     NEW_ARRAY(p->message, NI_MESSAGE);
     REQUIRE(dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success,
             NASH_EENGINE, "oneDNN offers no CPU engine");

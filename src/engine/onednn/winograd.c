@@ -1,20 +1,22 @@
 /*
- * Convolutions by Winograd, in bf16 training plans: 3x3, stride 1, one pixel of
- * padding, no bias, and channels in full blocks on both sides. Forward and both
- * gradients. Costs scratch for the transforms of a few dozen tiles, and for the
- * weights' gradient 16 sums per pair of channels. Inference and statistics stay
- * with the direct algorithm, which rounds nothing but the result.
+ * Convolutions by Winograd, in training plans: 3x3, stride 1, one pixel of
+ * padding, no bias, and channels in multiples of 16 on both sides. Forward and
+ * both gradients. Costs scratch for the transforms of a few dozen tiles, and
+ * for the weights' gradient 16 sums per pair of channels. Inference and
+ * statistics stay with the direct algorithm, which rounds nothing but the
+ * result.
  */
 #include "winograd.h"
 
 #include "onednn.h"
 
-enum { LEAST_CHANNELS = 32, LEAST_SIDE = 4 };
+enum { BLOCK = 16, LEAST_CHANNELS = 32 };
 
-static bool is_full(const ni_layout *l)
+static bool is_full(const ni_layout *l, const ni_winograd *w)
 {
-    return l->bf16 && l->lanes == 16 && l->c % 16 == 0 &&
-           l->c >= LEAST_CHANNELS && l->h >= LEAST_SIDE && l->w >= LEAST_SIDE;
+    return l->bf16 == w->bf16 && l->lanes == w->lanes && l->c % BLOCK == 0 &&
+           l->c >= LEAST_CHANNELS && l->h >= w->least_side &&
+           l->w >= w->least_side;
 }
 
 static const ni_layout *input_of(const ni_program *p, int32_t id)
@@ -32,7 +34,8 @@ bool ni_winograd_fits(const ni_program *p, int32_t id)
                a->dilation[i] == 1;
     for (int i = 0; i < 4; i++)
         fits = fits && a->pads[i] == 1;
-    return fits && is_full(input_of(p, id)) && is_full(&p->states[id].layout);
+    return fits && is_full(input_of(p, id), p->winograd) &&
+           is_full(&p->states[id].layout, p->winograd);
 }
 
 static ni_task task_of(const ni_program *p, int32_t id)
@@ -46,11 +49,13 @@ static nash_status pack(int32_t *packed, ni_program *p, int32_t id,
 {
     nash_status status = NASH_OK;
     ni_task task = task_of(p, id);
-    dnnl_dims_t count = {ni_winograd_packed_count(task.src.c, task.dst.c)};
+    dnnl_dims_t count = {(dnnl_dim_t)p->winograd->places * task.src.c *
+                         task.dst.c};
     dnnl_memory_desc_t desc;
     int32_t weight;
     bool mine;
-    dnnl_memory_desc_init_by_tag(&desc, 1, count, dnnl_bf16, dnnl_a);
+    dnnl_memory_desc_init_by_tag(
+        &desc, 1, count, p->winograd->bf16 ? dnnl_bf16 : dnnl_f32, dnnl_a);
     TRY(ni_shared_weights(packed, &mine, p, id, what, &desc));
     if (!mine)
         goto done;
@@ -69,7 +74,8 @@ nash_status ni_winograd_forward(ni_program *p, int32_t id)
     TRY(ni_operand(&src, p, id, 0, &task.src));
     TRY(pack(&packed, p, id, NI_WEIGHTS_FORWARD, p->winograd->pack));
     TRY(ni_output(&out, p, id));
-    TRY(ni_new_buffer(&scratch, p, ni_winograd_forward_bytes(task.src.c)));
+    TRY(ni_new_buffer(&scratch, p,
+                      p->winograd->forward_bytes(task.src.c, task.dst.c)));
     TRY(ni_emit_kernel(p, NI_FORWARD, id, "convolution", p->winograd->forward,
                        &task,
                        REFS({src, NI_SRC}, {packed, NI_WEIGHT},
@@ -84,7 +90,7 @@ static nash_status backward_weights(ni_program *p, int32_t id)
     ni_task task = task_of(p, id);
     int32_t scratch;
     TRY(ni_new_buffer(&scratch, p,
-                      ni_winograd_weights_bytes(task.src.c, task.dst.c)));
+                      p->winograd->weights_bytes(task.src.c, task.dst.c)));
     TRY(ni_emit_kernel(
         p, NI_BACKWARD, id, "convolution's weight gradient",
         p->winograd->weights, &task,
@@ -105,7 +111,8 @@ static nash_status backward_data(ni_program *p, int32_t id)
     bool direct;
     TRY(pack(&packed, p, id, NI_WEIGHTS_BACKWARD, p->winograd->pack_back));
     TRY(ni_grad_first(&d_src, &direct, p, id, &gives));
-    TRY(ni_new_buffer(&scratch, p, ni_winograd_forward_bytes(back.src.c)));
+    TRY(ni_new_buffer(&scratch, p,
+                      p->winograd->forward_bytes(back.src.c, back.dst.c)));
     TRY(ni_emit_kernel(p, NI_BACKWARD, id, "convolution's data gradient",
                        p->winograd->forward, &back,
                        REFS({ni_grad_of(p, id), NI_SRC}, {packed, NI_WEIGHT},

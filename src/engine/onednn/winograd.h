@@ -5,13 +5,22 @@
 
 /*
  * 3x3 convolutions of stride 1 with one pixel of padding, by Winograd's
- * F(2x2, 3x3): 16 multiplications for four outputs instead of 36. Activations
- * are bf16 in blocks of 16, all numbers of channels multiples of 16. Only the
- * transformed operands are rounded to bf16; sums are float32.
+ * F(m x m, 3x3): (m + 2)^2 multiplications for m^2 outputs instead of 9 m^2.
+ * All numbers of channels are multiples of 16.
  *
- *     Y = A' [ (G g G') . (B' d B) ] A        for 2x2 outputs of 4x4 inputs d
+ *     Y = A' [ (G g G') . (B' d B) ] A        for m x m outputs of inputs d
+ *
+ * In bf16 m is 2: the transformed operands are rounded to bf16, sums are
+ * float32. In float32 m is 4, whose transforms would cost bf16 too many digits.
  */
 typedef struct ni_winograd {
+    int32_t lanes;      /* of activations, */
+    bool bf16;          /* and their type */
+    int32_t least_side; /* of images: below, little is saved */
+    int32_t places;     /* elements of packed weights per pair of channels */
+    /* Bytes of PARTIAL: */
+    size_t (*forward_bytes)(int32_t inputs, int32_t outputs);
+    size_t (*weights_bytes)(int32_t inputs, int32_t outputs);
     ni_kernel pack;      /* WEIGHT [O,I,3,3] -> DST: src.c is I, dst.c is O */
     ni_kernel pack_back; /* likewise, for the derivative by the input */
     ni_kernel forward;   /* SRC, WEIGHT (packed), PARTIAL -> DST. With weights
@@ -19,12 +28,10 @@ typedef struct ni_winograd {
     ni_kernel weights;   /* SRC, D_DST (of layout dst), PARTIAL -> D_WEIGHT */
 } ni_winograd;
 
-/* Elements (bf16) of packed weights; bytes of PARTIAL. */
-int64_t ni_winograd_packed_count(int32_t inputs, int32_t outputs);
-size_t ni_winograd_forward_bytes(int32_t inputs);
-size_t ni_winograd_weights_bytes(int32_t inputs, int32_t outputs);
-
-/** What this chip has; NULL: nothing. @param bf16  AVX-512 with bf16 */
-const ni_winograd *ni_winograd_select(bool bf16);
+#if defined(__x86_64__)
+extern const ni_winograd ni_winograd_avx2; /* with FMA */
+extern const ni_winograd ni_winograd_avx512;
+extern const ni_winograd ni_winograd_bf16; /* AVX-512 with bf16 */
+#endif
 
 #endif

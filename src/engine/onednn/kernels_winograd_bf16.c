@@ -7,15 +7,15 @@
  */
 #include "winograd.h"
 
-#if defined(__AVX512BF16__)
+#if defined(__x86_64__)
+
+#include "kernels_tiles.h"
 
 #include <immintrin.h>
-#include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum {
-    LANES = 16,
+    LANES = NI_LANES,
+    SIDE = 2,    /* of a tile's outputs */
     PLACES = 16, /* of a transformed tile */
     GROUP = 4,   /* blocks of outputs computed together, at most */
     STEP = 24,   /* tiles that every size of product divides */
@@ -28,38 +28,38 @@ typedef __m512 vec;
 
 /* ---- elements --------------------------------------------------------- */
 
-INLINE vec load(const uint16_t *p)
+NI_INLINE vec load(const uint16_t *p)
 {
     __m256i half = _mm256_loadu_si256((const __m256i *)(const void *)p);
     return _mm512_castsi512_ps(
         _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-INLINE __m256i narrow(vec x)
+NI_INLINE __m256i narrow(vec x)
 {
     return (__m256i)_mm512_cvtneps_pbh(x);
 }
 
-INLINE void store(uint16_t *p, vec x)
+NI_INLINE void store(uint16_t *p, vec x)
 {
     _mm256_storeu_si256((__m256i *)(void *)p, narrow(x));
 }
 
 /* Lane by lane (a, b) as a pair. */
-INLINE void store_pair(uint16_t *p, vec a, vec b)
+NI_INLINE void store_pair(uint16_t *p, vec a, vec b)
 {
     __m512i low = _mm512_cvtepu16_epi32(narrow(a));
     __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow(b)), 16);
     _mm512_storeu_si512(p, _mm512_or_si512(low, high));
 }
 
-INLINE __m512bh load_pairs(const uint16_t *p)
+NI_INLINE __m512bh load_pairs(const uint16_t *p)
 {
     return (__m512bh)_mm512_loadu_si512(p);
 }
 
 /* The pair at p in every lane. */
-INLINE __m512bh spread_pair(const uint16_t *p)
+NI_INLINE __m512bh spread_pair(const uint16_t *p)
 {
     int32_t pair;
     memcpy(&pair, p, sizeof pair);
@@ -68,33 +68,9 @@ INLINE __m512bh spread_pair(const uint16_t *p)
 
 /* ---- tiles ------------------------------------------------------------ */
 
-/* Where a tile's 2x2 outputs are: the upper left one. */
-typedef struct tile {
-    int64_t image;
-    int32_t y, x;
-} tile;
-
-INLINE int64_t tiles_of(const ni_layout *l)
-{
-    return (int64_t)l->n * ((l->h + 1) / 2) * ((l->w + 1) / 2);
-}
-
-INLINE tile tile_at(const ni_layout *l, int64_t i)
-{
-    int32_t across = (l->w + 1) / 2, all = (l->h + 1) / 2 * across;
-    int32_t rest = (int32_t)(i % all);
-    return (tile){i / all, rest / across * 2, rest % across * 2};
-}
-
-/* A block of channels of the tile's image. */
-INLINE int64_t block_at(const ni_layout *l, const tile *t, int32_t block)
-{
-    return (t->image * (l->c / LANES) + block) * l->h * l->w * LANES;
-}
-
 /* size x size pixels from (y, x) on; zero outside of the image. */
-INLINE void load_pixels(vec d[4][4], const uint16_t *src, const ni_layout *l,
-                        int32_t y, int32_t x, int32_t size)
+NI_INLINE void load_pixels(vec d[4][4], const uint16_t *src, const ni_layout *l,
+                           int32_t y, int32_t x, int32_t size)
 {
     bool inside = y >= 0 && x >= 0 && y + size <= l->h && x + size <= l->w;
     for (int32_t i = 0; i < size; i++)
@@ -107,7 +83,7 @@ INLINE void load_pixels(vec d[4][4], const uint16_t *src, const ni_layout *l,
 }
 
 /* d = B' d B */
-INLINE void transform_input(vec d[4][4])
+NI_INLINE void transform_input(vec d[4][4])
 {
     vec t[4][4];
     for (int j = 0; j < 4; j++) {
@@ -125,7 +101,7 @@ INLINE void transform_input(vec d[4][4])
 }
 
 /* y = A' m A */
-INLINE void transform_output(vec y[2][2], vec m[4][4])
+NI_INLINE void transform_output(vec y[2][2], vec m[4][4])
 {
     vec t[2][4];
     for (int j = 0; j < 4; j++) {
@@ -139,7 +115,7 @@ INLINE void transform_output(vec y[2][2], vec m[4][4])
 }
 
 /* d = A y A', of the 2x2 in d's corner: the output's transform, transposed */
-INLINE void transform_d_output(vec d[4][4])
+NI_INLINE void transform_d_output(vec d[4][4])
 {
     vec t[4][2];
     for (int j = 0; j < 2; j++) {
@@ -157,7 +133,7 @@ INLINE void transform_d_output(vec d[4][4])
 }
 
 /* m = G g G' */
-INLINE void transform_weights(vec m[4][4], vec g[3][3])
+NI_INLINE void transform_weights(vec m[4][4], vec g[3][3])
 {
     vec t[4][3], half = _mm512_set1_ps(0.5F);
     for (int j = 0; j < 3; j++) {
@@ -175,7 +151,7 @@ INLINE void transform_weights(vec m[4][4], vec g[3][3])
 }
 
 /* g = G' m G */
-INLINE void transform_d_weights(vec g[3][3], vec m[4][4])
+NI_INLINE void transform_d_weights(vec g[3][3], vec m[4][4])
 {
     vec t[3][4], half = _mm512_set1_ps(0.5F);
     for (int j = 0; j < 4; j++) {
@@ -194,15 +170,10 @@ INLINE void transform_d_weights(vec g[3][3], vec m[4][4])
 
 /* ---- weights ---------------------------------------------------------- */
 
-int64_t ni_winograd_packed_count(int32_t inputs, int32_t outputs)
-{
-    return (int64_t)PLACES * inputs * outputs;
-}
-
 /* Of 16 outputs the weights by one input: g[k] has `stride` floats between
  * lanes; turned by half a turn if they are for the derivative. */
-INLINE void gather_weights(vec g[3][3], const float *from, int32_t stride,
-                           bool back)
+NI_INLINE void gather_weights(vec g[3][3], const float *from, int32_t stride,
+                              bool back)
 {
     __m512i lane =
         _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -213,7 +184,7 @@ INLINE void gather_weights(vec g[3][3], const float *from, int32_t stride,
 
 /* DST [places][to / 16][from / 2][16][2], where `to` and `from` are outputs and
  * inputs, or the other way round. */
-INLINE void pack_weights(const ni_task *t, bool back)
+NI_INLINE void pack_weights(const ni_task *t, bool back)
 {
     const float *weight = t->at[NI_WEIGHT];
     uint16_t *dst = t->at[NI_DST];
@@ -274,8 +245,9 @@ static chunk chunk_of(int32_t inputs, void *scratch)
     return c;
 }
 
-size_t ni_winograd_forward_bytes(int32_t inputs)
+static size_t forward_bytes(int32_t inputs, int32_t outputs)
 {
+    (void)outputs;
     chunk c = sized_chunk(inputs);
     return (size_t)PLACES * ((size_t)c.input_plane * sizeof(uint16_t) +
                              (size_t)c.product_plane * sizeof(float));
@@ -285,12 +257,12 @@ static void read_tiles(const chunk *c, const ni_task *t)
 {
     const uint16_t *src = t->at[NI_SRC];
     for (int32_t i = 0; i < c->n; i++) {
-        tile it = tile_at(&t->src, c->first + i);
+        ni_tile it = ni_tile_at(&t->src, c->first + i, SIDE);
         for (int32_t b = 0; b < t->src.c / LANES; b++) {
             vec d[4][4];
             uint16_t *to = c->inputs + (int64_t)i * t->src.c + b * LANES;
-            load_pixels(d, src + block_at(&t->src, &it, b), &t->src, it.y - 1,
-                        it.x - 1, 4);
+            load_pixels(d, src + ni_tile_block(&t->src, &it, b), &t->src,
+                        it.y - 1, it.x - 1, 4);
             transform_input(d);
             for (int p = 0; p < PLACES; p++)
                 store(to + p * c->input_plane, d[p / 4][p % 4]);
@@ -299,9 +271,9 @@ static void read_tiles(const chunk *c, const ni_task *t)
 }
 
 /* The products of `tiles` tiles and `blocks` blocks of outputs. */
-INLINE void multiply(float *product, const uint16_t *input,
-                     const uint16_t *weight, int32_t inputs, int blocks,
-                     int tiles)
+NI_INLINE void multiply(float *product, const uint16_t *input,
+                        const uint16_t *weight, int32_t inputs, int blocks,
+                        int tiles)
 {
     vec sum[STEP];
     for (int i = 0; i < tiles * blocks; i++)
@@ -322,8 +294,8 @@ INLINE void multiply(float *product, const uint16_t *input,
 }
 
 /* All products of a chunk for the blocks from `block` on. */
-INLINE void multiply_chunk(const chunk *c, const ni_task *t, int32_t block,
-                           int blocks)
+NI_INLINE void multiply_chunk(const chunk *c, const ni_task *t, int32_t block,
+                              int blocks)
 {
     int tiles = STEP / blocks;
     int32_t inputs = t->src.c, outputs = t->dst.c;
@@ -344,12 +316,12 @@ static void write_tiles(const chunk *c, const ni_task *t, int32_t block,
 {
     const ni_layout *l = &t->dst;
     for (int32_t i = 0; i < c->n; i++) {
-        tile it = tile_at(l, c->first + i);
+        ni_tile it = ni_tile_at(l, c->first + i, SIDE);
         for (int32_t b = 0; b < blocks; b++) {
             vec m[4][4], y[2][2];
             const float *from = c->products + ((int64_t)i * blocks + b) * LANES;
             uint16_t *dst =
-                (uint16_t *)t->at[NI_DST] + block_at(l, &it, block + b);
+                (uint16_t *)t->at[NI_DST] + ni_tile_block(l, &it, block + b);
             for (int p = 0; p < PLACES; p++)
                 m[p / 4][p % 4] = _mm512_loadu_ps(from + p * c->product_plane);
             transform_output(y, m);
@@ -366,7 +338,7 @@ static void write_tiles(const chunk *c, const ni_task *t, int32_t block,
 static void forward(const ni_task *t)
 {
     chunk c = chunk_of(t->src.c, t->at[NI_PARTIAL]);
-    int64_t tiles = tiles_of(&t->src);
+    int64_t tiles = ni_tiles(&t->src, SIDE);
     int32_t all = t->dst.c / LANES;
     for (; c.first < tiles; c.first += c.most) {
         int64_t left = tiles - c.first;
@@ -410,7 +382,7 @@ static pairs pairs_of(int32_t inputs, int32_t outputs, void *scratch)
     return c;
 }
 
-size_t ni_winograd_weights_bytes(int32_t inputs, int32_t outputs)
+static size_t weights_bytes(int32_t inputs, int32_t outputs)
 {
     pairs c = pairs_of(inputs, outputs, NULL);
     size_t planes = (size_t)PLACES * (size_t)(c.input_plane + c.output_plane);
@@ -419,16 +391,16 @@ size_t ni_winograd_weights_bytes(int32_t inputs, int32_t outputs)
 }
 
 /* One block of a tile, transformed; zero beyond the last tile. */
-INLINE void read_tile(vec d[4][4], const uint16_t *src, const ni_layout *l,
-                      int64_t i, int32_t block, bool derivative)
+NI_INLINE void read_tile(vec d[4][4], const uint16_t *src, const ni_layout *l,
+                         int64_t i, int32_t block, bool derivative)
 {
-    if (i >= tiles_of(l)) {
+    if (i >= ni_tiles(l, SIDE)) {
         for (int p = 0; p < PLACES; p++)
             d[p / 4][p % 4] = _mm512_setzero_ps();
         return;
     }
-    tile it = tile_at(l, i);
-    src += block_at(l, &it, block);
+    ni_tile it = ni_tile_at(l, i, SIDE);
+    src += ni_tile_block(l, &it, block);
     if (derivative) {
         load_pixels(d, src, l, it.y, it.x, 2);
         transform_d_output(d);
@@ -438,8 +410,9 @@ INLINE void read_tile(vec d[4][4], const uint16_t *src, const ni_layout *l,
     }
 }
 
-INLINE void read_pairs(const pairs *c, uint16_t *to, int64_t plane,
-                       const uint16_t *src, const ni_layout *l, bool derivative)
+NI_INLINE void read_pairs(const pairs *c, uint16_t *to, int64_t plane,
+                          const uint16_t *src, const ni_layout *l,
+                          bool derivative)
 {
     for (int32_t i = 0; i < c->n; i++)
         for (int32_t b = 0; b < l->c / LANES; b++, to += 2 * LANES) {
@@ -452,9 +425,9 @@ INLINE void read_pairs(const pairs *c, uint16_t *to, int64_t plane,
 }
 
 /* Add to the sums of `rows` inputs and `blocks` blocks of outputs. */
-INLINE void gather_sums(float *sums, const uint16_t *input,
-                        const uint16_t *output, const ni_task *t, int32_t n,
-                        int rows, int blocks)
+NI_INLINE void gather_sums(float *sums, const uint16_t *input,
+                           const uint16_t *output, const ni_task *t, int32_t n,
+                           int rows, int blocks)
 {
     vec sum[STEP];
     int64_t inputs = t->src.c, outputs = t->dst.c;
@@ -477,8 +450,8 @@ INLINE void gather_sums(float *sums, const uint16_t *input,
                          sum[i]);
 }
 
-INLINE void gather_chunk(const pairs *c, const ni_task *t, int32_t block,
-                         int blocks)
+NI_INLINE void gather_chunk(const pairs *c, const ni_task *t, int32_t block,
+                            int blocks)
 {
     int rows = LANES / blocks; /* divides the inputs */
     rows = blocks == 3 ? 8 : rows;
@@ -522,7 +495,7 @@ static void weights(const ni_task *t)
 {
     const ni_layout *s = &t->src, *d = &t->dst;
     pairs c = pairs_of(s->c, d->c, t->at[NI_PARTIAL]);
-    int64_t all = (tiles_of(s) + 1) / 2;
+    int64_t all = (ni_tiles(s, SIDE) + 1) / 2;
     memset(c.sums, 0,
            (size_t)PLACES * (size_t)s->c * (size_t)d->c * sizeof(float));
     for (int64_t done = 0; done < all; done += PAIRS) {
@@ -547,42 +520,17 @@ static void weights(const ni_task *t)
             write_block(&c, t, i, o);
 }
 
-static const ni_winograd with_bf16 = {
+const ni_winograd ni_winograd_bf16 = {
+    .lanes = LANES,
+    .bf16 = true,
+    .least_side = 4,
+    .places = PLACES,
+    .forward_bytes = forward_bytes,
+    .weights_bytes = weights_bytes,
     .pack = pack,
     .pack_back = pack_back,
     .forward = forward,
     .weights = weights,
 };
-
-const ni_winograd *ni_winograd_select(bool bf16)
-{
-    return bf16 ? &with_bf16 : NULL;
-}
-
-#else
-
-int64_t ni_winograd_packed_count(int32_t inputs, int32_t outputs)
-{
-    return 16 * (int64_t)inputs * outputs;
-}
-
-size_t ni_winograd_forward_bytes(int32_t inputs)
-{
-    (void)inputs;
-    return 0;
-}
-
-size_t ni_winograd_weights_bytes(int32_t inputs, int32_t outputs)
-{
-    (void)inputs;
-    (void)outputs;
-    return 0;
-}
-
-const ni_winograd *ni_winograd_select(bool bf16)
-{
-    (void)bf16;
-    return NULL;
-}
 
 #endif

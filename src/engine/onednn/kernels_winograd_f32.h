@@ -1,0 +1,467 @@
+/*
+ * Winograd's F(4x4, 3x3) in float32: transforms by vectors of channels, and in
+ * between, for each of the 36 places of a tile, a product of matrices. Tiles
+ * are taken in chunks whose transforms stay in the cache. Included by
+ * kernels_winograd_<set>.c, which is compiled for that set, with NI_WINOGRAD
+ * naming the table to define. Refuses nothing: winograd.c checks what fits.
+ */
+#include "kernels_tiles.h"
+#include "winograd.h"
+
+enum {
+    SIDE = 4, /* of a tile's outputs */
+    EDGE = 6, /* of its inputs */
+    PLACES = EDGE * EDGE,
+    PANEL = 16,                 /* channels stored together */
+    VECTORS = PANEL / NI_LANES, /* of a panel */
+    FEW = 24,
+    MOST = 48,  /* tiles of a chunk */
+    MANY = 256, /* channels from which on they are FEW */
+    PAD =
+        32 /* elements between planes, so that they do not meet in the cache */
+};
+
+/* Sums that a product holds in registers: TILES by COLUMNS vectors forward,
+ * ROWS by COLUMNS for the weights' gradient. */
+#if defined(__AVX512F__)
+enum { COLUMNS = 4, TILES = 6, ROWS = 4 };
+#else
+enum { COLUMNS = 2, TILES = 6, ROWS = 4 };
+#endif
+
+/* ---- transforms ------------------------------------------------------- */
+
+/* size x size pixels from (y, x) on; zero outside of the image. */
+NI_INLINE void load_pixels(ni_v d[EDGE][EDGE], const float *src,
+                           const ni_layout *l, int32_t y, int32_t x,
+                           int32_t size)
+{
+    bool inside = y >= 0 && x >= 0 && y + size <= l->h && x + size <= l->w;
+    for (int32_t i = 0; i < size; i++)
+        for (int32_t j = 0; j < size; j++) {
+            int64_t at = (int64_t)(y + i) * l->w + x + j;
+            bool here = inside || (y + i >= 0 && y + i < l->h && x + j >= 0 &&
+                                   x + j < l->w);
+            d[i][j] = here ? ni_vload(src, at, false) : (ni_v){0};
+        }
+}
+
+/* Along one line of a square, whose elements are s apart. */
+NI_INLINE void input_line(ni_v *d, int s)
+{
+    ni_v d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s];
+    ni_v a = d[4 * s] - 4.0F * d2, b = d3 - 4.0F * d1;
+    ni_v c = d[4 * s] - d2, e = 2.0F * (d3 - d1);
+    d[0] = 4.0F * d0 + (d[4 * s] - 5.0F * d2);
+    d[s] = a + b;
+    d[2 * s] = a - b;
+    d[3 * s] = c + e;
+    d[4 * s] = c - e;
+    d[5 * s] = 4.0F * d1 + (d[5 * s] - 5.0F * d3);
+}
+
+NI_INLINE void output_line(ni_v *m, int s)
+{
+    ni_v a = m[s] + m[2 * s], b = m[s] - m[2 * s];
+    ni_v c = m[3 * s] + m[4 * s], e = m[3 * s] - m[4 * s];
+    m[0] = m[0] + a + c;
+    m[s] = b + 2.0F * e;
+    m[2 * s] = a + 4.0F * c;
+    m[3 * s] = m[5 * s] + (b + 8.0F * e);
+}
+
+NI_INLINE void d_output_line(ni_v *d, int s)
+{
+    ni_v y0 = d[0], y1 = d[s], y2 = d[2 * s], y3 = d[3 * s];
+    ni_v a = y0 + y2, b = y1 + y3;
+    ni_v c = y0 + 4.0F * y2, e = 2.0F * y1 + 8.0F * y3;
+    d[s] = a + b;
+    d[2 * s] = a - b;
+    d[3 * s] = c + e;
+    d[4 * s] = c - e;
+    d[5 * s] = y3;
+}
+
+NI_INLINE void weights_line(ni_v *m, int s)
+{
+    ni_v g0 = m[0], g1 = m[s], g2 = m[2 * s];
+    ni_v a = (-1.0F / 6) * (g0 + g2), b = (1.0F / 6) * g1;
+    ni_v c = (1.0F / 24) * g0 + (1.0F / 6) * g2, e = (1.0F / 12) * g1;
+    m[0] = 0.25F * g0;
+    m[s] = a - b;
+    m[2 * s] = a + b;
+    m[3 * s] = c + e;
+    m[4 * s] = c - e;
+    m[5 * s] = g2;
+}
+
+NI_INLINE void d_weights_line(ni_v *m, int s)
+{
+    ni_v a = (1.0F / 6) * (m[s] + m[2 * s]), b = (1.0F / 6) * (m[2 * s] - m[s]);
+    ni_v c = m[3 * s] + m[4 * s], e = m[3 * s] - m[4 * s];
+    m[0] = 0.25F * m[0] + ((1.0F / 24) * c - a);
+    m[s] = b + (1.0F / 12) * e;
+    m[2 * s] = m[5 * s] + ((1.0F / 6) * c - a);
+}
+
+/* d = B' d B */
+NI_INLINE void transform_input(ni_v d[EDGE][EDGE])
+{
+    for (int k = 0; k < EDGE; k++)
+        input_line(&d[0][k], EDGE);
+    for (int k = 0; k < EDGE; k++)
+        input_line(d[k], 1);
+}
+
+/* The first SIDE rows and columns of m become A' m A. */
+NI_INLINE void transform_output(ni_v m[EDGE][EDGE])
+{
+    for (int k = 0; k < EDGE; k++)
+        output_line(&m[0][k], EDGE);
+    for (int k = 0; k < SIDE; k++)
+        output_line(m[k], 1);
+}
+
+/* d = A y A', of the 4x4 in d's corner: the output's transform, transposed */
+NI_INLINE void transform_d_output(ni_v d[EDGE][EDGE])
+{
+    for (int k = 0; k < SIDE; k++)
+        d_output_line(&d[0][k], EDGE);
+    for (int k = 0; k < EDGE; k++)
+        d_output_line(d[k], 1);
+}
+
+/* m = G g G', of the 3x3 in m's corner */
+NI_INLINE void transform_weights(ni_v m[EDGE][EDGE])
+{
+    for (int k = 0; k < 3; k++)
+        weights_line(&m[0][k], EDGE);
+    for (int k = 0; k < EDGE; k++)
+        weights_line(m[k], 1);
+}
+
+/* The first 3 rows and columns of m become G' m G. */
+NI_INLINE void transform_d_weights(ni_v m[EDGE][EDGE])
+{
+    for (int k = 0; k < EDGE; k++)
+        d_weights_line(&m[0][k], EDGE);
+    for (int k = 0; k < 3; k++)
+        d_weights_line(m[k], 1);
+}
+
+/* ---- weights ---------------------------------------------------------- */
+
+/* Outputs that are multiplied together from one on, in vectors. */
+NI_INLINE int columns_from(int32_t output, int32_t outputs)
+{
+    int32_t left = (outputs - output) / NI_LANES;
+    return left < COLUMNS ? (int)left : COLUMNS;
+}
+
+/* DST [places][groups of COLUMNS vectors of `to`][from][vectors], where `to`
+ * and `from` are outputs and inputs, or the other way round; then filters are
+ * turned by half a turn. */
+NI_INLINE void pack_weights(const ni_task *t, bool back)
+{
+    const float *weight = t->at[NI_WEIGHT];
+    float *dst = t->at[NI_DST];
+    int32_t inputs = t->src.c, outputs = t->dst.c;
+    int32_t from = back ? outputs : inputs, to = back ? inputs : outputs;
+    int64_t from_step = 9 * (back ? (int64_t)inputs : 1);
+    int64_t to_step = 9 * (back ? 1 : (int64_t)inputs);
+    for (int32_t o = 0; o < to; o += NI_LANES) {
+        int32_t group = o / (COLUMNS * NI_LANES) * COLUMNS * NI_LANES;
+        int32_t wide = columns_from(group, to) * NI_LANES;
+        for (int32_t c = 0; c < from; c++) {
+            ni_v m[EDGE][EDGE];
+            const float *at = weight + o * to_step + c * from_step;
+            for (int k = 0; k < 9; k++)
+                for (int lane = 0; lane < NI_LANES; lane++)
+                    m[k / 3][k % 3][lane] =
+                        at[lane * to_step + (back ? 8 - k : k)];
+            transform_weights(m);
+            float *place =
+                dst + (int64_t)group * from + (int64_t)c * wide + (o - group);
+            for (int p = 0; p < PLACES; p++)
+                ni_vstore(place + (int64_t)p * to * from, 0, m[p / 6][p % 6],
+                          false);
+        }
+    }
+}
+
+static void pack(const ni_task *t)
+{
+    pack_weights(t, false);
+}
+
+static void pack_back(const ni_task *t)
+{
+    pack_weights(t, true);
+}
+
+/* ---- chunks ----------------------------------------------------------- */
+
+/* Transformed tiles [places][C / PANEL][most][PANEL]. */
+typedef struct chunk {
+    float *at;
+    int64_t plane; /* elements of a place */
+    int32_t most;
+} chunk;
+
+static int32_t tiles_of_chunk(int32_t inputs, int32_t outputs)
+{
+    return inputs + outputs > 2 * MANY ? FEW : MOST;
+}
+
+static int64_t plane_of(int32_t channels, int32_t most)
+{
+    return (int64_t)channels * most + PAD;
+}
+
+/* Of tile i of a chunk, the block of channels that begins with `channel`. */
+NI_INLINE float *chunk_at(const chunk *c, int32_t i, int32_t channel)
+{
+    return c->at + (int64_t)(channel / PANEL) * c->most * PANEL + i * PANEL +
+           channel % PANEL;
+}
+
+/* Read n tiles from `first` on: inputs, or derivatives by the outputs. */
+NI_INLINE void read_tiles(const chunk *c, const float *src, const ni_layout *l,
+                          int64_t first, int32_t n, bool derivative)
+{
+    for (int32_t i = 0; i < n; i++) {
+        ni_tile it = ni_tile_at(l, first + i, SIDE);
+        for (int32_t b = 0; b < l->c / NI_LANES; b++) {
+            ni_v d[EDGE][EDGE];
+            const float *from = src + ni_tile_block(l, &it, b);
+            float *to = chunk_at(c, i, b * NI_LANES);
+            if (derivative) {
+                load_pixels(d, from, l, it.y, it.x, SIDE);
+                transform_d_output(d);
+            } else {
+                load_pixels(d, from, l, it.y - 1, it.x - 1, EDGE);
+                transform_input(d);
+            }
+            for (int p = 0; p < PLACES; p++)
+                ni_vstore(to + p * c->plane, 0, d[p / 6][p % 6], false);
+        }
+    }
+}
+
+/* ---- forward ---------------------------------------------------------- */
+
+static size_t forward_bytes(int32_t inputs, int32_t outputs)
+{
+    int32_t most = tiles_of_chunk(inputs, outputs);
+    return (size_t)PLACES * sizeof(float) *
+           (size_t)(plane_of(inputs, most) + plane_of(outputs, most));
+}
+
+/* product[tile][column] of `tiles` tiles and `columns` vectors of outputs. */
+NI_INLINE void multiply(const chunk *product, const chunk *input,
+                        const float *weight, int32_t inputs, int32_t first,
+                        int32_t output, int columns, int tiles)
+{
+    ni_v sum[TILES * COLUMNS];
+    for (int i = 0; i < tiles * columns; i++)
+        sum[i] = (ni_v){0};
+    for (int32_t panel = 0; panel < inputs; panel += PANEL) {
+        const float *x = chunk_at(input, first, panel);
+        for (int32_t c = 0; c < PANEL; c++) {
+            ni_v w[COLUMNS];
+            for (int b = 0; b < columns; b++)
+                w[b] = ni_vload(weight, b, false);
+            weight += columns * NI_LANES;
+            for (int i = 0; i < tiles; i++)
+                for (int b = 0; b < columns; b++)
+                    sum[i * columns + b] += w[b] * x[i * PANEL + c];
+        }
+    }
+    for (int i = 0; i < tiles; i++)
+        for (int b = 0; b < columns; b++)
+            ni_vstore(chunk_at(product, first + i, output + b * NI_LANES), 0,
+                      sum[i * columns + b], false);
+}
+
+NI_INLINE void multiply_columns(const chunk *product, const chunk *input,
+                                const float *weight, int32_t inputs, int32_t n,
+                                int32_t output, int columns)
+{
+    int tiles = TILES * COLUMNS / columns;
+    for (int32_t i = 0; i < n; i += tiles)
+        multiply(product, input, weight, inputs, i, output, columns, tiles);
+}
+
+static void multiply_chunk(chunk product, chunk input, const ni_task *t,
+                           int32_t n)
+{
+    int32_t inputs = t->src.c, outputs = t->dst.c;
+    const float *weight = t->at[NI_WEIGHT];
+    for (int p = 0; p < PLACES; p++) {
+        for (int32_t o = 0; o < outputs;) {
+            int columns = columns_from(o, outputs);
+            if (columns == COLUMNS)
+                multiply_columns(&product, &input, weight, inputs, n, o,
+                                 COLUMNS);
+            else if (columns == 3)
+                multiply_columns(&product, &input, weight, inputs, n, o, 3);
+            else if (columns == 2)
+                multiply_columns(&product, &input, weight, inputs, n, o, 2);
+            else
+                multiply_columns(&product, &input, weight, inputs, n, o, 1);
+            o += columns * NI_LANES;
+            weight += (int64_t)columns * NI_LANES * inputs;
+        }
+        product.at += product.plane;
+        input.at += input.plane;
+    }
+}
+
+static void write_tiles(const chunk *c, const ni_task *t, int64_t first,
+                        int32_t n)
+{
+    const ni_layout *l = &t->dst;
+    for (int32_t i = 0; i < n; i++) {
+        ni_tile it = ni_tile_at(l, first + i, SIDE);
+        int32_t rows = l->h - it.y < SIDE ? l->h - it.y : SIDE;
+        int32_t columns = l->w - it.x < SIDE ? l->w - it.x : SIDE;
+        for (int32_t b = 0; b < l->c / NI_LANES; b++) {
+            ni_v m[EDGE][EDGE];
+            const float *from = chunk_at(c, i, b * NI_LANES);
+            float *dst = (float *)t->at[NI_DST] + ni_tile_block(l, &it, b);
+            for (int p = 0; p < PLACES; p++)
+                m[p / 6][p % 6] = ni_vload(from + p * c->plane, 0, false);
+            transform_output(m);
+            for (int32_t y = 0; y < rows; y++)
+                for (int32_t x = 0; x < columns; x++)
+                    ni_vstore(dst, (int64_t)(it.y + y) * l->w + it.x + x,
+                              m[y][x], false);
+        }
+    }
+}
+
+static void forward(const ni_task *t)
+{
+    int32_t most = tiles_of_chunk(t->src.c, t->dst.c);
+    chunk input = {t->at[NI_PARTIAL], plane_of(t->src.c, most), most};
+    chunk product = {input.at + PLACES * input.plane, plane_of(t->dst.c, most),
+                     most};
+    int64_t tiles = ni_tiles(&t->src, SIDE);
+    for (int64_t first = 0; first < tiles; first += most) {
+        int32_t n = tiles - first < most ? (int32_t)(tiles - first) : most;
+        read_tiles(&input, t->at[NI_SRC], &t->src, first, n, false);
+        multiply_chunk(product, input, t, n);
+        write_tiles(&product, t, first, n);
+    }
+}
+
+/* ---- the weights' gradient -------------------------------------------- */
+
+static size_t weights_bytes(int32_t inputs, int32_t outputs)
+{
+    int64_t sums = (int64_t)PLACES * inputs * outputs;
+    return forward_bytes(inputs, outputs) + (size_t)sums * sizeof(float);
+}
+
+/* Add to the sums [I][O] of ROWS inputs and `columns` vectors of outputs the
+ * products of n tiles. */
+NI_INLINE void gather_sums(float *sums, int64_t outputs, const float *x,
+                           const chunk *output, int32_t from, int32_t n,
+                           int rows, int columns)
+{
+    ni_v sum[4 * ROWS * COLUMNS];
+    const float *y[COLUMNS];
+    for (int b = 0; b < columns; b++)
+        y[b] = chunk_at(output, 0, from + b * NI_LANES);
+    for (int i = 0; i < rows * columns; i++)
+        sum[i] = ni_vload(sums + i / columns * outputs, i % columns, false);
+    for (int32_t k = 0; k < n; k++)
+        for (int i = 0; i < rows; i++)
+            for (int b = 0; b < columns; b++)
+                sum[i * columns + b] +=
+                    ni_vload(y[b] + k * PANEL, 0, false) * x[k * PANEL + i];
+    for (int i = 0; i < rows * columns; i++)
+        ni_vstore(sums + i / columns * outputs, i % columns, sum[i], false);
+}
+
+NI_INLINE void gather_columns(float *sums, const chunk *input,
+                              const chunk *output, const ni_task *t,
+                              int32_t from, int32_t n, int rows, int columns)
+{
+    for (int32_t i = 0; i < t->src.c; i += rows)
+        gather_sums(sums + (int64_t)i * t->dst.c + from, t->dst.c,
+                    chunk_at(input, 0, i), output, from, n, rows, columns);
+}
+
+static void gather_chunk(float *sums, chunk input, chunk output,
+                         const ni_task *t, int32_t n)
+{
+    for (int p = 0; p < PLACES; p++) {
+        for (int32_t o = 0; o < t->dst.c;) {
+            int columns = columns_from(o, t->dst.c);
+            if (columns == COLUMNS)
+                gather_columns(sums, &input, &output, t, o, n, ROWS, COLUMNS);
+            else if (columns == 3)
+                gather_columns(sums, &input, &output, t, o, n, 8, 3);
+            else if (columns == 2)
+                gather_columns(sums, &input, &output, t, o, n, 8, 2);
+            else
+                gather_columns(sums, &input, &output, t, o, n, 16, 1);
+            o += columns * NI_LANES;
+        }
+        sums += (int64_t)t->src.c * t->dst.c;
+        input.at += input.plane;
+        output.at += output.plane;
+    }
+}
+
+/* From the sums to D_WEIGHT [O,I,3,3], a vector of outputs at a time. */
+static void write_weights(const float *sums, const ni_task *t)
+{
+    int64_t inputs = t->src.c, outputs = t->dst.c;
+    float *dst = t->at[NI_D_WEIGHT];
+    for (int64_t o = 0; o < outputs; o += NI_LANES)
+        for (int64_t i = 0; i < inputs; i++) {
+            ni_v m[EDGE][EDGE];
+            const float *from = sums + i * outputs + o;
+            for (int p = 0; p < PLACES; p++)
+                m[p / 6][p % 6] =
+                    ni_vload(from + p * inputs * outputs, 0, false);
+            transform_d_weights(m);
+            for (int lane = 0; lane < NI_LANES; lane++)
+                for (int k = 0; k < 9; k++)
+                    dst[((o + lane) * inputs + i) * 9 + k] =
+                        m[k / 3][k % 3][lane];
+        }
+}
+
+static void weights(const ni_task *t)
+{
+    int32_t most = tiles_of_chunk(t->src.c, t->dst.c);
+    size_t sums = (size_t)PLACES * (size_t)t->src.c * (size_t)t->dst.c;
+    float *sum = t->at[NI_PARTIAL];
+    chunk input = {sum + sums, plane_of(t->src.c, most), most};
+    chunk output = {input.at + PLACES * input.plane, plane_of(t->dst.c, most),
+                    most};
+    int64_t tiles = ni_tiles(&t->src, SIDE);
+    memset(sum, 0, sums * sizeof *sum);
+    for (int64_t first = 0; first < tiles; first += most) {
+        int32_t n = tiles - first < most ? (int32_t)(tiles - first) : most;
+        read_tiles(&input, t->at[NI_SRC], &t->src, first, n, false);
+        read_tiles(&output, t->at[NI_D_DST], &t->dst, first, n, true);
+        gather_chunk(sum, input, output, t, n);
+    }
+    write_weights(sum, t);
+}
+
+const ni_winograd NI_WINOGRAD = {
+    .lanes = NI_LANES,
+    .least_side = 3,
+    .places = PLACES,
+    .forward_bytes = forward_bytes,
+    .weights_bytes = weights_bytes,
+    .pack = pack,
+    .pack_back = pack_back,
+    .forward = forward,
+    .weights = weights,
+};
