@@ -10,7 +10,7 @@
 int cmd_candidate(int argc, char **argv)
 {
     bool encoded = false;
-    double checkpoint_every = 60.0;
+    double checkpoint_every = 60.0, seconds = 0.0;
     int operands;
     const arg_option options[] = {
         {"encoded", ARG_FLAG, &encoded,
@@ -19,6 +19,10 @@ int cmd_candidate(int argc, char **argv)
          "seconds between two states of the training, which it goes on from "
          "after a crash; 0: none",
          0, 1e9},
+        {"seconds", ARG_REAL, &seconds,
+         "that the training may take, of fewer epochs if need be; 0: as many "
+         "as it takes",
+         0, 1e12},
         {NULL}};
     const arg_spec spec = {
         "candidate",
@@ -34,8 +38,8 @@ int cmd_candidate(int argc, char **argv)
         return go;
     if (encoded && nash_candidate_decode(argv[1]) != NASH_OK)
         return cli_fail(NULL);
-    nash_status status = nash_candidate_run(argv[1], STDOUT_FILENO,
-                                            STDIN_FILENO, checkpoint_every);
+    nash_status status = nash_candidate_run(
+        argv[1], STDOUT_FILENO, STDIN_FILENO, checkpoint_every, seconds);
     if (status != NASH_OK)
         cli_fail(NULL);
     return nash_candidate_exit(status);

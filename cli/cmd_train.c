@@ -322,7 +322,8 @@ static nash_status on_snapshot(void *ctx, int32_t i, const nash_model *m)
     char *path = snapshot_path(t->ask->output, ++t->n_snapshots);
     nash_status status = path ? nash_model_dup(&copy, m) : NASH_ENOMEM;
     if (status == NASH_OK)
-        status = nash_describe_training(copy, &t->ask->train, t->n_train, NULL);
+        status =
+            nash_describe_training(copy, &t->ask->train, t->n_train, 0.0, NULL);
     if (status == NASH_OK)
         status = nash_onnx_write(copy, path);
     nash_model_free(copy);
@@ -389,7 +390,7 @@ static int save(training *t)
 {
     if (t->val && judge(t) != EXIT_OK)
         return EXIT_FAILED;
-    if (nash_describe_training(t->model, &t->ask->train, t->n_train,
+    if (nash_describe_training(t->model, &t->ask->train, t->n_train, 0.0,
                                t->val ? &t->score : NULL) != NASH_OK ||
         nash_onnx_write(t->model, t->ask->output) != NASH_OK)
         return cli_fail(NULL);

@@ -16,36 +16,43 @@
 
 static const char *const stages[] = {"start", "climb", "final", "over"};
 
-/* What is kept back of a budget of seconds, for judging and the report; what a
- * training takes beside its steps; and the seconds an epoch takes to record. */
-static const double reserve = 0.015, overhead = 1.06, record_epoch = 0.02;
+#define JUDGING "judging_seconds"
+
+enum { FEW = 8 }; /* epochs */
+
+/* What a training takes beside its steps; the seconds an epoch takes to record;
+ * and what looking at an image takes of training on it. */
+static const double overhead = 1.06, record_epoch = 0.02, look = 0.6;
+
+/* What is kept back of a budget of seconds, for files, processes and report. */
+static double reserve_of(const run *r)
+{
+    return 0.5 + 0.01 * r->s->budget.total;
+}
 
 /* ---- costs -------------------------------------------------------------- */
 
-static nash_status images_per_second(double *rate, const nash_model *m,
-                                     const nash_train_opts *train)
+/* Seconds of an epoch: mean, as a machine gives that has other things to do,
+ * too, and at best, when nothing disturbs. */
+typedef struct pair {
+    double mean, best;
+} pair;
+
+static nash_status measure(pair *seconds, const run *r, const nash_model *m,
+                           const nash_train_opts *train, double images)
 {
     nash_model *copy = NULL;
-    nash_speed speed;
+    nash_speed speed = {.mean_ms = 1.0, .step_ms = 1.0};
     nash_train_opts opts = *train;
+    double time = fmin(fmax(r->s->budget.total / 120.0, 0.2), 1.0);
     nash_status status = nash_model_dup(&copy, m);
     opts.max_bytes = 0;
     if (status == NASH_OK)
-        status = nash_train_speed(&speed, NULL, copy, &opts, 1.0);
-    if (status == NASH_OK)
-        *rate = speed.images_per_second;
+        status = nash_train_speed(&speed, NULL, copy, &opts, time);
+    double steps = 1e-3 * overhead * images / opts.batch;
+    *seconds = (pair){steps * speed.mean_ms + record_epoch,
+                      steps * speed.step_ms + record_epoch};
     nash_model_free(copy);
-    return status;
-}
-
-/* Seconds of an epoch, for each of as many trainings as run side by side. */
-static nash_status epoch_seconds(double *seconds, const nash_model *m,
-                                 const nash_train_opts *train, double images,
-                                 int32_t jobs)
-{
-    double rate = 1.0;
-    nash_status status = images_per_second(&rate, m, train);
-    *seconds = (overhead * images / rate + record_epoch) / jobs;
     return status;
 }
 
@@ -54,20 +61,34 @@ static double macs_of(const nash_model *m)
     return (double)nash_graph_macs(nash_model_graph(m));
 }
 
+/* Seconds that judging start and result on the test images will take, if they
+ * are as many for those to train on as in most data sets. */
+static double judging(const run *r, double final_epoch)
+{
+    static const double test_share = 0.2;
+    int looks = r->s->mirror ? 4 : 2;
+    return looks * look * test_share * final_epoch;
+}
+
+/* Of the final training at best, since it can be cut short while it goes on. */
 static nash_status costs_in_seconds(nash_costs *c, const run *r,
                                     const nash_model *best)
 {
     const nash_search_opts *o = &r->s->search;
-    nash_status status = epoch_seconds(&c->start_epoch, best, &o->start_train,
-                                       r->follow.n_train, 1);
+    pair start, child, final;
+    nash_status status =
+        measure(&start, r, best, &o->start_train, r->follow.n_train);
     if (status == NASH_OK)
-        status = epoch_seconds(&c->child_epoch, best, &o->train,
-                               r->follow.n_train, r->s->jobs);
+        status = measure(&child, r, best, &o->train, r->follow.n_train);
     if (status == NASH_OK)
-        status = epoch_seconds(&c->final_epoch, best, &o->final_train,
-                               r->follow.n_all, 1);
-    c->spent = run_seconds(r) + reserve * r->s->budget.total;
-    return status;
+        status = measure(&final, r, best, &o->final_train, r->follow.n_all);
+    if (status != NASH_OK)
+        return status;
+    c->start_epoch = start.mean;
+    c->child_epoch = child.mean / r->s->jobs;
+    c->final_epoch = final.best;
+    c->spent = run_seconds(r) + reserve_of(r) + judging(r, final.mean);
+    return run_set_number(r, JUDGING, judging(r, final.mean));
 }
 
 static void add_spent(nash_costs *c, const run *r, const nash_history *h)
@@ -137,17 +158,32 @@ static nash_status record(const run *r, const nash_pace *pace, int32_t step)
     return nash_store_set(r->store, key, text);
 }
 
+/* Whether the final training can be cut short at any step, so that it is no
+ * matter if it is begun with some epochs too many. */
+static bool can_bend(const run *r)
+{
+    const nash_train_opts *final = &r->s->search.final_train;
+    return r->s->budget.unit == BUDGET_SECONDS && final->cycle == 0 &&
+           final->snapshots == 0;
+}
+
+static nash_status decide_by(nash_pace *pace, const run *r,
+                             const nash_costs *costs, int32_t step)
+{
+    nash_budget shares = nash_budget_default(r->s->budget.total);
+    shares.climb_share = r->s->climb_share;
+    nash_budget_pace(pace, &shares, costs, &r->s->search, step);
+    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW && can_bend(r))
+        pace->epochs++; /* the one that is there in part */
+    return record(r, pace, step);
+}
+
 static nash_status decide(nash_pace *pace, const run *r, const nash_history *h,
                           int32_t step, const nash_model *best)
 {
     nash_costs costs;
-    nash_budget shares = nash_budget_default(r->s->budget.total);
     nash_status status = find_costs(&costs, r, h, best);
-    if (status != NASH_OK)
-        return status;
-    shares.climb_share = r->s->climb_share;
-    nash_budget_pace(pace, &shares, &costs, &r->s->search, step);
-    return record(r, pace, step);
+    return status == NASH_OK ? decide_by(pace, r, &costs, step) : status;
 }
 
 static nash_status pace(void *ctx, nash_pace *out, int32_t step,
@@ -168,61 +204,28 @@ static nash_status pace(void *ctx, nash_pace *out, int32_t step,
     return status;
 }
 
-/* ---- the end of the final training -------------------------------------- */
+/* ---- ending in time ------------------------------------------------------ */
 
-/* Seconds that its epochs have taken, the slowest left out: the first ones of
- * a process are made slower by its start. */
-static double seconds_an_epoch(const nash_outcome *done)
+double pace_time_left(const run *r, const nash_job *job)
 {
-    double sum = 0.0, slowest = 0.0;
-    for (int32_t i = 0; i < done->n_epochs; i++) {
-        sum += done->epochs[i].seconds;
-        slowest = fmax(slowest, done->epochs[i].seconds);
-    }
-    return done->n_epochs > 1 ? (sum - slowest) / (done->n_epochs - 1) : sum;
-}
-
-static nash_status decide_rest(int32_t *rest, const run *r, const char *key,
-                               const nash_outcome *done)
-{
-    char text[32];
-    double left = (1.0 - reserve) * r->s->budget.total - run_seconds(r);
-    double epochs = left / seconds_an_epoch(done);
-    if (epochs < *rest) {
-        int32_t given_up = *rest;
-        *rest = epochs < 1.0 ? 1 : (int32_t)epochs;
-        given_up -= *rest;
-        progress_line("slower than planned: the final training gives up %d "
-                      "epoch%s",
-                      given_up, given_up == 1 ? "" : "s");
-    }
-    snprintf(text, sizeof text, "%d", *rest);
-    return nash_store_set(r->store, key, text);
-}
-
-static nash_status bend(void *ctx, int32_t *rest, int32_t step,
-                        const nash_outcome *done)
-{
-    const run *r = ctx;
     nash_history *h = NULL;
-    char key[32];
-    snprintf(key, sizeof key, "rest_%04d", step);
-    nash_status status = nash_history_load(&h, r->dir);
-    if (status != NASH_OK)
-        return status;
-    const char *text = nash_history_get(h, key);
-    if (text)
-        *rest = (int32_t)strtol(text, NULL, 10);
-    else
-        status = decide_rest(rest, r, key, done);
+    double least = 1e-3, judging = 0.0;
+    if (!r->s->budget.text || r->s->budget.unit != BUDGET_SECONDS ||
+        (job->kind != NASH_CANDIDATE_START &&
+         job->kind != NASH_CANDIDATE_FINAL))
+        return 0.0;
+    if (nash_history_load(&h, r->dir) == NASH_OK) {
+        const char *text = nash_history_get(h, JUDGING);
+        judging = text ? strtod(text, NULL) : 0.0;
+    }
     nash_history_free(h);
-    return status;
+    double left = r->s->budget.total - reserve_of(r) - judging - run_seconds(r);
+    return fmax(job->kind == NASH_CANDIDATE_START ? 0.5 * left : left, least);
 }
 
 nash_pacer pace_of(run *r)
 {
-    bool by_clock = r->s->budget.unit == BUDGET_SECONDS;
-    return (nash_pacer){r, pace, by_clock ? bend : NULL};
+    return (nash_pacer){r, pace};
 }
 
 /* ---- beginning ---------------------------------------------------------- */
@@ -250,6 +253,7 @@ static nash_status choose_size(run *r, const nash_costs *costs)
 static int begin(run *r, const nash_history *h)
 {
     nash_costs costs;
+    nash_pace start;
     if (find_costs(&costs, r, h, r->start) != NASH_OK)
         return cli_fail(NULL);
     double least = costs.spent + nash_budget_least(&costs);
@@ -263,7 +267,8 @@ static int begin(run *r, const nash_history *h)
     if (r->s->search.morph.max_macs == 0 &&
         r->s->budget.unit != BUDGET_EPOCHS && choose_size(r, &costs) != NASH_OK)
         return cli_fail(NULL);
-    return EXIT_OK;
+    return decide_by(&start, r, &costs, 0) == NASH_OK ? EXIT_OK
+                                                      : cli_fail(NULL);
 }
 
 int pace_begin(run *r)

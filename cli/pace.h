@@ -17,4 +17,9 @@ int pace_begin(run *r);
 /** The pacer of a run with a budget. @param r  borrowed by it */
 nash_pacer pace_of(run *r);
 
+/** The seconds that a training may take, so that all is done when a budget of
+ * time is spent: the result what is left, the starting network half of it.
+ * @return 0: as many as it takes */
+double pace_time_left(const run *r, const nash_job *job);
+
 #endif

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,7 +213,7 @@ static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)
  * wrong with the store shows when something that matters is written. */
 static void note_time_now_and_then(run *r)
 {
-    static const double every = 5.0; /* seconds */
+    static const double every = 1.0; /* seconds */
     if (run_seconds(r) < r->noted + every)
         return;
     r->noted = run_seconds(r);
@@ -225,6 +226,29 @@ static void on_progress(void *ctx, const nash_job *job, double share,
     run *r = ctx;
     follow_progress(&r->follow, job, share, images_per_second);
     note_time_now_and_then(r);
+}
+
+static double time_left(void *ctx, const nash_job *job)
+{
+    return pace_time_left(ctx, job);
+}
+
+/* What is given up is on record before it is. */
+static nash_status on_bent(void *ctx, const nash_job *job, double epochs)
+{
+    run *r = ctx;
+    r->given_up = fmax(job->train.epochs - epochs, 0.0);
+    return job->kind == NASH_CANDIDATE_FINAL
+               ? run_set_number(r, NASH_RUN_GIVEN_UP, r->given_up)
+               : NASH_OK;
+}
+
+static void say_given_up(run *r, const nash_job *job)
+{
+    if (r->given_up > 0.0)
+        progress_line("to end in time, %.3g of its %d epochs were given up",
+                      r->given_up, job->train.epochs);
+    r->given_up = 0.0;
 }
 
 static nash_status on_epoch(void *ctx, const nash_job *job,
@@ -240,6 +264,7 @@ static nash_status on_finished(void *ctx, const nash_job *job,
     run *r = ctx;
     const nash_observer *o = nash_store_observer(r->store);
     follow_outcome(&r->follow, job, outcome);
+    say_given_up(r, job);
     return o->evaluated(o->ctx, job, 1, outcome);
 }
 
@@ -272,6 +297,8 @@ static int open_evaluator(run *r)
                               .bytes = process_bytes,
                               .progress = on_progress,
                               .epoch = on_epoch,
+                              .time_left = time_left,
+                              .bent = on_bent,
                               .finished = on_finished};
     if (nash_process_evaluator_open(&r->evaluator, &opts) != NASH_OK)
         return cli_fail(NULL);

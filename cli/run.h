@@ -28,6 +28,7 @@ typedef struct run {
     double began;      /* clock */
     double seconds;    /* of the run, before it was resumed */
     double noted;      /* of the run, when they were last recorded */
+    double given_up;   /* epochs of the training under way, to end in time */
 } run;
 
 /** Begin a run and search. @param s  completed; @return the exit status */

@@ -368,6 +368,9 @@ static void print_text(const nash_history *h, const char *dir)
         add_row(t, h, name, "ensemble_test", result_of(h), looks(h));
     }
     table_print(t);
+    if (number(h, NASH_RUN_GIVEN_UP) > 0.0)
+        printf("\nto end in time, the final training gave up %.3g epochs\n",
+               number(h, NASH_RUN_GIVEN_UP));
     printf("\n%d candidates trained, %d failed; %.3g PFLOP in %s\n",
            sum.trained, sum.failed, sum.pflop,
            cli_time(time, number(h, NASH_RUN_SECONDS)));
@@ -410,6 +413,8 @@ static void print_json(const nash_history *h, const char *dir)
     json_int("trained", sum.trained);
     json_int("failed", sum.failed);
     json_real("pflop", sum.pflop);
+    if (number(h, NASH_RUN_GIVEN_UP) > 0.0)
+        json_real("given_up_epochs", number(h, NASH_RUN_GIVEN_UP));
     json_real("seconds", number(h, NASH_RUN_SECONDS));
     json_end();
 }

@@ -135,7 +135,7 @@ static void a_pacer_decides_what_the_steps_are(void **state)
     (void)state;
     fake f = fake_new();
     int asked = 0;
-    const nash_pacer pacer = {&asked, by_plan, NULL};
+    const nash_pacer pacer = {&asked, by_plan};
     nash_search_opts opts = small_search();
     opts.pacer = &pacer;
     hash_of_run(&f, &opts);
@@ -149,34 +149,6 @@ static void a_pacer_decides_what_the_steps_are(void **state)
     assert_int_equal(f.jobs[3][0].train.epochs, 9);
     assert_true(f.jobs[3][0].on_all);
     assert_int_equal(f.n[4], 0);
-    fake_deinit(&f);
-}
-
-static nash_status bend_to_one(void *ctx, int32_t *rest, int32_t step,
-                               const nash_outcome *done)
-{
-    (void)ctx;
-    assert_int_equal(step, 3);
-    assert_int_equal(done->status, NASH_OK);
-    assert_int_equal(*rest, 3); /* of 9 */
-    *rest = 1;
-    return NASH_OK;
-}
-
-static void a_pacer_may_bend_the_final_training(void **state)
-{
-    (void)state;
-    fake f = fake_new();
-    int asked = 0;
-    const nash_pacer pacer = {&asked, by_plan, bend_to_one};
-    nash_search_opts opts = small_search();
-    opts.pacer = &pacer;
-    hash_of_run(&f, &opts);
-    const nash_train_opts *train = &f.jobs[3][0].train;
-    assert_int_equal(train->epochs, 9);
-    assert_int_equal(train->stop_epoch, 0);
-    assert_int_equal(train->bend_epoch, 6);
-    assert_int_equal(nash_total_epochs(train), 7);
     fake_deinit(&f);
 }
 
@@ -197,7 +169,7 @@ static void a_random_network_is_paced_by_its_own_size(void **state)
     (void)state;
     fake f = fake_new();
     double macs[3] = {0.0};
-    const nash_pacer pacer = {macs, note_size, NULL};
+    const nash_pacer pacer = {macs, note_size};
     nash_search_opts opts = small_search();
     opts.strategy = NASH_STRATEGY_RANDOM;
     opts.pacer = &pacer;
@@ -346,7 +318,6 @@ int main(void)
         cmocka_unit_test(halving_ends_the_worse_children_at_every_cosine),
         cmocka_unit_test(halving_drops_who_fails_first),
         cmocka_unit_test(a_pacer_decides_what_the_steps_are),
-        cmocka_unit_test(a_pacer_may_bend_the_final_training),
         cmocka_unit_test(a_random_network_is_paced_by_its_own_size),
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),

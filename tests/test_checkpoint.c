@@ -60,6 +60,8 @@ typedef struct diary {
     uint64_t snapshot[EPOCHS];
     int32_t stop_after; /* epochs of this process; 0: never */
     int32_t resumed;
+    double time; /* seconds that it may take; 0: what it takes */
+    double bent; /* epochs that a bend left */
 } diary;
 
 static nash_status note_epoch(void *ctx, const nash_epoch *epoch)
@@ -84,6 +86,12 @@ static nash_status note_resumed(void *ctx, double seconds)
     diary *d = ctx;
     assert_true(seconds > 0.0 && d->epochs == 0);
     d->resumed++;
+    return NASH_OK;
+}
+
+static nash_status note_bent(void *ctx, double epochs)
+{
+    ((diary *)ctx)->bent = epochs;
     return NASH_OK;
 }
 
@@ -116,6 +124,8 @@ static uint64_t train(nash_status *status, diary *d,
                               .epoch = note_epoch,
                               .snapshot = note_snapshot,
                               .resumed = note_resumed,
+                              .bent = note_bent,
+                              .seconds = d->time,
                               .state_path = path,
                               .state_seconds = seconds};
     make_toy(&t);
@@ -231,24 +241,34 @@ static void rungs_follow_one_another_at_the_whole_schedule(void **state)
                 isfinite(cut.epoch[1].val_loss));
 }
 
-static void a_cut_training_may_be_bent(void **state)
+/* Out of time after the first step, whatever the machine: one more is made. */
+static void a_training_without_time_ends_with_the_next_step(void **state)
 {
     (void)state;
-    diary all, cut;
+    diary late = {.time = 1e-9}, after = {0};
+    nash_status status;
     nash_train_opts opts = some_opts(NASH_ENGINE_REF);
+    train(&status, &late, &opts, NULL, 0.0);
+    assert_int_equal(status, NASH_OK);
+    assert_int_equal(late.epochs, EPOCHS); /* no single cosine */
     opts.cycle = 0;
     opts.snapshots = 0;
-    whole(&all, &opts);
-    train_to(&cut, &opts, 2);
-    opts.bend_epoch = 2;
-    opts.bend_rest = 1;
-    train_to(&cut, &opts, 0);
-    assert_int_equal(cut.resumed, 1);
-    assert_int_equal(cut.epochs, 3);
-    for (int32_t i = 0; i < 2; i++)
-        assert_true(cut.epoch[i].train_loss == all.epoch[i].train_loss);
-    assert_true(cut.epoch[2].lr == opts.lr_end);
-    assert_true(isfinite(cut.epoch[2].val_loss));
+    late = (diary){.time = 1e-9};
+    uint64_t expected = train(&status, &late, &opts, NULL, 0.0);
+    assert_int_equal(status, NASH_OK);
+    assert_int_equal(late.epochs, 1);
+    assert_true(late.bent == 2.0 / 3.0);
+    assert_true(late.epoch[0].lr == opts.lr_end);
+    assert_true(late.epoch[0].train_error <= 1.0);
+    assert_true(isfinite(late.epoch[0].val_loss));
+
+    late = (diary){.time = 1e-9, .stop_after = 1};
+    train(&status, &late, &opts, state_path, 0.0);
+    assert_int_equal(status, NASH_ESTOP);
+    assert_int_equal(train(&status, &after, &opts, state_path, 0.0), expected);
+    assert_int_equal(after.resumed, 1);
+    assert_true(after.bent == 2.0 / 3.0);
+    assert_true(after.epoch[0].train_loss == late.epoch[0].train_loss);
     remove(state_path);
     remove(old_path);
 }
@@ -440,7 +460,7 @@ int main(void)
         STATE_TEST(a_cut_training_goes_on_bit_by_bit_on_ref),
         STATE_TEST(a_cut_training_goes_on_bit_by_bit_on_onednn),
         STATE_TEST(rungs_follow_one_another_at_the_whole_schedule),
-        STATE_TEST(a_cut_training_may_be_bent),
+        STATE_TEST(a_training_without_time_ends_with_the_next_step),
         STATE_TEST(a_crash_anywhere_costs_no_bit),
         STATE_TEST(a_torn_state_is_named_and_the_one_before_it_used),
         STATE_TEST(any_damaged_byte_is_noticed),

@@ -78,6 +78,45 @@ static void a_cut_candidate_goes_on_to_the_same_bits(void **state)
     nash_model_free(m);
 }
 
+static double no_time(void *ctx, const nash_job *job)
+{
+    (void)ctx;
+    return job->child == 0 ? 0.0 : 1e-9;
+}
+
+static nash_status note_bent(void *ctx, const nash_job *job, double epochs)
+{
+    assert_true(job->child > 0);
+    *(double *)ctx = epochs;
+    return NASH_OK;
+}
+
+/* Two steps of three, of four epochs. */
+static void a_candidate_without_time_is_cut_short_and_says_so(void **state)
+{
+    (void)state;
+    nash_model *m = small_model();
+    nash_process_opts opts = some_opts();
+    double bent = 0.0;
+    opts.ctx = &bent;
+    opts.time_left = no_time;
+    opts.bent = note_bent;
+    nash_outcome whole = evaluate_one(&opts, a_long_job(m, 0), 0);
+    assert_int_equal(whole.n_epochs, 4);
+    assert_true(bent == 0.0);
+    nash_outcome late = evaluate_one(&opts, a_long_job(m, 1), 0);
+    assert_int_equal(late.n_epochs, 1);
+    assert_int_equal(late.images, N_TRAIN * 4 / 5 * 2 / 3);
+    assert_true(fabs(bent - 2.0 / 3.0) < 1e-6);
+    opts.launcher = "env";
+    nash_outcome again = evaluate_one(&opts, a_long_job(m, 2), 0);
+    assert_int_equal(again.images, late.images);
+    nash_outcome_deinit(&whole);
+    nash_outcome_deinit(&late);
+    nash_outcome_deinit(&again);
+    nash_model_free(m);
+}
+
 static void earlier_stops_are_answered_as_they_were(void **state)
 {
     (void)state;
@@ -357,6 +396,7 @@ int main(int argc, char **argv)
     be_candidate_if_asked(argc, argv);
     const struct CMUnitTest tests[] = {
         DIST_TEST(a_cut_candidate_goes_on_to_the_same_bits),
+        DIST_TEST(a_candidate_without_time_is_cut_short_and_says_so),
         DIST_TEST(earlier_stops_are_answered_as_they_were),
         DIST_TEST(another_training_begins_with_nothing_of_the_one_before),
         DIST_TEST(a_candidate_that_keeps_dying_goes_on_to_the_same_bits),

@@ -120,7 +120,7 @@ static nash_status describe(void *ctx)
     if (status == NASH_OK)
         status = nash_describe_data(copy, w->ds);
     if (status == NASH_OK)
-        status = nash_describe_training(copy, &w->opts, 48, &val);
+        status = nash_describe_training(copy, &w->opts, 48, 1.5, &val);
     nash_model_free(copy);
     return status;
 }

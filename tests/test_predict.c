@@ -184,7 +184,7 @@ static void a_training_is_described_in_numbers(void **state)
     nash_model *m = small_net(1);
     opts.seed = UINT64_MAX;
     opts.schedule = NASH_SCHEDULE_CONSTANT;
-    assert_int_equal(nash_describe_training(m, &opts, 123, &val), NASH_OK);
+    assert_int_equal(nash_describe_training(m, &opts, 123, 0.0, &val), NASH_OK);
     const char *settings = nash_model_meta(m, NASH_META_SETTINGS);
     assert_non_null(strstr(settings, "\"images\":123"));
     assert_non_null(strstr(settings, "\"schedule\":\"constant\""));

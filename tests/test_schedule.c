@@ -1,7 +1,8 @@
 /* Schedules: cosines, warm-up, cycles, bends, and what they refuse. */
 #include "striped.h"
 
-#include "train/options.h"
+#include "base/rng.h"
+#include "train/deadline.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -90,28 +91,82 @@ static void whatever_the_options_training_ends_at_lr_end(void **state)
 static void a_bent_schedule_ends_sooner_at_lr_end(void **state)
 {
     (void)state;
-    enum { STEPS = 10, AT = 6, REST = 2 };
-    nash_train_opts opts = nash_train_opts_default(), bent;
-    opts.epochs = 10;
+    enum { STEPS = 10, PLANNED = 10 * STEPS, AT = 63, END = 81 };
+    nash_train_opts opts = nash_train_opts_default();
+    ni_bend bend = {0};
+    opts.epochs = PLANNED / STEPS;
     opts.warmup = 0.2;
-    bent = opts;
-    bent.bend_epoch = AT;
-    bent.bend_rest = REST;
-    assert_int_equal(ni_train_opts_check(&bent), NASH_OK);
-    assert_int_equal(nash_total_epochs(&bent), AT + REST);
-    for (int64_t step = 0; step <= AT * STEPS; step++)
-        assert_true(nash_learning_rate(&bent, step, STEPS) ==
+    ni_bend_to(&bend, AT, END, PLANNED);
+    for (int64_t step = 0; step <= AT; step++)
+        assert_true(ni_learning_rate(&opts, &bend, step, STEPS) ==
                     nash_learning_rate(&opts, step, STEPS));
-    int64_t last = (AT + REST) * STEPS - 1;
-    for (int64_t step = AT * STEPS; step < last; step++)
-        assert_true(nash_learning_rate(&bent, step + 1, STEPS) <
-                    nash_learning_rate(&bent, step, STEPS));
-    assert_true(nash_learning_rate(&bent, last, STEPS) == opts.lr_end);
-    bent.bend_rest = 5;
-    assert_int_equal(ni_train_opts_check(&bent), NASH_EINVAL);
-    bent.bend_rest = REST;
-    bent.cycle = 3;
-    assert_int_equal(ni_train_opts_check(&bent), NASH_EINVAL);
+    for (int64_t step = AT; step < END - 1; step++)
+        assert_true(ni_learning_rate(&opts, &bend, step + 1, STEPS) <
+                    ni_learning_rate(&opts, &bend, step, STEPS));
+    assert_true(ni_learning_rate(&opts, &bend, END - 1, STEPS) == opts.lr_end);
+}
+
+/* Bent again and again, to fewer steps and to more, its place never jumps, and
+ * it ends where it should. */
+static void a_schedule_may_be_bent_many_times(void **state)
+{
+    (void)state;
+    enum { PLANNED = 1000 };
+    for (uint32_t seed = 0; seed < 200; seed++) {
+        ni_rng rng = ni_rng_make(seed, NI_RNG_PROBE, 0, 0);
+        ni_bend bend = {0};
+        int64_t end = PLANNED;
+        double before = -1.0;
+        for (int64_t step = 0; step < end; step++) {
+            if (step < end - 1 && ni_rng_below(&rng, 50) == 0) {
+                double here = ni_bend_place(&bend, step, PLANNED);
+                end = step + 1 + ni_rng_below(&rng, (uint32_t)(PLANNED - step));
+                ni_bend_to(&bend, step, end, PLANNED);
+                if (end > step + 1)
+                    assert_close(ni_bend_place(&bend, step, PLANNED), here,
+                                 1e-9);
+            }
+            double place = ni_bend_place(&bend, step, PLANNED);
+            assert_true(place > before && place <= PLANNED - 1);
+            before = place;
+        }
+        assert_true(before == PLANNED - 1);
+    }
+}
+
+/* A machine whose speed changes at a moment: the training ends in time. */
+static double seconds_late(double change_at, double factor, double a_step,
+                           int64_t planned, double time, int64_t *steps)
+{
+    ni_deadline d = {.end = time};
+    double now = 0.0;
+    int64_t end = planned, step = 0;
+    ni_deadline_begin(&d, now, 0);
+    while (step < end) {
+        now += now < change_at ? a_step : a_step * factor;
+        if (++step < end)
+            end = ni_deadline_look(&d, now, step, end, planned);
+    }
+    *steps = step;
+    return now - time;
+}
+
+static void a_machine_that_gets_slow_is_noticed_in_time(void **state)
+{
+    (void)state;
+    static const double factors[] = {1.0, 1.3, 2.0, 3.0, 10.0};
+    int64_t steps;
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
+        for (double at = 0.0; at < 600.0; at += 7.0) {
+            double factor = factors[i];
+            double late = seconds_late(at, factor, 0.05, 12000, 600.0, &steps);
+            assert_true(late < 2.0 + 0.05 * factor);
+            assert_true(factor > 1.0 || steps == 12000);
+        }
+    assert_true(seconds_late(0.0, 1.5, 5.0, 100, 500.0, &steps) <= 7.5);
+    assert_in_range(steps, 60, 67);
+    seconds_late(0.0, 0.5, 1.0, 100, 100.0, &steps);
+    assert_int_equal(steps, 100); /* never more than planned */
 }
 
 static void the_warm_up_rises_evenly_and_only_once(void **state)
@@ -155,25 +210,25 @@ static void a_lone_image_is_no_step_but_a_pair_is(void **state)
 static void the_place_in_a_cosine_ends_at_one(void **state)
 {
     (void)state;
+    ni_bend bend = {0};
     nash_train_opts opts = nash_train_opts_default();
     opts.epochs = 6;
     opts.cycle = 2;
     opts.cycle_growth = 2;
-    assert_close(ni_cycle_place(&opts, 0, 10), 0.05, 1e-12);
-    assert_true(ni_cycle_place(&opts, 19, 10) == 1.0);
-    assert_close(ni_cycle_place(&opts, 20, 10), 0.025, 1e-12);
-    assert_true(ni_cycle_place(&opts, 59, 10) == 1.0);
+    assert_close(ni_cycle_place(&opts, &bend, 0, 10), 0.05, 1e-12);
+    assert_true(ni_cycle_place(&opts, &bend, 19, 10) == 1.0);
+    assert_close(ni_cycle_place(&opts, &bend, 20, 10), 0.025, 1e-12);
+    assert_true(ni_cycle_place(&opts, &bend, 59, 10) == 1.0);
     opts.cycle = 0;
-    opts.bend_epoch = 4;
-    opts.bend_rest = 1;
+    ni_bend_to(&bend, 40, 50, 60);
     double last = 0.0;
     for (int64_t step = 0; step < 50; step++) {
-        double place = ni_cycle_place(&opts, step, 10);
+        double place = ni_cycle_place(&opts, &bend, step, 10);
         assert_true(place > last && (place < 1.0 || step == 49));
         last = place;
     }
     assert_true(last == 1.0);
-    assert_close(ni_cycle_place(&opts, 39, 10), 40.0 / 60.0, 1e-12);
+    assert_close(ni_cycle_place(&opts, &bend, 39, 10), 40.0 / 60.0, 1e-12);
 }
 
 int main(void)
@@ -183,6 +238,8 @@ int main(void)
         cmocka_unit_test(cycles_grow_and_leftover_epochs_find_a_place),
         cmocka_unit_test(whatever_the_options_training_ends_at_lr_end),
         cmocka_unit_test(a_bent_schedule_ends_sooner_at_lr_end),
+        cmocka_unit_test(a_schedule_may_be_bent_many_times),
+        cmocka_unit_test(a_machine_that_gets_slow_is_noticed_in_time),
         cmocka_unit_test(the_warm_up_rises_evenly_and_only_once),
         cmocka_unit_test(the_constant_rate_is_constant),
         cmocka_unit_test(a_lone_image_is_no_step_but_a_pair_is),

@@ -35,6 +35,11 @@ typedef struct nash_process_opts {
                      double images_per_second);
     nash_status (*epoch)(void *ctx, const nash_job *job,
                          const nash_epoch *epoch);
+    /* the seconds that a candidate's process may take, see nash_train_hooks;
+     * 0: as many as it takes */
+    double (*time_left)(void *ctx, const nash_job *job);
+    /* its training has so many epochs now, to end in time */
+    nash_status (*bent)(void *ctx, const nash_job *job, double epochs);
     /* the bytes that a candidate will take while it is trained */
     nash_status (*bytes)(void *ctx, const nash_job *job, size_t *bytes);
     /* one candidate has its outcome, long before its siblings perhaps */
@@ -89,19 +94,21 @@ NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
  * there already; goes on from state.safetensors if that is.
  *
  * @param progress_fd         receives lines of progress: "progress SHARE RATE"
- *                            about every second and "epoch NUMBER LR ..." (the
- *                            members of nash_epoch); -1: none
+ *                            about every second, "epoch NUMBER LR ..." (the
+ *                            members of nash_epoch) and "bent EPOCHS"; -1: none
  * @param alive_fd            it gives up soon after this end of file; -1: never
  * @param checkpoint_seconds  between two states; 0: none but where stop_epoch
  *                            cuts the training short
+ * @param seconds             that it may take, see nash_train_hooks; 0: as many
+ *                            as it takes
  * @return NASH_OK once a result (also a failure of the training) is written;
  *         NASH_ENOTFOUND (no job.json), NASH_EFORMAT, NASH_EBUSY (another
  *         process trains it), NASH_ESTOP, NASH_EIO (data that cannot be found,
  *         or a file), or what opening the data returned
  */
 NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd,
-                                        int alive_fd,
-                                        double checkpoint_seconds);
+                                        int alive_fd, double checkpoint_seconds,
+                                        double seconds);
 
 /** The exit status by which "nash candidate" reports that; 75 says that it
  * was not the candidate's fault. */

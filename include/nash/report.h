@@ -15,6 +15,8 @@
 #define NASH_RUN_DATA "data"       /* directory */
 #define NASH_RUN_DATASET "dataset" /* name */
 #define NASH_RUN_SECONDS "seconds" /* wall clock of the whole run */
+/* of the final training, to end in time */
+#define NASH_RUN_GIVEN_UP "given_up_epochs"
 #define NASH_RUN_START_TEST_ERROR "start_test_error"
 #define NASH_RUN_TEST_ERROR "test_error"
 #define NASH_RUN_ONCE_TEST_ERROR "once_test_error" /* without mirror images */

@@ -35,7 +35,7 @@ typedef struct nash_outcome {
     char message[240]; /* one sentence unless NASH_OK */
     nash_score val;    /* NaN where nothing was measured */
     int32_t n_epochs;
-    nash_epoch *epochs; /* [n_epochs], owned */
+    nash_epoch *epochs; /* [n_epochs], owned; the last may be a part of one */
     int64_t images;     /* trained on, counted once per epoch */
     double seconds;     /* wall clock */
     /* epochs, images and seconds: since the training's first epoch */
@@ -73,15 +73,6 @@ typedef struct nash_pacer {
      */
     nash_status (*pace)(void *ctx, nash_pace *pace, int32_t step,
                         const nash_model *best);
-    /**
-     * Asked in the middle of the final training: how many more epochs it may
-     * take, 1 .. *rest. Its schedule is bent to end there. May be NULL.
-     *
-     * @param rest  epochs that are left
-     * @param done  what was trained so far; borrowed
-     */
-    nash_status (*bend)(void *ctx, int32_t *rest, int32_t step,
-                        const nash_outcome *done);
 } nash_pacer;
 
 typedef struct nash_search_opts {

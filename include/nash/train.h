@@ -26,11 +26,7 @@ typedef struct nash_train_opts {
     int32_t epochs;     /* >= 0: what the schedule is for */
     int32_t stop_epoch; /* train only to the end of that many of them, judge
                            there, and keep the state to go on from; 0: all */
-    int32_t bend_epoch, bend_rest; /* after bend_epoch epochs, 0: never, the
-                           rest of the schedule is passed through in bend_rest
-                           epochs, at most as many as were left: to end sooner
-                           than planned. For a single cosine (cycle 0) */
-    int32_t batch;                 /* at most the number of images is used */
+    int32_t batch;      /* at most the number of images is used */
     nash_schedule schedule;
     double lr_start, lr_end;
     int32_t cycle;        /* epochs of the first cycle, T0; 0: all epochs, or a
@@ -110,6 +106,16 @@ typedef struct nash_train_hooks {
      * processes; called first, then `epoch` for every epoch that is finished.
      * May be NULL. */
     nash_status (*resumed)(void *ctx, double seconds);
+    /* the training is to have so many epochs, not opts->epochs, to end in time:
+     * called whenever that is decided, and after `resumed` where an earlier
+     * process did. May be NULL. */
+    nash_status (*bent)(void *ctx, double epochs);
+    /* What the call may take, in seconds of the clock; 0: what it takes. A
+     * training that is too slow passes through the rest of its schedule in
+     * fewer steps, one at least, the last epoch being cut short if need be; if
+     * it gets faster, in more again, but never in more than planned. Only for a
+     * single cosine (cycle and snapshots 0) that no stop_epoch cuts short. */
+    double seconds;
     /* File of the training's state, and the seconds between two of them, 0:
      * only where stop_epoch cuts the training short. NULL: none is kept. */
     const char *state_path;
@@ -118,21 +124,18 @@ typedef struct nash_train_hooks {
 
 /*
  * A training's state is all that decides what is left of it: tensors,
- * velocities, the place in the schedule, the sums of the epoch under way and
- * the epochs that are finished. It is a safetensors file with a checksum,
- * replaced atomically; the one before it is kept as PATH.old. A training that
- * finds the state of the very same training (model, images, options but
- * stop_epoch, the bend and max_bytes, engine) at state_path goes on from it,
+ * velocities, the place in the schedule and how that was bent, the sums of the
+ * epoch under way and the epochs that are finished. It is a safetensors file
+ * with a checksum, replaced atomically; the one before it is kept as PATH.old.
+ * A training that finds the state of the very same training (model, images,
+ * options but stop_epoch and max_bytes, engine) at state_path goes on from it,
  * and gives the bits of an uninterrupted one. A state that is torn, damaged or
  * of another training is named in the log and removed, and the one before it
  * used, or the training starts anew. If one cannot be written, a warning is
  * logged and training goes on, but for that of stop_epoch, which has to be.
  */
 
-/** The epochs that a training has: opts->epochs, or fewer by its bend. */
-NASH_API int32_t nash_total_epochs(const nash_train_opts *opts);
-
-/** Learning rate of step @p step in 0 .. steps_per_epoch * total - 1. The
+/** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1. The
  * last step of a cycle has lr_end exactly. */
 NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                                    int64_t steps_per_epoch);
@@ -261,13 +264,16 @@ NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
 /**
  * Write into a model's metadata how it was trained and what that gave.
  *
- * @param n    training images
- * @param val  score on validation images; NULL: none
+ * @param n     training images
+ * @param bent  the epochs that it had, if fewer than opts->epochs to end in
+ *              time; else 0
+ * @param val   score on validation images; NULL: none
  * @return NASH_OK or NASH_ENOMEM
  */
 NASH_API nash_status nash_describe_training(nash_model *m,
                                             const nash_train_opts *opts,
-                                            int32_t n, const nash_score *val);
+                                            int32_t n, double bent,
+                                            const nash_score *val);
 
 /** The name of class @p k by the model's metadata, or its number if there is
  * none. @param name  receives it, cut to @p size_bytes */
@@ -282,6 +288,7 @@ typedef struct nash_speed {
     int32_t steps;            /* measured */
     double step_ms;           /* forward, loss, backward and update */
     double forward_ms, loss_ms, backward_ms, update_ms;
+    double mean_ms; /* of a step, the disturbed ones included */
     double images_per_second;
     double gflops; /* 6 operations per multiply-accumulate of an image's
                       forward pass, a second, in units of 1e9 */

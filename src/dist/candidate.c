@@ -28,9 +28,10 @@ enum { LOCK_WAIT_MS = 30000 };
 typedef struct training {
     const char *dir;
     int progress_fd, alive_fd;
-    double checkpoint_seconds;
+    double checkpoint_seconds, end; /* on the clock; 0: none */
     nash_outcome outcome;
     int32_t n_train; /* images of an epoch */
+    double epochs;   /* that a bend leaves; 0: all */
 } training;
 
 /* Whether whoever started us is gone. */
@@ -108,6 +109,21 @@ static nash_status on_resumed(void *ctx, double seconds)
     return NASH_OK;
 }
 
+static nash_status on_bent(void *ctx, double epochs)
+{
+    training *t = ctx;
+    char line[64];
+    t->epochs = epochs;
+    tell(t, line, snprintf(line, sizeof line, "bent %.9g\n", epochs));
+    return keep_going(t);
+}
+
+/* What is left; never 0, which is no limit. */
+static double seconds_left(const training *t)
+{
+    return t->end == 0.0 ? 0.0 : fmax(t->end - ni_clock_seconds(), 1e-3);
+}
+
 /* Judge a model that no epoch has judged. */
 static nash_status judge(nash_score *score, nash_model *m,
                          const nash_images *images, const int32_t *index,
@@ -158,6 +174,8 @@ static nash_status train_on(training *t, nash_model *m, const ni_task *task,
                                     .progress = on_progress,
                                     .snapshot = on_snapshot,
                                     .resumed = on_resumed,
+                                    .bent = on_bent,
+                                    .seconds = seconds_left(t),
                                     .state_path = state,
                                     .state_seconds = t->checkpoint_seconds};
     TRY(nash_train(m, images, first, t->n_train, val, n_val, &task->train,
@@ -181,6 +199,8 @@ static nash_status train(training *t, nash_model *m, const ni_task *task,
     else
         TRY(all_images(&first, &t->n_train, images));
     TRY(train_on(t, m, task, images, first, val, n_val));
+    if (t->epochs > 0.0)
+        outcome->images = llround(t->epochs * t->n_train);
     if (outcome->n_epochs > 0) {
         const nash_epoch *last = &outcome->epochs[outcome->n_epochs - 1];
         outcome->val = (nash_score){last->val_loss, last->val_error,
@@ -212,7 +232,7 @@ static nash_status write_trained(nash_model *m, const training *t,
 {
     nash_status status = NASH_OK;
     char *path = NULL;
-    TRY(nash_describe_training(m, &task->train, t->n_train,
+    TRY(nash_describe_training(m, &task->train, t->n_train, t->epochs,
                                task->on_all ? NULL : &t->outcome.val));
     NEW_FROM(path, ni_path_join(t->dir, NI_FILE_TRAINED));
     TRY(nash_onnx_write(m, path));
@@ -300,7 +320,7 @@ done:
 }
 
 nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
-                               double checkpoint_seconds)
+                               double checkpoint_seconds, double seconds)
 {
     nash_status status = NASH_OK;
     ni_task task;
@@ -310,7 +330,8 @@ nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
     training t = {.dir = dir,
                   .progress_fd = progress_fd,
                   .alive_fd = alive_fd,
-                  .checkpoint_seconds = checkpoint_seconds};
+                  .checkpoint_seconds = checkpoint_seconds,
+                  .end = seconds > 0.0 ? ni_clock_seconds() + seconds : 0.0};
     t.outcome.val = (nash_score){(double)NAN, (double)NAN, (double)NAN, 0};
     TRY(ni_task_read(&task, &hash, dir));
     NEW_FROM(lock_path, ni_path_join(dir, NI_FILE_LOCK));

@@ -130,6 +130,12 @@ static slot *free_slot(const evaluation *e)
     return NULL;
 }
 
+static double seconds_for(const ni_processes *p, const nash_job *job)
+{
+    const nash_process_opts *opts = &p->opts;
+    return opts->time_left ? opts->time_left(opts->ctx, job) : 0.0;
+}
+
 static nash_status start(slot *s, const ni_processes *p, const nash_job *job)
 {
     nash_status status = NASH_OK;
@@ -137,7 +143,7 @@ static nash_status start(slot *s, const ni_processes *p, const nash_job *job)
     char **argv = NULL;
     NEW_FROM(dir, ni_candidate_path(p->run_dir, job->step, job->child, NULL));
     NEW_FROM(log, ni_path_join(dir, NI_FILE_LOG));
-    TRY(ni_launch_words(&argv, &p->launch, dir));
+    TRY(ni_launch_words(&argv, &p->launch, dir, seconds_for(p, job)));
     TRY(ni_process_start(&s->process, argv, log));
     s->owner = p;
     s->job = job;
@@ -212,6 +218,9 @@ static void take_line(void *ctx, char *line)
     s->heard = ni_clock_seconds();
     if (read_numbers(v, 2, line, "progress ") && opts->progress) {
         opts->progress(opts->ctx, s->job, v[0], v[1]);
+    } else if (read_numbers(v, 1, line, "bent ") && opts->bent &&
+               s->told == NASH_OK) {
+        s->told = opts->bent(opts->ctx, s->job, v[0]);
     } else if (read_numbers(v, 8, line, "epoch ") && opts->epoch &&
                s->told == NASH_OK && v[0] >= 0.0 &&
                v[0] < s->job->train.epochs) {

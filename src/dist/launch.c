@@ -104,12 +104,12 @@ nash_status nash_candidate_decode(char *path)
 }
 
 nash_status ni_launch_words(char ***argv, const ni_launch *launch,
-                            const char *dir)
+                            const char *dir, double seconds)
 {
     nash_status status = NASH_OK;
     const char *word = launch->launcher;
     char **words = NULL, **next = NULL;
-    NEW_ARRAY(words, launch->n_words + 7);
+    NEW_ARRAY(words, launch->n_words + 9);
     next = words;
     for (; next < words + launch->n_words; next++) {
         NEW_FROM(*next, ni_strdup(word));
@@ -123,6 +123,12 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
     next++;
     NEW_FROM(*next, ni_format("%.9g", launch->checkpoint_seconds));
     next++;
+    if (seconds > 0.0) {
+        NEW_FROM(*next, ni_strdup("--seconds"));
+        next++;
+        NEW_FROM(*next, ni_format("%.9g", seconds));
+        next++;
+    }
     if (launch->launcher) {
         NEW_FROM(*next, ni_strdup("--encoded"));
         next++;

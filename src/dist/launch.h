@@ -31,10 +31,11 @@ void ni_launch_deinit(ni_launch *launch);
  * OPTIONS DIR. Behind a launcher the directory is percent-encoded, since ssh
  * joins words and has a shell take them apart again.
  *
- * @param argv  receives the NULL-terminated words; ni_launch_words_free()
+ * @param argv     receives the NULL-terminated words; ni_launch_words_free()
+ * @param seconds  that it may take; 0: as many as it takes
  */
 nash_status ni_launch_words(char ***argv, const ni_launch *launch,
-                            const char *dir);
+                            const char *dir, double seconds);
 void ni_launch_words_free(char **argv);
 
 /* How a candidate's process ended that left no result. */

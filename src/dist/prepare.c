@@ -21,7 +21,7 @@
 int32_t ni_stop_of(const nash_job *job)
 {
     int32_t stop = job->train.stop_epoch;
-    return stop < nash_total_epochs(&job->train) ? stop : 0;
+    return stop < job->train.epochs ? stop : 0;
 }
 
 void ni_check_engine(nash_outcome *outcome, const ni_processes *p,

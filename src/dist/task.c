@@ -48,8 +48,6 @@ static const ni_field dataset_fields[] = {
 static const ni_field train_fields[] = {
     ROW(nash_train_opts, epochs, INT32),
     ROW(nash_train_opts, stop_epoch, INT32),
-    ROW(nash_train_opts, bend_epoch, INT32),
-    ROW(nash_train_opts, bend_rest, INT32),
     ROW(nash_train_opts, batch, INT32),
     NAMED(nash_train_opts, schedule, schedules),
     ROW(nash_train_opts, lr_start, REAL),
@@ -115,7 +113,6 @@ nash_status ni_task_family(uint64_t *hash, const ni_task *task)
     char *text = NULL;
     ni_task whole = *task;
     whole.train.stop_epoch = 0;
-    whole.train.bend_epoch = whole.train.bend_rest = 0;
     nash_status status = ni_task_write(&text, hash, &whole);
     ni_free(text);
     return status;

@@ -31,7 +31,7 @@ nash_status ni_task_write(char **text, uint64_t *hash, const ni_task *task);
 nash_status ni_task_read(ni_task *task, uint64_t *hash, const char *dir);
 void ni_task_deinit(ni_task *task);
 
-/** Hash of the job whatever its stop_epoch and bend. @return NASH_OK or
+/** Hash of the job whatever its stop_epoch. @return NASH_OK or
  * NASH_ENOMEM */
 nash_status ni_task_family(uint64_t *hash, const ni_task *task);
 

@@ -139,41 +139,6 @@ done:
     return status;
 }
 
-/* Train to where most of the schedule is done, and ask how long the rest may
- * take. A failure by then is the outcome. */
-static nash_status bend(bool *in, ni_generation *g, const ni_search *s)
-{
-    nash_status status = NASH_OK;
-    const nash_pacer *pacer = s->opts->pacer;
-    nash_train_opts *train = &g->jobs[0].train;
-    int32_t at = train->epochs * 3 / 4, left = train->epochs - at, rest = left;
-    TRY(evaluate(g, in, at, s->evaluator));
-    in[0] = g->outcomes[0].status == NASH_OK;
-    if (!in[0])
-        goto done;
-    TRY(pacer->bend(pacer->ctx, &rest, g->step, &g->outcomes[0]));
-    REQUIRE(rest >= 1 && rest <= left, NASH_EINVAL,
-            "a final training was bent to %d more epochs, expected 1 to %d",
-            rest, left);
-    if (rest < left) {
-        train->bend_epoch = at;
-        train->bend_rest = rest;
-    }
-done:
-    return status;
-}
-
-/* Whether the final training may be shortened on its way. */
-static bool may_bend(const ni_generation *g, const ni_search *s)
-{
-    enum { LEAST_EPOCHS = 4 };
-    const nash_pacer *pacer = s->opts->pacer;
-    const nash_train_opts *train = &g->jobs[0].train;
-    return s->pace.stage == NASH_STAGE_FINAL && pacer && pacer->bend &&
-           train->cycle == 0 && train->snapshots == 0 &&
-           train->epochs >= LEAST_EPOCHS;
-}
-
 nash_status ni_contest(int32_t *winner, ni_generation *g, const ni_search *s)
 {
     nash_status status = NASH_OK;
@@ -184,8 +149,6 @@ nash_status ni_contest(int32_t *winner, ni_generation *g, const ni_search *s)
         in[k] = g->outcomes[k].status == NASH_OK; /* not refused */
     if (s->opts->halve && s->pace.stage == NASH_STAGE_CLIMB)
         TRY(eliminate(in, g, s));
-    if (may_bend(g, s))
-        TRY(bend(in, g, s));
     TRY(evaluate(g, in, 0, s->evaluator));
     *winner = choose(g, in, s->opts);
     if (*winner < 0) /* whoever failed late is outdone by who ended early */

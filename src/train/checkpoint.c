@@ -1,11 +1,11 @@
 /*
  * The state of a training as a safetensors file: eight bytes of the header's
- * length, the header in JSON, and the tensors one after another. "progress"
- * and "epochs" are doubles; model, velocities and slow weights have a tensor
- * per node and slot. The header's metadata holds a checksum over everything,
- * itself taken as zeros. Saving allocates the header only; loading reads the
- * whole file into memory. Refuses states that are torn, damaged, of another
- * training, or past where this one is to stop.
+ * length, the header in JSON, and the tensors one after another. "progress",
+ * "epochs" and, only of a bent schedule, "bend" are doubles; model, velocities
+ * and slow weights have a tensor per node and slot. The header's metadata holds
+ * a checksum over everything, itself taken as zeros. Saving allocates the
+ * header only; loading reads the whole file into memory. Refuses states that
+ * are torn, damaged, of another training, or past where this one is to stop.
  */
 #include "checkpoint.h"
 
@@ -26,11 +26,14 @@
 enum {
     NUMBERS = 7, /* of "progress" */
     COLUMNS = 8, /* of "epochs" */
+    BENDS = 3,   /* of "bend" */
+    FIRST_ROW = NUMBERS + BENDS,
     LENGTH_BYTES = 8,
     DIGITS = 16,
     NAME_BYTES = 96
 };
 
+#define BEND "bend" /* its name, in files that have it */
 static const char checksum_key[] = "\"checksum\":\"";
 
 /* ---- the name of a training -------------------------------------------- */
@@ -105,7 +108,7 @@ typedef struct item {
 typedef struct items {
     int32_t n;
     item *at;        /* owned */
-    double *numbers; /* owned: progress, then the finished epochs */
+    double *numbers; /* owned: progress, the bend, the finished epochs */
 } items;
 
 static void items_deinit(items *list)
@@ -138,17 +141,21 @@ static void add_tensor(items *list, const char *of, const nash_graph *g,
 }
 
 /* All tensors in order; "epochs" has so many rows. */
-static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows)
+static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows,
+                          bool bent)
 {
     nash_status status = NASH_OK;
     const nash_graph *g = nash_model_graph(c->model);
     int32_t places = nash_graph_size(g) * NASH_SLOT_COUNT;
     const item progress = {"progress", "F64", 1, {NUMBERS}};
     const item epochs = {"epochs", "F64", 2, {rows, COLUMNS}};
-    NEW_ARRAY(list->at, 3 * (int64_t)places + 2);
-    NEW_ARRAY(list->numbers, NUMBERS + (int64_t)rows * COLUMNS);
+    const item bend = {BEND, "F64", 1, {BENDS}};
+    NEW_ARRAY(list->at, 3 * (int64_t)places + 3);
+    NEW_ARRAY(list->numbers, FIRST_ROW + (int64_t)rows * COLUMNS);
     add(list, progress, list->numbers, sizeof(double));
-    add(list, epochs, list->numbers + NUMBERS, sizeof(double));
+    add(list, epochs, list->numbers + FIRST_ROW, sizeof(double));
+    if (bent)
+        add(list, bend, list->numbers + NUMBERS, sizeof(double));
     for (int32_t i = 0; i < places; i++) {
         int32_t id = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
         const nash_tensor *t = nash_model_tensor(c->model, id, slot);
@@ -182,12 +189,14 @@ static nash_epoch unpack_epoch(const double row[COLUMNS])
 
 static void pack(double *numbers, const ni_progress *p)
 {
-    const double first[NUMBERS] = {
-        p->epoch,           (double)p->step, p->now.lr, p->now.train_loss,
-        p->now.train_error, p->now.seconds,  p->seconds};
+    const double first[FIRST_ROW] = {
+        p->epoch,          (double)p->step,    p->now.lr,
+        p->now.train_loss, p->now.train_error, p->now.seconds,
+        p->seconds,        (double)p->bend.at, (double)p->bend.end,
+        p->bend.from};
     memcpy(numbers, first, sizeof first);
     for (int32_t i = 0; i < p->epoch; i++)
-        pack_epoch(numbers + NUMBERS + (ptrdiff_t)i * COLUMNS, &p->rows[i]);
+        pack_epoch(numbers + FIRST_ROW + (ptrdiff_t)i * COLUMNS, &p->rows[i]);
 }
 
 static void unpack(ni_progress *p, const double *numbers)
@@ -200,8 +209,9 @@ static void unpack(ni_progress *p, const double *numbers)
     p->now.train_error = numbers[4];
     p->now.seconds = numbers[5];
     p->seconds = numbers[6];
+    p->bend = (ni_bend){(int64_t)numbers[7], (int64_t)numbers[8], numbers[9]};
     for (int32_t i = 0; i < p->epoch; i++)
-        p->rows[i] = unpack_epoch(numbers + NUMBERS + (ptrdiff_t)i * COLUMNS);
+        p->rows[i] = unpack_epoch(numbers + FIRST_ROW + (ptrdiff_t)i * COLUMNS);
 }
 
 /* ---- saving ------------------------------------------------------------- */
@@ -301,7 +311,7 @@ nash_status ni_checkpoint_save(const ni_checkpoint *c)
     nash_status status = NASH_OK;
     items list = {0};
     char *header = NULL;
-    TRY(gather(&list, c, c->progress->epoch));
+    TRY(gather(&list, c, c->progress->epoch, c->progress->bend.end > 0));
     pack(list.numbers, c->progress);
     TRY(write_header(&header, &list, c->identity));
     TRY(write_file(c, &list, header));
@@ -467,6 +477,35 @@ done:
     return status;
 }
 
+/* Whether its third tensor is the bend. */
+static bool is_bent(const source *s)
+{
+    int32_t k = 0;
+    for (const cJSON *o = s->root->child; o; o = o->next)
+        if (!is_metadata(o) && k++ == 2)
+            return strcmp(o->string, BEND) == 0;
+    return false;
+}
+
+/* Whether a bend is one that leads from before its place to an end behind it.
+ */
+static nash_status check_bend(const source *s, const ni_checkpoint *c)
+{
+    nash_status status = NASH_OK;
+    double at[2], bend[BENDS] = {0};
+    double planned = (double)(c->epochs * c->per_epoch);
+    memcpy(at, s->parts[0].data, sizeof at);
+    if (s->parts[2].size_bytes == sizeof bend)
+        memcpy(bend, s->parts[2].data, sizeof bend);
+    double here = at[0] * (double)c->per_epoch + at[1];
+    REQUIRE(c->may_bend && bend[0] >= 0.0 && bend[0] <= here &&
+                bend[1] >= here && bend[1] > bend[0] && bend[1] <= planned &&
+                bend[2] >= bend[0] && bend[2] < planned,
+            NASH_EFORMAT, "%s is bent as this training cannot be", s->path);
+done:
+    return status;
+}
+
 static nash_status take(const ni_checkpoint *c, const source *s)
 {
     nash_status status = NASH_OK;
@@ -477,7 +516,9 @@ static nash_status take(const ni_checkpoint *c, const source *s)
             "%s holds no progress of these %d epochs", s->path, c->epochs);
     TRY(check_rows(s, (int32_t)rows));
     TRY(check_place(s, c, (int32_t)rows));
-    TRY(gather(&list, c, (int32_t)rows));
+    if (is_bent(s))
+        TRY(check_bend(s, c));
+    TRY(gather(&list, c, (int32_t)rows, is_bent(s)));
     TRY(check_items(s, &list));
     for (int32_t i = 0; i < list.n; i++)
         memcpy(list.at[i].data, s->parts[i].data, s->parts[i].size_bytes);

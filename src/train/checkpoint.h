@@ -3,6 +3,7 @@
 
 #include "lookahead.h"
 #include "predict.h"
+#include "schedule.h"
 #include "sgd.h"
 
 /*
@@ -16,6 +17,7 @@ typedef struct ni_progress {
     nash_epoch now;   /* its sums so far */
     nash_epoch *rows; /* the finished ones; [opts->epochs], owned */
     double seconds;   /* spent in all, by all processes */
+    ni_bend bend;     /* of the schedule */
 } ni_progress;
 
 /* What is saved, and where; all borrowed. */
@@ -28,6 +30,7 @@ typedef struct ni_checkpoint {
     ni_progress *progress;
     int32_t epochs;     /* rows that progress has room for */
     int32_t stop_epoch; /* a state beyond its end is of no use */
+    bool may_bend;      /* nor one that was bent, unless this training may be */
     int64_t per_epoch;  /* steps */
 } ni_checkpoint;
 

@@ -227,12 +227,15 @@ static bool add_scores(cJSON *o, const nash_score *val)
 }
 
 nash_status nash_describe_training(nash_model *m, const nash_train_opts *opts,
-                                   int32_t n, const nash_score *val)
+                                   int32_t n, double bent,
+                                   const nash_score *val)
 {
     nash_status status = NASH_OK;
     cJSON *settings = cJSON_CreateObject();
     cJSON *scores = cJSON_CreateObject();
     REQUIRE(settings && scores && add_settings(settings, opts, n) &&
+                (bent == 0.0 ||
+                 cJSON_AddNumberToObject(settings, "bent_epochs", bent)) &&
                 (!val || add_scores(scores, val)),
             NASH_ENOMEM, "out of memory while describing the training");
     TRY(set_json(m, NASH_META_SETTINGS, settings));

@@ -57,23 +57,6 @@ static nash_status check_share(const char *name, double value)
                    name, value);
 }
 
-static nash_status check_bend(const nash_train_opts *opts)
-{
-    nash_status status = NASH_OK;
-    int32_t at = opts->bend_epoch, rest = opts->bend_rest;
-    TRY(check_whole("bend_epoch", at, 0));
-    REQUIRE(
-        at == 0 ||
-            (opts->cycle == 0 && opts->snapshots == 0 && at < opts->epochs &&
-             rest >= 1 && rest <= opts->epochs - at),
-        NASH_EINVAL,
-        "a schedule of %d epochs was to be bent at %d to end after %d more, "
-        "expected a single cosine, bent before its end and made shorter",
-        opts->epochs, at, rest);
-done:
-    return status;
-}
-
 nash_status ni_train_opts_check(const nash_train_opts *opts)
 {
     nash_status status = NASH_OK;
@@ -105,10 +88,9 @@ nash_status ni_train_opts_check(const nash_train_opts *opts)
     TRY(check_whole("threads", opts->threads, 1));
     TRY(check_whole("snapshots", opts->snapshots, 0));
     TRY(check_whole("stop_epoch", opts->stop_epoch, 0));
-    TRY(check_bend(opts));
-    REQUIRE(opts->stop_epoch <= nash_total_epochs(opts), NASH_EINVAL,
+    REQUIRE(opts->stop_epoch <= opts->epochs, NASH_EINVAL,
             "stop_epoch is %d, expected at most the %d epochs",
-            opts->stop_epoch, nash_total_epochs(opts));
+            opts->stop_epoch, opts->epochs);
 done:
     return status;
 }

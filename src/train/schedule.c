@@ -13,12 +13,6 @@ static int64_t shorter(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-int32_t nash_total_epochs(const nash_train_opts *opts)
-{
-    return opts->bend_epoch > 0 ? opts->bend_epoch + opts->bend_rest
-                                : opts->epochs;
-}
-
 /* Epochs of the first cycle. */
 static int64_t first_cycle(const nash_train_opts *opts, int64_t all)
 {
@@ -28,7 +22,7 @@ static int64_t first_cycle(const nash_train_opts *opts, int64_t all)
 
 ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch)
 {
-    int64_t left = nash_total_epochs(opts);
+    int64_t left = opts->epochs;
     assert(epoch >= 0 && epoch < left);
     int64_t usual = shorter(first_cycle(opts, left), left);
     int64_t growth = opts->cycle > 0 ? opts->cycle_growth : 1;
@@ -60,51 +54,68 @@ bool ni_cycle_ends(const nash_train_opts *opts, int32_t epoch)
     return epoch == nash_cycle_end(opts, epoch) - 1;
 }
 
-/* Where in a cosine of @p last + 1 steps step @p at stands; behind a bend, the
- * steps that are left pass through what is left of the unbent one. */
-static double place(const nash_train_opts *opts, int64_t at, int64_t last,
-                    int64_t steps_per_epoch)
+void ni_bend_to(ni_bend *bend, int64_t at, int64_t end, int64_t planned)
 {
-    int64_t bend = opts->bend_epoch * steps_per_epoch;
-    int64_t unbent = opts->epochs * steps_per_epoch - 1;
-    if (opts->bend_epoch == 0 || at < bend || last <= bend)
-        return (double)at;
-    return (double)bend + (double)(at - bend) * (double)(unbent - bend) /
-                              (double)(last - bend);
+    double from = ni_bend_place(bend, at, planned);
+    *bend = (ni_bend){at, end, from};
 }
 
-double ni_cycle_place(const nash_train_opts *opts, int64_t step,
-                      int64_t steps_per_epoch)
+double ni_bend_place(const ni_bend *bend, int64_t step, int64_t planned)
+{
+    int64_t last = bend->end - 1;
+    if (bend->end == 0 || step < bend->at)
+        return (double)step;
+    if (step >= last)
+        return (double)(planned - 1);
+    return bend->from + (double)(step - bend->at) *
+                            ((double)(planned - 1) - bend->from) /
+                            (double)(last - bend->at);
+}
+
+/* A step within its cycle. */
+typedef struct place {
+    int64_t number;  /* of the cycle */
+    int64_t planned; /* its steps */
+    double at;       /* 0 .. planned - 1, where there is no bend */
+} place;
+
+static place place_of(const nash_train_opts *opts, const ni_bend *bend,
+                      int64_t step, int64_t steps_per_epoch)
 {
     ni_cycle cycle = ni_cycle_at(opts, (int32_t)(step / steps_per_epoch));
-    int64_t at = step - cycle.first * steps_per_epoch;
-    int64_t last = cycle.epochs * steps_per_epoch - 1;
-    int64_t planned =
-        opts->bend_epoch > 0 ? opts->epochs * steps_per_epoch - 1 : last;
-    return at == last ? 1.0
-                      : (place(opts, at, last, steps_per_epoch) + 1.0) /
-                            (double)(planned + 1);
+    place p = {cycle.number, cycle.epochs * steps_per_epoch, 0.0};
+    p.at = ni_bend_place(bend, step - cycle.first * steps_per_epoch, p.planned);
+    return p;
+}
+
+double ni_cycle_place(const nash_train_opts *opts, const ni_bend *bend,
+                      int64_t step, int64_t steps_per_epoch)
+{
+    place p = place_of(opts, bend, step, steps_per_epoch);
+    return (p.at + 1.0) / (double)p.planned;
+}
+
+double ni_learning_rate(const nash_train_opts *opts, const ni_bend *bend,
+                        int64_t step, int64_t steps_per_epoch)
+{
+    place p = place_of(opts, bend, step, steps_per_epoch);
+    double last = (double)(p.planned - 1), rise = 0.0;
+    if (p.number == 0)
+        rise = floor(opts->warmup * (double)p.planned);
+    if (p.at < rise)
+        return opts->lr_start * (p.at + 1.0) / (rise + 1.0);
+    if (opts->schedule == NASH_SCHEDULE_CONSTANT)
+        return opts->lr_start;
+    if (p.at >= last)
+        return opts->lr_end;
+    double turn = (p.at - rise) / (last - rise);
+    return opts->lr_end + (opts->lr_start - opts->lr_end) * 0.5 *
+                              (1.0 + cos(3.141592653589793 * turn));
 }
 
 double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                           int64_t steps_per_epoch)
 {
-    ni_cycle cycle = ni_cycle_at(opts, (int32_t)(step / steps_per_epoch));
-    int64_t at = step - cycle.first * steps_per_epoch;
-    int64_t last = cycle.epochs * steps_per_epoch - 1, planned = last;
-    int64_t rise = 0;
-    if (opts->bend_epoch > 0)
-        planned = opts->epochs * steps_per_epoch - 1;
-    if (cycle.number == 0)
-        rise = (int64_t)floor(opts->warmup * (double)(planned + 1));
-    double from = place(opts, at, last, steps_per_epoch);
-    if (from < (double)rise)
-        return opts->lr_start * (from + 1.0) / (double)(rise + 1);
-    if (opts->schedule == NASH_SCHEDULE_CONSTANT)
-        return opts->lr_start;
-    if (at == last)
-        return opts->lr_end;
-    double turn = (from - (double)rise) / (double)(planned - rise);
-    return opts->lr_end + (opts->lr_start - opts->lr_end) * 0.5 *
-                              (1.0 + cos(3.141592653589793 * turn));
+    const ni_bend unbent = {0};
+    return ni_learning_rate(opts, &unbent, step, steps_per_epoch);
 }

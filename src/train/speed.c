@@ -99,10 +99,12 @@ static double median_ms(stopwatch *w, int part)
 static void conclude(nash_speed *out, stopwatch *w, const nash_graph *g,
                      const nash_train_opts *opts)
 {
-    out->precision = nash_plan_precision(w->plan);
+    *out = (nash_speed){.precision = nash_plan_precision(w->plan)};
     out->bytes = nash_plan_bytes(w->plan);
     out->steps = w->steps;
     out->step_ms = median_ms(w, STEP);
+    for (int32_t i = 0; i < w->steps; i++)
+        out->mean_ms += 1e3 * w->times[STEP][i] / w->steps;
     out->forward_ms = median_ms(w, FORWARD);
     out->loss_ms = median_ms(w, LOSS);
     out->backward_ms = median_ms(w, BACKWARD);

@@ -8,6 +8,7 @@
  * predict.c refuse.
  */
 #include "checkpoint.h"
+#include "deadline.h"
 #include "feed.h"
 #include "lookahead.h"
 #include "loss.h"
@@ -30,7 +31,10 @@ typedef struct trainer {
     nash_train_hooks hooks;
     int32_t batch, rest;
     int32_t stop;      /* epochs to train */
+    int64_t end;       /* steps to train */
     int64_t per_epoch; /* steps */
+    bool may_bend;
+    ni_deadline deadline;
     ni_progress at;
     uint64_t identity;   /* where a state is kept */
     double began, saved; /* when this process did */
@@ -141,11 +145,12 @@ done:
 static nash_status open_feed(trainer *t)
 {
     nash_status status = NASH_OK;
-    const ni_feed_plan plan = {.index = t->train.index,
-                               .n = t->train.n,
-                               .batch = t->batch,
-                               .first = t->at.epoch * t->per_epoch + t->at.step,
-                               .end = t->stop * t->per_epoch};
+    const ni_feed_plan plan = {
+        .index = t->train.index,
+        .n = t->train.n,
+        .batch = t->batch,
+        .first = t->at.epoch * t->per_epoch + t->at.step,
+        .end = (t->may_bend ? t->opts->epochs : t->stop) * t->per_epoch};
     TRY(padding_mean(&t->mean, t->model, t->images, plan.index, plan.n));
     TRY(ni_feed_open(&t->feed, t->images, &plan, t->mean, t->opts));
 done:
@@ -178,8 +183,19 @@ static ni_checkpoint checkpoint_of(trainer *t)
                              .progress = &t->at,
                              .epochs = t->opts->epochs,
                              .stop_epoch = t->stop,
+                             .may_bend = t->may_bend,
                              .per_epoch = t->per_epoch};
     return c;
+}
+
+/* As the bend says. */
+static nash_status set_end(trainer *t)
+{
+    t->end = t->at.bend.end;
+    t->stop = (int32_t)((t->end + t->per_epoch - 1) / t->per_epoch);
+    return t->hooks.bent ? t->hooks.bent(t->hooks.ctx,
+                                         (double)t->end / (double)t->per_epoch)
+                         : NASH_OK;
 }
 
 static nash_status go_on(trainer *t)
@@ -197,6 +213,8 @@ static nash_status go_on(trainer *t)
            t->at.epoch, (long long)t->at.step, (long long)t->per_epoch);
     if (t->hooks.resumed)
         TRY(t->hooks.resumed(t->hooks.ctx, t->at.seconds));
+    if (t->at.bend.end > 0)
+        TRY(set_end(t));
     for (int32_t i = 0; i < t->at.epoch && t->hooks.epoch; i++)
         TRY(t->hooks.epoch(t->hooks.ctx, &t->at.rows[i]));
 done:
@@ -227,6 +245,30 @@ static void save_in_time(trainer *t, double began)
         ni_log(NASH_LOG_WARNING, "no checkpoint: %s", nash_error_message());
 }
 
+/* ---- the deadline -------------------------------------------------------- */
+
+/* Bend the schedule if it would not end in time, and keep that at once. */
+static nash_status hurry(trainer *t)
+{
+    nash_status status = NASH_OK;
+    int64_t planned = t->opts->epochs * t->per_epoch;
+    int64_t at = t->at.epoch * t->per_epoch + t->at.step;
+    if (!t->may_bend || t->hooks.seconds == 0.0 || at == t->end)
+        return NASH_OK;
+    double now = ni_clock_seconds();
+    int64_t end = ni_deadline_look(&t->deadline, now, at, t->end, planned);
+    if (end == t->end)
+        return NASH_OK;
+    ni_log(NASH_LOG_INFO, "to end in time, %lld steps more instead of %lld",
+           (long long)(end - at), (long long)(t->end - at));
+    ni_bend_to(&t->at.bend, at, end, planned);
+    TRY(set_end(t));
+    if (t->hooks.state_path && save(t, now) != NASH_OK)
+        ni_log(NASH_LOG_WARNING, "no checkpoint: %s", nash_error_message());
+done:
+    return status;
+}
+
 /* ---- the loop ----------------------------------------------------------- */
 
 /* A step of the schedule begins. */
@@ -245,7 +287,7 @@ static void end_step(const trainer *t, const nash_plan *plan, int64_t number)
         return;
     int64_t in_cycle =
         number - ni_cycle_at(t->opts, t->at.epoch).first * t->per_epoch;
-    double place = ni_cycle_place(t->opts, number, t->per_epoch);
+    double place = ni_cycle_place(t->opts, &t->at.bend, number, t->per_epoch);
     if ((in_cycle + 1) % every == 0 || place == 1.0)
         ni_lookahead_pull(t->lookahead, plan, every, place);
 }
@@ -266,7 +308,7 @@ static nash_status step(trainer *t)
     ni_loss loss = ni_softmax_loss(
         nash_plan_d_logits(plan), nash_plan_logits(plan), batch->labels,
         batch->n, images->classes, t->opts->label_smoothing);
-    epoch->lr = nash_learning_rate(t->opts, number, t->per_epoch);
+    epoch->lr = ni_learning_rate(t->opts, &t->at.bend, number, t->per_epoch);
     REQUIRE(isfinite(loss.sum), NASH_EDIVERGED,
             "the loss is not finite in epoch %d of %d, step %lld of %lld, at "
             "learning rate %g",
@@ -290,7 +332,7 @@ static nash_status tell(trainer *t)
     if (!t->hooks.progress || now - t->reported < 1.0)
         return NASH_OK;
     double rate = (double)t->trained / (now - t->reported);
-    double all = (double)t->per_epoch * t->stop;
+    double all = (double)t->end;
     double done = (double)(t->at.epoch * t->per_epoch + t->at.step);
     t->reported = now;
     t->trained = 0;
@@ -320,8 +362,7 @@ static nash_status end_cycle(trainer *t, nash_epoch *epoch)
     nash_status status = NASH_OK;
     bool ends = ni_cycle_ends(t->opts, epoch->epoch);
     int32_t number = ni_cycle_at(t->opts, epoch->epoch).number;
-    int32_t all = nash_total_epochs(t->opts);
-    int32_t last = ni_cycle_at(t->opts, all - 1).number;
+    int32_t last = ni_cycle_at(t->opts, t->opts->epochs - 1).number;
     if (t->judge && (ends || epoch->epoch == t->stop - 1))
         TRY(judge(t, epoch));
     if (t->hooks.snapshot && ends && last - number < t->opts->snapshots)
@@ -338,21 +379,30 @@ static nash_epoch unmeasured(int32_t number)
                         .val_balanced_error = (double)NAN};
 }
 
+/* All, but for the last one where a bend cuts it short. */
+static int64_t steps_of_epoch(const trainer *t)
+{
+    int64_t left = t->end - t->at.epoch * t->per_epoch;
+    return left < t->per_epoch ? left : t->per_epoch;
+}
+
 static nash_status train_epoch(trainer *t)
 {
     nash_status status = NASH_OK;
     nash_epoch *epoch = &t->at.now;
     double began = ni_clock_seconds() - epoch->seconds;
-    while (t->at.step < t->per_epoch) {
+    while (t->at.step < steps_of_epoch(t)) {
         TRY(step(t));
         TRY(tell(t));
         save_in_time(t, began);
+        t->at.now.seconds = ni_clock_seconds() - began;
+        TRY(hurry(t));
     }
     REQUIRE(nash_model_is_finite(t->model), NASH_EDIVERGED,
             "a weight is not finite after epoch %d of %d, at learning rate %g",
             epoch->epoch + 1, t->opts->epochs, epoch->lr);
-    int64_t images = t->per_epoch * t->batch;
-    if (t->rest > 0)
+    int64_t images = t->at.step * t->batch;
+    if (t->rest > 0 && t->at.step == t->per_epoch)
         images += t->rest - t->batch;
     epoch->train_loss /= (double)images;
     epoch->train_error /= (double)images;
@@ -372,7 +422,7 @@ static nash_status train_epochs(trainer *t)
     nash_status status = NASH_OK;
     while (t->at.epoch < t->stop)
         TRY(train_epoch(t));
-    if (t->hooks.state_path && t->stop < nash_total_epochs(t->opts))
+    if (t->hooks.state_path && t->stop < t->opts->epochs && t->at.bend.end == 0)
         TRY(save(t, ni_clock_seconds()));
 done:
     return status;
@@ -387,8 +437,7 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     trainer t = {.model = m,
                  .images = images,
                  .opts = opts,
-                 .stop = opts->stop_epoch ? opts->stop_epoch
-                                          : nash_total_epochs(opts),
+                 .stop = opts->stop_epoch ? opts->stop_epoch : opts->epochs,
                  .at = {.now = unmeasured(0)},
                  .train = {.images = images, .index = index, .n = n},
                  .val = {.images = images, .index = val, .n = val ? n_val : 0}};
@@ -401,6 +450,10 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     TRY(check_bytes(m, opts, n));
     ni_train_batches(&t.batch, &t.rest, opts, n);
     t.per_epoch = nash_steps_per_epoch(n, opts->batch);
+    t.end = t.stop * t.per_epoch;
+    t.may_bend =
+        opts->cycle == 0 && opts->snapshots == 0 && t.stop == opts->epochs;
+    t.deadline.end = t.began + t.hooks.seconds;
     NEW_ARRAY(t.at.rows, opts->epochs);
     TRY(ni_sgd_create(&t.sgd, m, opts));
     if (opts->lookahead > 0)
@@ -408,6 +461,8 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     TRY(go_on(&t));
     TRY(open_plans(&t));
     TRY(open_feed(&t));
+    ni_deadline_begin(&t.deadline, ni_clock_seconds(),
+                      t.at.epoch * t.per_epoch + t.at.step);
     TRY(train_epochs(&t));
 done:
     close_trainer(&t);

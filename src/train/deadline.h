@@ -1,0 +1,31 @@
+#ifndef NI_TRAIN_DEADLINE_H
+#define NI_TRAIN_DEADLINE_H
+
+#include <stdint.h>
+
+/*
+ * Ending in time: how many steps there is time for, by the clock.
+ */
+
+typedef struct ni_deadline {
+    double end;   /* on the clock */
+    double then;  /* when it was looked at last */
+    int64_t step; /* how many steps were done by then */
+} ni_deadline;
+
+/** The first step begins. The end is the caller's. */
+void ni_deadline_begin(ni_deadline *d, double now, int64_t step);
+
+/**
+ * Look, after any step, how many there should be. More often than after each
+ * tenth of what time was left, and each second, nothing changes.
+ *
+ * @param step  so many are done
+ * @param end   so many were to be done in all, > step
+ * @param most  so many there may be, >= end
+ * @return so many there should be, step + 1 .. most
+ */
+int64_t ni_deadline_look(ni_deadline *d, double now, int64_t step, int64_t end,
+                         int64_t most);
+
+#endif
