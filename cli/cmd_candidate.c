@@ -10,7 +10,7 @@
 int cmd_candidate(int argc, char **argv)
 {
     bool encoded = false;
-    double checkpoint_every = 60.0, seconds = 0.0;
+    double checkpoint_every = 60.0, seconds = 0.0, epochs_after = 0.0;
     int operands;
     const arg_option options[] = {
         {"encoded", ARG_FLAG, &encoded,
@@ -23,6 +23,9 @@ int cmd_candidate(int argc, char **argv)
          "that the training may take, of fewer epochs if need be; 0: as many "
          "as it takes",
          0, 1e12},
+        {"epochs-after", ARG_REAL, &epochs_after,
+         "of whose time to leave of these seconds for what comes after", 0,
+         1e6},
         {NULL}};
     const arg_spec spec = {
         "candidate",
@@ -38,8 +41,9 @@ int cmd_candidate(int argc, char **argv)
         return go;
     if (encoded && nash_candidate_decode(argv[1]) != NASH_OK)
         return cli_fail(NULL);
-    nash_status status = nash_candidate_run(
-        argv[1], STDOUT_FILENO, STDIN_FILENO, checkpoint_every, seconds);
+    nash_status status =
+        nash_candidate_run(argv[1], STDOUT_FILENO, STDIN_FILENO,
+                           checkpoint_every, seconds, epochs_after);
     if (status != NASH_OK)
         cli_fail(NULL);
     return nash_candidate_exit(status);

@@ -16,8 +16,6 @@
 
 static const char *const stages[] = {"start", "climb", "final", "over"};
 
-#define JUDGING "judging_seconds"
-
 enum { FEW = 8 }; /* epochs */
 
 /* What a training takes beside its steps; the seconds an epoch takes to record;
@@ -61,16 +59,16 @@ static double macs_of(const nash_model *m)
     return (double)nash_graph_macs(nash_model_graph(m));
 }
 
-/* Seconds that judging start and result on the test images will take, if they
- * are as many for those to train on as in most data sets. */
-static double judging(const run *r, double final_epoch)
+/* Epochs of the final training that take as long as judging start and result
+ * on the test images, if they are as many for those to train on as in most
+ * data sets. */
+static double judging(const run *r)
 {
     static const double test_share = 0.2;
-    int looks = r->s->mirror ? 4 : 2;
-    return looks * look * test_share * final_epoch;
+    return (r->s->mirror ? 4 : 2) * look * test_share;
 }
 
-/* Of the final training at best, since it can be cut short while it goes on. */
+/* Of start and result at best, since these can be cut short as they go on. */
 static nash_status costs_in_seconds(nash_costs *c, const run *r,
                                     const nash_model *best)
 {
@@ -84,11 +82,11 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
         status = measure(&final, r, best, &o->final_train, r->follow.n_all);
     if (status != NASH_OK)
         return status;
-    c->start_epoch = start.mean;
+    c->start_epoch = start.best;
     c->child_epoch = child.mean / r->s->jobs;
     c->final_epoch = final.best;
-    c->spent = run_seconds(r) + reserve_of(r) + judging(r, final.mean);
-    return run_set_number(r, JUDGING, judging(r, final.mean));
+    c->spent = run_seconds(r) + reserve_of(r) + judging(r) * final.best;
+    return NASH_OK;
 }
 
 static void add_spent(nash_costs *c, const run *r, const nash_history *h)
@@ -149,13 +147,15 @@ static bool recall(nash_pace *pace, const nash_history *h, int32_t step)
     return true;
 }
 
+/* And what deciding it took. */
 static nash_status record(const run *r, const nash_pace *pace, int32_t step)
 {
     char key[32], text[64];
     key_of(key, step);
     snprintf(text, sizeof text, "%s %d %d %.17g", stages[pace->stage],
              pace->neighbours, pace->epochs, pace->growth);
-    return nash_store_set(r->store, key, text);
+    nash_status status = nash_store_set(r->store, key, text);
+    return status == NASH_OK ? run_note_time(r) : status;
 }
 
 /* Whether the final training can be cut short at any step, so that it is no
@@ -206,21 +206,37 @@ static nash_status pace(void *ctx, nash_pace *out, int32_t step,
 
 /* ---- ending in time ------------------------------------------------------ */
 
-double pace_time_left(const run *r, const nash_job *job)
+double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
 {
-    nash_history *h = NULL;
-    double least = 1e-3, judging = 0.0;
+    const run *r = ctx;
+    static const double least = 1e-3;
+    bool final = job->kind == NASH_CANDIDATE_FINAL;
+    *epochs_after = 0.0;
     if (!r->s->budget.text || r->s->budget.unit != BUDGET_SECONDS ||
-        (job->kind != NASH_CANDIDATE_START &&
-         job->kind != NASH_CANDIDATE_FINAL))
+        (job->kind != NASH_CANDIDATE_START && !final))
         return 0.0;
-    if (nash_history_load(&h, r->dir) == NASH_OK) {
-        const char *text = nash_history_get(h, JUDGING);
-        judging = text ? strtod(text, NULL) : 0.0;
-    }
-    nash_history_free(h);
-    double left = r->s->budget.total - reserve_of(r) - judging - run_seconds(r);
-    return fmax(job->kind == NASH_CANDIDATE_START ? 0.5 * left : left, least);
+    double left = r->s->budget.total - reserve_of(r) - run_seconds(r);
+    run_note_time(r); /* a process begins */
+    if (final)
+        *epochs_after = judging(r);
+    return fmax(final ? left : 0.5 * left, least);
+}
+
+nash_status pace_give_up(void *ctx, const nash_job *job, double epochs)
+{
+    run *r = ctx;
+    r->given_up = fmax(job->train.epochs - epochs, 0.0);
+    return job->kind == NASH_CANDIDATE_FINAL
+               ? run_set_number(r, NASH_RUN_GIVEN_UP, r->given_up)
+               : NASH_OK;
+}
+
+void pace_say_given_up(run *r, const nash_job *job)
+{
+    if (r->given_up > 0.0)
+        progress_line("to end in time, %.3g of its %d epochs were given up",
+                      r->given_up, job->train.epochs);
+    r->given_up = 0.0;
 }
 
 nash_pacer pace_of(run *r)

@@ -17,9 +17,21 @@ int pace_begin(run *r);
 /** The pacer of a run with a budget. @param r  borrowed by it */
 nash_pacer pace_of(run *r);
 
-/** The seconds that a training may take, so that all is done when a budget of
+/**
+ * The seconds that a training may take, so that all is done when a budget of
  * time is spent: the result what is left, the starting network half of it.
- * @return 0: as many as it takes */
-double pace_time_left(const run *r, const nash_job *job);
+ *
+ * @param ctx           the run
+ * @param epochs_after  receives the epochs whose time it has to leave of them
+ * @return 0: as many as it takes
+ */
+double pace_time_left(void *ctx, const nash_job *job, double *epochs_after);
+
+/** A training gives up all but so many of its epochs: record that, before it
+ * does. @param ctx  the run */
+nash_status pace_give_up(void *ctx, const nash_job *job, double epochs);
+
+/** What it gave up in the end. */
+void pace_say_given_up(run *r, const nash_job *job);
 
 #endif

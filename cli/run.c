@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,29 +227,6 @@ static void on_progress(void *ctx, const nash_job *job, double share,
     note_time_now_and_then(r);
 }
 
-static double time_left(void *ctx, const nash_job *job)
-{
-    return pace_time_left(ctx, job);
-}
-
-/* What is given up is on record before it is. */
-static nash_status on_bent(void *ctx, const nash_job *job, double epochs)
-{
-    run *r = ctx;
-    r->given_up = fmax(job->train.epochs - epochs, 0.0);
-    return job->kind == NASH_CANDIDATE_FINAL
-               ? run_set_number(r, NASH_RUN_GIVEN_UP, r->given_up)
-               : NASH_OK;
-}
-
-static void say_given_up(run *r, const nash_job *job)
-{
-    if (r->given_up > 0.0)
-        progress_line("to end in time, %.3g of its %d epochs were given up",
-                      r->given_up, job->train.epochs);
-    r->given_up = 0.0;
-}
-
 static nash_status on_epoch(void *ctx, const nash_job *job,
                             const nash_epoch *epoch)
 {
@@ -264,7 +240,7 @@ static nash_status on_finished(void *ctx, const nash_job *job,
     run *r = ctx;
     const nash_observer *o = nash_store_observer(r->store);
     follow_outcome(&r->follow, job, outcome);
-    say_given_up(r, job);
+    pace_say_given_up(r, job);
     return o->evaluated(o->ctx, job, 1, outcome);
 }
 
@@ -297,8 +273,8 @@ static int open_evaluator(run *r)
                               .bytes = process_bytes,
                               .progress = on_progress,
                               .epoch = on_epoch,
-                              .time_left = time_left,
-                              .bent = on_bent,
+                              .time_left = pace_time_left,
+                              .bent = pace_give_up,
                               .finished = on_finished};
     if (nash_process_evaluator_open(&r->evaluator, &opts) != NASH_OK)
         return cli_fail(NULL);
@@ -405,6 +381,8 @@ static int say_why(const run *r, nash_status status)
     if (status == NASH_ELIMIT || status == NASH_EREFUSED)
         return cli_fail("--max-params, --max-macs, --max-memory and --batch "
                         "are what limits networks");
+    if (status == NASH_ENOTFOUND || status == NASH_EFORMAT)
+        return cli_fail(NULL); /* until it is put back */
     return cli_fail(hint);
 }
 
@@ -558,7 +536,9 @@ static int reopen(run *r, const nash_history *history)
         result = check_data(r, history);
     if (result == EXIT_OK && nash_store_open(&r->store, r->dir) != NASH_OK)
         result = cli_fail(NULL);
-    if (result == EXIT_OK && nash_store_event(r->store, "resumed") != NASH_OK)
+    if (result == EXIT_OK &&
+        (nash_store_event(r->store, "resumed") != NASH_OK ||
+         run_note_time(r) != NASH_OK))
         result = cli_fail(NULL);
     return result;
 }

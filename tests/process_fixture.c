@@ -208,7 +208,8 @@ static void misbehave(const char *directory)
     }
 }
 
-/* "PROGRAM candidate --checkpoint-every SECONDS [--seconds SECONDS] [--encoded]
+/* "PROGRAM candidate --checkpoint-every SECONDS [--seconds SECONDS
+ * --epochs-after EPOCHS] [--encoded]
  * DIR" */
 static int be_candidate(int argc, char **argv)
 {
@@ -221,7 +222,7 @@ static int be_candidate(int argc, char **argv)
         return 1;
     misbehave(directory);
     nash_status status =
-        nash_candidate_run(directory, 1, 0, checkpoint, seconds);
+        nash_candidate_run(directory, 1, 0, checkpoint, seconds, 0.0);
     if (status != NASH_OK)
         fprintf(stderr, "nash: %s\n", nash_error_message());
     return nash_candidate_exit(status);

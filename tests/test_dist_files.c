@@ -24,14 +24,14 @@ static void a_directory_without_a_job_is_refused(void **state)
 {
     (void)state;
     char path[160];
-    assert_int_equal(nash_candidate_run(run_dir, -1, -1, 0.0, 0.0),
+    assert_int_equal(nash_candidate_run(run_dir, -1, -1, 0.0, 0.0, 0.0),
                      NASH_ENOTFOUND);
     assert_non_null(strstr(nash_error_message(), "job.json"));
     snprintf(path, sizeof path, "%s/lock", run_dir);
     assert_int_not_equal(access(path, F_OK), 0);
     snprintf(path, sizeof path, "%s/job.json", run_dir);
     ni_file_write_atomic(path, "{\"format\": 1}", 13);
-    assert_int_equal(nash_candidate_run(run_dir, -1, -1, 0.0, 0.0),
+    assert_int_equal(nash_candidate_run(run_dir, -1, -1, 0.0, 0.0, 0.0),
                      NASH_EFORMAT);
     assert_non_null(strstr(nash_error_message(), path));
 }
@@ -136,7 +136,7 @@ static nash_status candidate_within(int64_t allocations)
     snprintf(path, sizeof path, "%sresult.json", directory);
     unlink(path);
     ni_memory_fail_after(allocations);
-    nash_status status = nash_candidate_run(directory, -1, -1, 0.0, 0.0);
+    nash_status status = nash_candidate_run(directory, -1, -1, 0.0, 0.0, 0.0);
     ni_memory_fail_after(-1);
     return status;
 }

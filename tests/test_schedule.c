@@ -134,38 +134,48 @@ static void a_schedule_may_be_bent_many_times(void **state)
     }
 }
 
-/* A machine whose speed changes at a moment: the training ends in time. */
-static double seconds_late(double change_at, double factor, double a_step,
-                           int64_t planned, double time, int64_t *steps)
+/* A machine whose speed changes at a moment. */
+typedef struct machine {
+    double a_step, change_at, factor;
+} machine;
+
+/* Train there, and do what comes after; @return the seconds after @p time */
+static double seconds_late(const machine *m, int64_t planned, double time,
+                           double after, int64_t *steps)
 {
-    ni_deadline d = {.end = time};
+    ni_deadline d = {.end = time, .after = after};
     double now = 0.0;
     int64_t end = planned, step = 0;
     ni_deadline_begin(&d, now, 0);
     while (step < end) {
-        now += now < change_at ? a_step : a_step * factor;
+        now += m->a_step * (now < m->change_at ? 1.0 : m->factor);
         if (++step < end)
             end = ni_deadline_look(&d, now, step, end, planned);
     }
     *steps = step;
-    return now - time;
+    return now + after * m->a_step * (now < m->change_at ? 1.0 : m->factor) -
+           time;
 }
 
 static void a_machine_that_gets_slow_is_noticed_in_time(void **state)
 {
     (void)state;
     static const double factors[] = {1.0, 1.3, 2.0, 3.0, 10.0};
+    const machine slow = {5.0, 0.0, 1.5}, fast = {1.0, 0.0, 0.5};
     int64_t steps;
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
         for (double at = 0.0; at < 600.0; at += 7.0) {
-            double factor = factors[i];
-            double late = seconds_late(at, factor, 0.05, 12000, 600.0, &steps);
-            assert_true(late < 2.0 + 0.05 * factor);
-            assert_true(factor > 1.0 || steps == 12000);
+            const machine m = {0.05, at, factors[i]};
+            double late = seconds_late(&m, 12000, 600.0, 0.0, &steps);
+            assert_true(late < 2.0 + 0.05 * m.factor);
+            assert_true(m.factor > 1.0 || steps == 12000);
+            if (at < 300.0 && m.factor <= 3.0)
+                assert_true(seconds_late(&m, 12000, 600.0, 600.0, &steps) <
+                            6.0);
         }
-    assert_true(seconds_late(0.0, 1.5, 5.0, 100, 500.0, &steps) <= 7.5);
+    assert_true(seconds_late(&slow, 100, 500.0, 0.0, &steps) <= 7.5);
     assert_in_range(steps, 60, 67);
-    seconds_late(0.0, 0.5, 1.0, 100, 100.0, &steps);
+    seconds_late(&fast, 100, 100.0, 0.0, &steps);
     assert_int_equal(steps, 100); /* never more than planned */
 }
 

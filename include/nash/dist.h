@@ -35,9 +35,9 @@ typedef struct nash_process_opts {
                      double images_per_second);
     nash_status (*epoch)(void *ctx, const nash_job *job,
                          const nash_epoch *epoch);
-    /* the seconds that a candidate's process may take, see nash_train_hooks;
-     * 0: as many as it takes */
-    double (*time_left)(void *ctx, const nash_job *job);
+    /* the seconds that a candidate's process may take, and the epochs whose
+     * time it leaves of them, see nash_train_hooks; 0: as many as it takes */
+    double (*time_left)(void *ctx, const nash_job *job, double *epochs_after);
     /* its training has so many epochs now, to end in time */
     nash_status (*bent)(void *ctx, const nash_job *job, double epochs);
     /* the bytes that a candidate will take while it is trained */
@@ -101,6 +101,7 @@ NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
  *                            cuts the training short
  * @param seconds             that it may take, see nash_train_hooks; 0: as many
  *                            as it takes
+ * @param epochs_after        whose time it leaves of them
  * @return NASH_OK once a result (also a failure of the training) is written;
  *         NASH_ENOTFOUND (no job.json), NASH_EFORMAT, NASH_EBUSY (another
  *         process trains it), NASH_ESTOP, NASH_EIO (data that cannot be found,
@@ -108,7 +109,7 @@ NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
  */
 NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd,
                                         int alive_fd, double checkpoint_seconds,
-                                        double seconds);
+                                        double seconds, double epochs_after);
 
 /** The exit status by which "nash candidate" reports that; 75 says that it
  * was not the candidate's fault. */

@@ -114,8 +114,10 @@ typedef struct nash_train_hooks {
      * training that is too slow passes through the rest of its schedule in
      * fewer steps, one at least, the last epoch being cut short if need be; if
      * it gets faster, in more again, but never in more than planned. Only for a
-     * single cosine (cycle and snapshots 0) that no stop_epoch cuts short. */
-    double seconds;
+     * single cosine (cycle and snapshots 0) that no stop_epoch cuts short. Of
+     * these seconds, the time of so many of its epochs is left for what comes
+     * after it. */
+    double seconds, epochs_after;
     /* File of the training's state, and the seconds between two of them, 0:
      * only where stop_epoch cuts the training short. NULL: none is kept. */
     const char *state_path;

@@ -28,7 +28,8 @@ enum { LOCK_WAIT_MS = 30000 };
 typedef struct training {
     const char *dir;
     int progress_fd, alive_fd;
-    double checkpoint_seconds, end; /* on the clock; 0: none */
+    double checkpoint_seconds;
+    double end, epochs_after; /* on the clock, 0: none; what to leave */
     nash_outcome outcome;
     int32_t n_train; /* images of an epoch */
     double epochs;   /* that a bend leaves; 0: all */
@@ -176,6 +177,7 @@ static nash_status train_on(training *t, nash_model *m, const ni_task *task,
                                     .resumed = on_resumed,
                                     .bent = on_bent,
                                     .seconds = seconds_left(t),
+                                    .epochs_after = t->epochs_after,
                                     .state_path = state,
                                     .state_seconds = t->checkpoint_seconds};
     TRY(nash_train(m, images, first, t->n_train, val, n_val, &task->train,
@@ -320,7 +322,8 @@ done:
 }
 
 nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
-                               double checkpoint_seconds, double seconds)
+                               double checkpoint_seconds, double seconds,
+                               double epochs_after)
 {
     nash_status status = NASH_OK;
     ni_task task;
@@ -331,6 +334,7 @@ nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
                   .progress_fd = progress_fd,
                   .alive_fd = alive_fd,
                   .checkpoint_seconds = checkpoint_seconds,
+                  .epochs_after = epochs_after,
                   .end = seconds > 0.0 ? ni_clock_seconds() + seconds : 0.0};
     t.outcome.val = (nash_score){(double)NAN, (double)NAN, (double)NAN, 0};
     TRY(ni_task_read(&task, &hash, dir));

@@ -130,20 +130,17 @@ static slot *free_slot(const evaluation *e)
     return NULL;
 }
 
-static double seconds_for(const ni_processes *p, const nash_job *job)
-{
-    const nash_process_opts *opts = &p->opts;
-    return opts->time_left ? opts->time_left(opts->ctx, job) : 0.0;
-}
-
 static nash_status start(slot *s, const ni_processes *p, const nash_job *job)
 {
     nash_status status = NASH_OK;
     char *dir = NULL, *log = NULL;
     char **argv = NULL;
+    double after = 0.0, seconds = 0.0;
+    if (p->opts.time_left)
+        seconds = p->opts.time_left(p->opts.ctx, job, &after);
     NEW_FROM(dir, ni_candidate_path(p->run_dir, job->step, job->child, NULL));
     NEW_FROM(log, ni_path_join(dir, NI_FILE_LOG));
-    TRY(ni_launch_words(&argv, &p->launch, dir, seconds_for(p, job)));
+    TRY(ni_launch_words(&argv, &p->launch, dir, seconds, after));
     TRY(ni_process_start(&s->process, argv, log));
     s->owner = p;
     s->job = job;

@@ -104,12 +104,13 @@ nash_status nash_candidate_decode(char *path)
 }
 
 nash_status ni_launch_words(char ***argv, const ni_launch *launch,
-                            const char *dir, double seconds)
+                            const char *dir, double seconds,
+                            double epochs_after)
 {
     nash_status status = NASH_OK;
     const char *word = launch->launcher;
     char **words = NULL, **next = NULL;
-    NEW_ARRAY(words, launch->n_words + 9);
+    NEW_ARRAY(words, launch->n_words + 11);
     next = words;
     for (; next < words + launch->n_words; next++) {
         NEW_FROM(*next, ni_strdup(word));
@@ -127,6 +128,10 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
         NEW_FROM(*next, ni_strdup("--seconds"));
         next++;
         NEW_FROM(*next, ni_format("%.9g", seconds));
+        next++;
+        NEW_FROM(*next, ni_strdup("--epochs-after"));
+        next++;
+        NEW_FROM(*next, ni_format("%.9g", epochs_after));
         next++;
     }
     if (launch->launcher) {

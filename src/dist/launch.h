@@ -33,9 +33,11 @@ void ni_launch_deinit(ni_launch *launch);
  *
  * @param argv     receives the NULL-terminated words; ni_launch_words_free()
  * @param seconds  that it may take; 0: as many as it takes
+ * @param epochs_after  whose time it leaves of them
  */
 nash_status ni_launch_words(char ***argv, const ni_launch *launch,
-                            const char *dir, double seconds);
+                            const char *dir, double seconds,
+                            double epochs_after);
 void ni_launch_words_free(char **argv);
 
 /* How a candidate's process ended that left no result. */

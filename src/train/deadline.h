@@ -1,6 +1,7 @@
 #ifndef NI_TRAIN_DEADLINE_H
 #define NI_TRAIN_DEADLINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -9,11 +10,13 @@
 
 typedef struct ni_deadline {
     double end;   /* on the clock */
+    double after; /* the time of so many steps is left before it */
     double then;  /* when it was looked at last */
     int64_t step; /* how many steps were done by then */
+    bool late;    /* whether there were too many to do */
 } ni_deadline;
 
-/** The first step begins. The end is the caller's. */
+/** The first step begins. Both of the end are the caller's. */
 void ni_deadline_begin(ni_deadline *d, double now, int64_t step);
 
 /**

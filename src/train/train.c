@@ -454,6 +454,7 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     t.may_bend =
         opts->cycle == 0 && opts->snapshots == 0 && t.stop == opts->epochs;
     t.deadline.end = t.began + t.hooks.seconds;
+    t.deadline.after = t.hooks.epochs_after * (double)t.per_epoch;
     NEW_ARRAY(t.at.rows, opts->epochs);
     TRY(ni_sgd_create(&t.sgd, m, opts));
     if (opts->lookahead > 0)
