@@ -14,11 +14,10 @@ enum {
     PLACES = EDGE * EDGE,
     PANEL = 16,                 /* channels stored together */
     VECTORS = PANEL / NI_LANES, /* of a panel */
-    FEW = 24,
-    MOST = 48,  /* tiles of a chunk */
-    MANY = 256, /* channels from which on they are FEW */
-    PAD =
-        32 /* elements between planes, so that they do not meet in the cache */
+    FEW = 24,   /* tiles of a chunk whose transforms the second-level cache */
+    MANY = 256, /* holds, up to so many channels, */
+    MOST = 48,  /* and of others, which read the weights less often */
+    PAD = 32    /* elements between planes, against conflicts in the cache */
 };
 
 /* Sums that a product holds in registers: TILES by COLUMNS vectors forward,
@@ -26,7 +25,7 @@ enum {
 #if defined(__AVX512F__)
 enum { COLUMNS = 4, TILES = 6, ROWS = 4 };
 #else
-enum { COLUMNS = 2, TILES = 6, ROWS = 4 };
+enum { COLUMNS = 2, TILES = 6, ROWS = 6 };
 #endif
 
 /* ---- transforms ------------------------------------------------------- */
@@ -36,14 +35,15 @@ NI_INLINE void load_pixels(ni_v d[EDGE][EDGE], const float *src,
                            const ni_layout *l, int32_t y, int32_t x,
                            int32_t size)
 {
-    bool inside = y >= 0 && x >= 0 && y + size <= l->h && x + size <= l->w;
-    for (int32_t i = 0; i < size; i++)
+    static const float zeros[NI_LANES];
+    for (int32_t i = 0; i < size; i++) {
+        bool row = y + i >= 0 && y + i < l->h;
         for (int32_t j = 0; j < size; j++) {
-            int64_t at = (int64_t)(y + i) * l->w + x + j;
-            bool here = inside || (y + i >= 0 && y + i < l->h && x + j >= 0 &&
-                                   x + j < l->w);
-            d[i][j] = here ? ni_vload(src, at, false) : (ni_v){0};
+            int64_t at = ((int64_t)(y + i) * l->w + x + j) * NI_LANES;
+            bool here = row & (x + j >= 0) & (x + j < l->w);
+            d[i][j] = ni_vload(here ? src + at : zeros, 0, false);
         }
+    }
 }
 
 /* Along one line of a square, whose elements are s apart. */
@@ -158,9 +158,17 @@ NI_INLINE int columns_from(int32_t output, int32_t outputs)
     return left < COLUMNS ? (int)left : COLUMNS;
 }
 
-/* DST [places][groups of COLUMNS vectors of `to`][from][vectors], where `to`
- * and `from` are outputs and inputs, or the other way round; then filters are
- * turned by half a turn. */
+/* Where the vector of `to` channels from `o` on, by the channel c, is in
+ * [groups of COLUMNS vectors of `to`][from][vectors]. */
+NI_INLINE int64_t packed_at(int32_t c, int32_t o, int32_t from, int32_t to)
+{
+    int32_t group = o / (COLUMNS * NI_LANES) * COLUMNS * NI_LANES;
+    return (int64_t)group * from +
+           (int64_t)c * columns_from(group, to) * NI_LANES + (o - group);
+}
+
+/* DST [places][packed], where `to` and `from` are outputs and inputs, or the
+ * other way round; then filters are turned by half a turn. */
 NI_INLINE void pack_weights(const ni_task *t, bool back)
 {
     const float *weight = t->at[NI_WEIGHT];
@@ -169,24 +177,20 @@ NI_INLINE void pack_weights(const ni_task *t, bool back)
     int32_t from = back ? outputs : inputs, to = back ? inputs : outputs;
     int64_t from_step = 9 * (back ? (int64_t)inputs : 1);
     int64_t to_step = 9 * (back ? 1 : (int64_t)inputs);
-    for (int32_t o = 0; o < to; o += NI_LANES) {
-        int32_t group = o / (COLUMNS * NI_LANES) * COLUMNS * NI_LANES;
-        int32_t wide = columns_from(group, to) * NI_LANES;
+    for (int32_t o = 0; o < to; o += NI_LANES)
         for (int32_t c = 0; c < from; c++) {
             ni_v m[EDGE][EDGE];
             const float *at = weight + o * to_step + c * from_step;
+            float *place = dst + packed_at(c, o, from, to);
             for (int k = 0; k < 9; k++)
                 for (int lane = 0; lane < NI_LANES; lane++)
                     m[k / 3][k % 3][lane] =
                         at[lane * to_step + (back ? 8 - k : k)];
             transform_weights(m);
-            float *place =
-                dst + (int64_t)group * from + (int64_t)c * wide + (o - group);
             for (int p = 0; p < PLACES; p++)
                 ni_vstore(place + (int64_t)p * to * from, 0, m[p / 6][p % 6],
                           false);
         }
-    }
 }
 
 static void pack(const ni_task *t)
@@ -210,7 +214,7 @@ typedef struct chunk {
 
 static int32_t tiles_of_chunk(int32_t inputs, int32_t outputs)
 {
-    return inputs + outputs > 2 * MANY ? FEW : MOST;
+    return inputs + outputs > MANY ? MOST : FEW;
 }
 
 static int64_t plane_of(int32_t channels, int32_t most)
@@ -229,12 +233,14 @@ NI_INLINE float *chunk_at(const chunk *c, int32_t i, int32_t channel)
 NI_INLINE void read_tiles(const chunk *c, const float *src, const ni_layout *l,
                           int64_t first, int32_t n, bool derivative)
 {
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t k = 0; k < l->c / PANEL * n; k++) {
+        int32_t panel = k / n, i = k % n;
         ni_tile it = ni_tile_at(l, first + i, SIDE);
-        for (int32_t b = 0; b < l->c / NI_LANES; b++) {
+        for (int32_t b = 0; b < VECTORS; b++) {
             ni_v d[EDGE][EDGE];
-            const float *from = src + ni_tile_block(l, &it, b);
-            float *to = chunk_at(c, i, b * NI_LANES);
+            const float *from =
+                src + ni_tile_block(l, &it, panel * VECTORS + b);
+            float *to = chunk_at(c, i, panel * PANEL + b * NI_LANES);
             if (derivative) {
                 load_pixels(d, from, l, it.y, it.x, SIDE);
                 transform_d_output(d);
@@ -257,62 +263,69 @@ static size_t forward_bytes(int32_t inputs, int32_t outputs)
            (size_t)(plane_of(inputs, most) + plane_of(outputs, most));
 }
 
-/* product[tile][column] of `tiles` tiles and `columns` vectors of outputs. */
-NI_INLINE void multiply(const chunk *product, const chunk *input,
-                        const float *weight, int32_t inputs, int32_t first,
-                        int32_t output, int columns, int tiles)
+/* One product: `to` [tiles][PANEL] of the first vector, others a panel of the
+ * chunk further, of inputs whose panels are as far apart. */
+typedef void (*multiplier)(float *to, const float *input, const float *weight,
+                           int64_t panel, int32_t inputs);
+
+NI_INLINE void multiply(float *to, const float *input, const float *weight,
+                        int64_t panel, int32_t inputs, int columns)
 {
+    int tiles = TILES * COLUMNS / columns;
     ni_v sum[TILES * COLUMNS];
     for (int i = 0; i < tiles * columns; i++)
         sum[i] = (ni_v){0};
-    for (int32_t panel = 0; panel < inputs; panel += PANEL) {
-        const float *x = chunk_at(input, first, panel);
-        for (int32_t c = 0; c < PANEL; c++) {
+    for (int32_t k = 0; k < inputs; k += PANEL, input += panel)
+        for (int32_t c = 0; c < PANEL; c++, weight += columns * NI_LANES) {
             ni_v w[COLUMNS];
             for (int b = 0; b < columns; b++)
                 w[b] = ni_vload(weight, b, false);
-            weight += columns * NI_LANES;
             for (int i = 0; i < tiles; i++)
                 for (int b = 0; b < columns; b++)
-                    sum[i * columns + b] += w[b] * x[i * PANEL + c];
+                    sum[i * columns + b] += w[b] * input[i * PANEL + c];
         }
+    for (int i = 0; i < tiles * columns; i++)
+        ni_vstore(to + i % columns / VECTORS * panel + i / columns * PANEL,
+                  i % columns % VECTORS, sum[i], false);
+}
+
+/* Functions of their own, so that the compiler keeps sums in registers. */
+#define MULTIPLIER(columns)                                                    \
+    static __attribute__((noinline)) void multiply_##columns(                  \
+        float *to, const float *input, const float *weight, int64_t panel,     \
+        int32_t inputs)                                                        \
+    {                                                                          \
+        multiply(to, input, weight, panel, inputs, columns);                   \
     }
-    for (int i = 0; i < tiles; i++)
-        for (int b = 0; b < columns; b++)
-            ni_vstore(chunk_at(product, first + i, output + b * NI_LANES), 0,
-                      sum[i * columns + b], false);
-}
 
-NI_INLINE void multiply_columns(const chunk *product, const chunk *input,
-                                const float *weight, int32_t inputs, int32_t n,
-                                int32_t output, int columns)
-{
-    int tiles = TILES * COLUMNS / columns;
-    for (int32_t i = 0; i < n; i += tiles)
-        multiply(product, input, weight, inputs, i, output, columns, tiles);
-}
+MULTIPLIER(1)
+MULTIPLIER(2)
+#if defined(__AVX512F__)
+MULTIPLIER(3)
+MULTIPLIER(4)
+static const multiplier multipliers[] = {NULL, multiply_1, multiply_2,
+                                         multiply_3, multiply_4};
+#else
+static const multiplier multipliers[] = {NULL, multiply_1, multiply_2};
+#endif
 
-static void multiply_chunk(chunk product, chunk input, const ni_task *t,
-                           int32_t n)
+static void multiply_chunk(chunk to, chunk input, const ni_task *t, int32_t n)
 {
     int32_t inputs = t->src.c, outputs = t->dst.c;
+    int64_t panel = (int64_t)to.most * PANEL;
     const float *weight = t->at[NI_WEIGHT];
     for (int p = 0; p < PLACES; p++) {
-        for (int32_t o = 0; o < outputs;) {
-            int columns = columns_from(o, outputs);
-            if (columns == COLUMNS)
-                multiply_columns(&product, &input, weight, inputs, n, o,
-                                 COLUMNS);
-            else if (columns == 3)
-                multiply_columns(&product, &input, weight, inputs, n, o, 3);
-            else if (columns == 2)
-                multiply_columns(&product, &input, weight, inputs, n, o, 2);
-            else
-                multiply_columns(&product, &input, weight, inputs, n, o, 1);
-            o += columns * NI_LANES;
+        int columns;
+        for (int32_t o = 0; o < outputs; o += columns * NI_LANES) {
+            columns = columns_from(o, outputs);
+            int tiles = TILES * COLUMNS / columns;
+            for (int32_t i = 0; i < n; i += tiles)
+                multipliers[columns](chunk_at(&to, i, o),
+                                     chunk_at(&input, i, 0), weight, panel,
+                                     inputs);
             weight += (int64_t)columns * NI_LANES * inputs;
         }
-        product.at += product.plane;
+        to.at += to.plane;
         input.at += input.plane;
     }
 }
@@ -321,14 +334,16 @@ static void write_tiles(const chunk *c, const ni_task *t, int64_t first,
                         int32_t n)
 {
     const ni_layout *l = &t->dst;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t k = 0; k < l->c / PANEL * n; k++) {
+        int32_t panel = k / n, i = k % n;
         ni_tile it = ni_tile_at(l, first + i, SIDE);
         int32_t rows = l->h - it.y < SIDE ? l->h - it.y : SIDE;
         int32_t columns = l->w - it.x < SIDE ? l->w - it.x : SIDE;
-        for (int32_t b = 0; b < l->c / NI_LANES; b++) {
+        for (int32_t b = 0; b < VECTORS; b++) {
             ni_v m[EDGE][EDGE];
-            const float *from = chunk_at(c, i, b * NI_LANES);
-            float *dst = (float *)t->at[NI_DST] + ni_tile_block(l, &it, b);
+            const float *from = chunk_at(c, i, panel * PANEL + b * NI_LANES);
+            float *dst = (float *)t->at[NI_DST] +
+                         ni_tile_block(l, &it, panel * VECTORS + b);
             for (int p = 0; p < PLACES; p++)
                 m[p / 6][p % 6] = ni_vload(from + p * c->plane, 0, false);
             transform_output(m);
@@ -363,34 +378,42 @@ static size_t weights_bytes(int32_t inputs, int32_t outputs)
     return forward_bytes(inputs, outputs) + (size_t)sums * sizeof(float);
 }
 
-/* Add to the sums [I][O] of ROWS inputs and `columns` vectors of outputs the
- * products of n tiles. */
-NI_INLINE void gather_sums(float *sums, int64_t outputs, const float *x,
-                           const chunk *output, int32_t from, int32_t n,
-                           int rows, int columns)
+/* Sums [places][groups of COLUMNS vectors of outputs][I][vectors]. Add to those
+ * of `rows` inputs and `columns` vectors what n tiles give. */
+NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
+                           int32_t from, int32_t n, int rows, int columns)
 {
-    ni_v sum[4 * ROWS * COLUMNS];
+    ni_v sum[PANEL * COLUMNS];
     const float *y[COLUMNS];
     for (int b = 0; b < columns; b++)
         y[b] = chunk_at(output, 0, from + b * NI_LANES);
     for (int i = 0; i < rows * columns; i++)
-        sum[i] = ni_vload(sums + i / columns * outputs, i % columns, false);
+        sum[i] = ni_vload(sums, i, false);
     for (int32_t k = 0; k < n; k++)
         for (int i = 0; i < rows; i++)
             for (int b = 0; b < columns; b++)
                 sum[i * columns + b] +=
                     ni_vload(y[b] + k * PANEL, 0, false) * x[k * PANEL + i];
     for (int i = 0; i < rows * columns; i++)
-        ni_vstore(sums + i / columns * outputs, i % columns, sum[i], false);
+        ni_vstore(sums, i, sum[i], false);
 }
 
 NI_INLINE void gather_columns(float *sums, const chunk *input,
                               const chunk *output, const ni_task *t,
                               int32_t from, int32_t n, int rows, int columns)
 {
-    for (int32_t i = 0; i < t->src.c; i += rows)
-        gather_sums(sums + (int64_t)i * t->dst.c + from, t->dst.c,
-                    chunk_at(input, 0, i), output, from, n, rows, columns);
+    int rest = PANEL % rows;
+    for (int32_t panel = 0; panel < t->src.c; panel += PANEL) {
+        const float *x = chunk_at(input, 0, panel);
+        for (int i = 0; i + rows <= PANEL; i += rows) {
+            gather_sums(sums, x + i, output, from, n, rows, columns);
+            sums += rows * columns * NI_LANES;
+        }
+        if (rest) {
+            gather_sums(sums, x + PANEL - rest, output, from, n, rest, columns);
+            sums += rest * columns * NI_LANES;
+        }
+    }
 }
 
 static void gather_chunk(float *sums, chunk input, chunk output,
@@ -408,8 +431,8 @@ static void gather_chunk(float *sums, chunk input, chunk output,
             else
                 gather_columns(sums, &input, &output, t, o, n, 16, 1);
             o += columns * NI_LANES;
+            sums += (int64_t)columns * NI_LANES * t->src.c;
         }
-        sums += (int64_t)t->src.c * t->dst.c;
         input.at += input.plane;
         output.at += output.plane;
     }
@@ -418,19 +441,19 @@ static void gather_chunk(float *sums, chunk input, chunk output,
 /* From the sums to D_WEIGHT [O,I,3,3], a vector of outputs at a time. */
 static void write_weights(const float *sums, const ni_task *t)
 {
-    int64_t inputs = t->src.c, outputs = t->dst.c;
+    int32_t inputs = t->src.c, outputs = t->dst.c;
     float *dst = t->at[NI_D_WEIGHT];
-    for (int64_t o = 0; o < outputs; o += NI_LANES)
-        for (int64_t i = 0; i < inputs; i++) {
+    for (int32_t o = 0; o < outputs; o += NI_LANES)
+        for (int32_t i = 0; i < inputs; i++) {
             ni_v m[EDGE][EDGE];
-            const float *from = sums + i * outputs + o;
+            const float *from = sums + packed_at(i, o, inputs, outputs);
             for (int p = 0; p < PLACES; p++)
                 m[p / 6][p % 6] =
-                    ni_vload(from + p * inputs * outputs, 0, false);
+                    ni_vload(from + (int64_t)p * inputs * outputs, 0, false);
             transform_d_weights(m);
             for (int lane = 0; lane < NI_LANES; lane++)
                 for (int k = 0; k < 9; k++)
-                    dst[((o + lane) * inputs + i) * 9 + k] =
+                    dst[((int64_t)(o + lane) * inputs + i) * 9 + k] =
                         m[k / 3][k % 3][lane];
         }
 }
