@@ -68,8 +68,22 @@ static double judging(const run *r)
     return (r->s->mirror ? 4 : 2) * look * test_share;
 }
 
+/* Seconds of an epoch of the result, if its operations take what those of the
+ * starting network's training took: a longer measurement than ours. */
+static double final_by_start(const run *r, const nash_history *h,
+                             const nash_model *best)
+{
+    const nash_record *start = h->n_records > 0 ? &h->records[0] : NULL;
+    if (!start || start->kind != NASH_CANDIDATE_START || !start->done ||
+        !(start->pflop > 0.0) || !(start->seconds > 0.0))
+        return (double)INFINITY;
+    double pflop = 6e-15 * macs_of(best) * r->follow.n_all;
+    return pflop * start->seconds / start->pflop;
+}
+
 /* Of start and result at best, since these can be cut short as they go on. */
 static nash_status costs_in_seconds(nash_costs *c, const run *r,
+                                    const nash_history *h,
                                     const nash_model *best)
 {
     const nash_search_opts *o = &r->s->search;
@@ -84,8 +98,8 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
         return status;
     c->start_epoch = start.best;
     c->child_epoch = child.mean / r->s->jobs;
-    c->final_epoch = final.best;
-    c->spent = run_seconds(r) + reserve_of(r) + judging(r) * final.best;
+    c->final_epoch = fmin(final.best, final_by_start(r, h, best));
+    c->spent = run_seconds(r) + reserve_of(r) + judging(r) * c->final_epoch;
     return NASH_OK;
 }
 
@@ -106,7 +120,7 @@ static nash_status find_costs(nash_costs *c, const run *r,
     *c = (nash_costs){0};
     switch (r->s->budget.unit) {
     case BUDGET_SECONDS:
-        status = costs_in_seconds(c, r, best);
+        status = costs_in_seconds(c, r, h, best);
         break;
     case BUDGET_PFLOP:
         c->start_epoch = c->child_epoch = pass * r->follow.n_train;
