@@ -395,10 +395,10 @@ static nash_status parse(source *s, const char *bytes, size_t size_bytes)
     char *digits = checksum_digits(s->header);
     status =
         digits ? ni_json_parse(&s->root, s->header, length, s->path) : torn(s);
-    if (status != NASH_OK) {
-        status = status == NASH_ENOMEM ? status : torn(s);
+    if (status != NASH_ENOMEM && !cJSON_IsObject(s->root))
+        status = torn(s);
+    if (status != NASH_OK)
         goto done;
-    }
     TRY(cut(s));
     memcpy(said, digits, DIGITS);
     memset(digits, '0', DIGITS);
