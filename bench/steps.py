@@ -138,7 +138,7 @@ def faults_per_step(args):
         after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
         seen.append((steps, after - before))
     (few, first), (many, second) = seen
-    return (second - first) / max(many - few, 1)
+    return max(second - first, 0) / max(many - few, 1)
 
 
 # ---- the table ------------------------------------------------------------
