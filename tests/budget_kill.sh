@@ -3,9 +3,10 @@
 # decisions it has recorded: budget_kill.sh PROGRAM [KILLS [SECONDS [SEED]]]
 #
 # Searches of SECONDS, whose coordinator is killed at random moments and resumed
-# until the last is finished and so many kills were survived. A kill may cost
-# what was not on record yet and the start of the next process: seconds, on a
-# busy machine.
+# until the last is finished and so many kills were survived. If KILLS are said,
+# time is held to the budget, 5 % more, and for each kill what was not on record
+# yet and the start of the next process; otherwise, as in `make test`, it is only
+# said, since any machine may be busy.
 here=$(cd "${0%/*}" && pwd)
 # shellcheck source=tests/verbs.sh
 . "$here/verbs.sh"
@@ -13,6 +14,7 @@ here=$(cd "${0%/*}" && pwd)
 . "$here/small_search.sh"
 command -v sqlite3 >/dev/null || { echo "skipped: no sqlite3"; exit 77; }
 wanted=${2:-2}
+timed=${2:+yes}
 budget=${3:-20}
 seed=${4:-$$}
 slack=4 # seconds a kill
@@ -76,7 +78,7 @@ check_finished()
     check_orphans "$1"
     check_decisions "$1"
     most=$((budget * 1050 + $3 * slack * 1000))
-    [ "$2" -le $most ] || fail "$1: $2 ms with $3 kills, at most $most"
+    [ -z "$timed" ] || [ "$2" -le $most ] || fail "$1: $2 ms with $3 kills, at most $most"
     [ "$(ask "$1" 'PRAGMA integrity_check')" = ok ] || fail "$1: run.db"
     twice=$(ask "$1" "SELECT step, child, epoch FROM epoch
         GROUP BY step, child, epoch HAVING count(*) > 1
