@@ -1,7 +1,7 @@
 # Two commands for people: `make demo` and `make test`. Both install what they
 # need, build, and can be run again at once.
 
-.PHONY: all demo test bench lint install clean setup
+.PHONY: all demo test bench bench-children lint install clean setup
 
 # What a command says is shown only if it fails.
 quiet = log=$$(mktemp); $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm -f $$log
@@ -30,6 +30,11 @@ test: all
 bench: all
 	@$(call quiet, cmake --build build --target peak)
 	@/usr/bin/python3 bench/steps.py $(BENCH)
+
+# What a search's children cost besides: surgery, starts, judging, memory.
+bench-children: all
+	@$(call quiet, cmake --build build --target peak children)
+	@/usr/bin/python3 bench/children.py $(BENCH)
 
 lint:
 	@tools/setup.sh build lint
