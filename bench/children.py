@@ -8,8 +8,9 @@
 
 Surgery, statistics and starts are timed by bench/children.c. Rates of training
 are those of `nash bench`. Whatever is compared takes turns, a round each, and
-medians of the rounds' ratios are printed. --before is put before every command
-that is timed: `chrt -r 1` keeps others off the processors.
+medians of the rounds' ratios are printed. Memory is that of every net, the rest
+that of the first. --before is put before every command that is timed: `chrt -r 1`
+keeps others off the processors.
 """
 import argparse
 import json
@@ -91,12 +92,13 @@ class Bench:
             f"({max(c['statistics'] for c in made):.1f} s)")
 
     def eval(self):
-        for net in self.args.nets.split(","):
-            file = os.path.join(self.scratch, net + ".onnx")
-            subprocess.run([self.nash, "train", net, self.data, "--epochs", "0",
-                            "-o", file], check=True, capture_output=True)
-            for threads in self.args.threads.split(","):
-                self.eval_row(net, file, threads)
+        net = self.args.nets.split(",", maxsplit=1)[0]
+        file = os.path.join(self.scratch, net + ".onnx")
+        subprocess.run([self.nash, "train", net, self.data, "--epochs", "0",
+                        "--val-share", "0", "-o", file], check=True,
+                       capture_output=True)
+        for threads in self.args.threads.split(","):
+            self.eval_row(net, file, threads)
 
     def eval_row(self, net, file, threads):
         shares, took = [], []
