@@ -4,8 +4,8 @@
  *     children morphs               surgery on a network of 20 M parameters
  *     children made N DATA RUN NASH N children of a starting network, made as
  *                                   "nash search" does, until each trains
- *     children train NET BATCH DATA memory of a training on one thread
- *     children step NET BATCH       memory of a training step, likewise
+ *     children train NET BATCH THREADS DATA   memory of a training
+ *     children step NET BATCH       memory of a training step, on one thread
  *
  * prints JSON; times are seconds, memory is MiB. RUN is an empty directory,
  * NASH the program, both absolute paths, as DATA then is. Ends with 1 and a
@@ -281,7 +281,8 @@ static void print_memory(double before, size_t predicted, size_t held)
            resident("VmHWM:"));
 }
 
-static void measure_training(const char *name, int32_t batch, const char *data)
+static void measure_training(const char *name, int32_t batch, int32_t threads,
+                             const char *data)
 {
     nash_dataset *ds;
     const nash_images *images;
@@ -291,6 +292,7 @@ static void measure_training(const char *name, int32_t batch, const char *data)
     nash_train_opts opts = nash_train_opts_default();
     opts.epochs = 1;
     opts.batch = batch;
+    opts.threads = threads;
     check(nash_dataset_open(&ds, data, &as_it_is));
     check(nash_dataset_images(&images, ds, NASH_PART_TRAIN));
     check(nash_net_for_data(&m, name, ds, NULL));
@@ -335,13 +337,13 @@ int main(int argc, char **argv)
         time_morphs();
     } else if (strcmp(verb, "made") == 0 && argc == 6) {
         make_children(atoi(argv[2]), argv[3], argv[4], argv[5]);
-    } else if (strcmp(verb, "train") == 0 && argc == 5) {
-        measure_training(argv[2], atoi(argv[3]), argv[4]);
+    } else if (strcmp(verb, "train") == 0 && argc == 6) {
+        measure_training(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
     } else if (strcmp(verb, "step") == 0 && argc == 4) {
         measure_step(argv[2], atoi(argv[3]));
     } else {
         fprintf(stderr, "usage: children morphs | made N DATA RUN NASH | "
-                        "train NET BATCH DATA | step NET BATCH\n");
+                        "train NET BATCH THREADS DATA | step NET BATCH\n");
         return 2;
     }
     return 0;

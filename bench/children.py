@@ -138,12 +138,17 @@ class Bench:
             step = self.own("children", "step", net, batch)
             row(f"a plan's bytes as estimated, {net}, batch {batch}",
                 f"{step['held']:.1f} of {step['predicted']:.1f} MiB")
-            train = self.own("children", "train", net, batch, self.data)
-            expected = train["before"] + train["predicted"]
-            row("its training's peak: within max(2 %, 16 MiB)",
-                f"{train['peak']:.0f} MiB, {train['peak'] - expected:+.1f} of "
-                f"{train['before']:.0f} + {train['predicted']:.0f}")
+            for threads in self.args.threads.split(","):
+                self.training_row(net, threads)
             row("a step's peak: below PyTorch's", self.against_torch(net, step))
+
+    def training_row(self, net, threads):
+        train = self.own("children", "train", net, self.args.batch, threads,
+                         self.data)
+        expected = train["before"] + train["predicted"]
+        row(f"its training's peak, {threads} threads: within max(2 %, 16 MiB)",
+            f"{train['peak']:.0f} MiB, {train['peak'] - expected:+.1f} of "
+            f"{train['before']:.0f} + {train['predicted']:.0f}")
 
     def against_torch(self, net, step):
         ask = dict(net=net, batch=self.args.batch, threads=1, way="f32",
