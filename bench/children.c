@@ -47,8 +47,7 @@ static void *allocate(size_t n, size_t bytes)
     return p;
 }
 
-/* ---- a probe that is timed ------------------------------------------------
- */
+/* ---- a probe that is timed ---------------------------------------------- */
 
 typedef struct timed {
     nash_probe real;
@@ -81,8 +80,7 @@ static nash_probe open_probe(timed *t, int32_t images, nash_shape shape)
     return (nash_probe){.ctx = t, .moments = moments, .images = images};
 }
 
-/* ---- surgery --------------------------------------------------------------
- */
+/* ---- surgery ------------------------------------------------------------ */
 
 /* Copy the parent and apply one drawn morphism. @return seconds, below 0 if
  * the draw was refused */
@@ -130,8 +128,7 @@ static void time_morphs(void)
     nash_probe_close(&t.real);
 }
 
-/* ---- children until they train --------------------------------------------
- */
+/* ---- children until they train ------------------------------------------ */
 
 typedef struct starting {
     volatile int stop;
@@ -245,8 +242,7 @@ static void make_children(int32_t n, const char *data, const char *run,
     nash_dataset_close(ds);
 }
 
-/* ---- memory ---------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------- */
 
 /* "VmRSS:" or "VmHWM:", in MiB. */
 static double resident(const char *name)
