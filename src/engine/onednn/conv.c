@@ -2,7 +2,7 @@
  * Convolutions: oneDNN's direct algorithm, in the plan's precision, or in
  * float32 where that is all there is for a shape. Never its Winograd, so that
  * an identity kernel reproduces its input to the bit; our own (winograd.c)
- * takes what it can of bf16 training. Inputs and outputs are reordered only
+ * takes what it can of training. Inputs and outputs are reordered only
  * where the implementation for a shape refuses our layout.
  */
 #include "onednn.h"

@@ -2,7 +2,7 @@
  * Convolutions by Winograd, in training plans: 3x3, stride 1, one pixel of
  * padding, no bias, and channels in multiples of 16 on both sides. Forward and
  * both gradients. Costs scratch for the transforms of a few dozen tiles, and
- * for the weights' gradient 16 sums per pair of channels. Inference and
+ * for the weights' gradient 16 or 36 sums per pair of channels. Inference and
  * statistics stay with the direct algorithm, which rounds nothing but the
  * result.
  */
