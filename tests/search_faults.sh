@@ -77,7 +77,9 @@ kill -TERM $pid
 status=0
 wait $pid || status=$?
 [ $status = 1 ] || fail "stopped twice: status $status"
+touch twice/best.onnx.1.tmp # as one leaves that is killed while it writes
 expect 0 'best.onnx' "$nash" resume twice
+[ ! -e twice/best.onnx.1.tmp ] || fail "a temporary file is left in the run"
 same whole twice
 same_record whole twice
 

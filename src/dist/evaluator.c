@@ -449,6 +449,7 @@ nash_status nash_process_evaluator_open(nash_evaluator *evaluator,
     NEW(p);
     p->opts = *opts;
     TRY(absolute(&p->run_dir, opts->run_dir));
+    TRY(ni_remove_all(p->run_dir, "", ".tmp")); /* of a killed coordinator */
     TRY(name_data(p, opts->data_dir));
     TRY(ni_launch_init(&p->launch, opts->program, opts->launcher));
     p->launch.checkpoint_seconds = opts->checkpoint_seconds;
