@@ -44,12 +44,18 @@ typedef struct nash_plan_opts {
     int32_t threads;          /* 1 .. 1024; ref uses one */
     int32_t watch;            /* any node, whose output nash_plan_read() then
                                  gives exactly as its readers see it, or -1 */
+    bool exact;               /* INFER: convolutions round nothing but their
+                                 results, so that an identity kernel gives its
+                                 input; else some are computed as in training,
+                                 several times faster, the logits off by some
+                                 1e-6 of the largest (bf16: as bf16 rounds) */
     size_t max_bytes;         /* refuse a larger plan; 0: no limit */
 } nash_plan_opts;
 
 typedef struct nash_plan nash_plan;
 
-/** oneDNN, inference, auto precision, batch 128, 1 thread, nothing watched. */
+/** oneDNN, inference, auto precision, batch 128, 1 thread, nothing watched, not
+ * exact. */
 NASH_API nash_plan_opts nash_plan_opts_default(void);
 
 /**
@@ -131,8 +137,9 @@ NASH_API double nash_plan_seconds(const nash_plan *plan, int32_t id,
  * @param pixels  [images,C,H,W] float32, 0..255; copied
  * @param opts    engine, precision, threads, max_bytes; batch is the images per
  *                forward (one BN batch; the remainder, if they do not divide,
- *                is a smaller one); mode and watch are ignored. For statistics
- *                use float32 and one thread, so that the bits depend on neither
+ *                is a smaller one); mode and watch are ignored, answers are
+ *                exact. For statistics use float32 and one thread, so that the
+ *                bits depend on neither
  * @return NASH_OK, NASH_EINVAL or NASH_ENOMEM
  */
 NASH_API nash_status nash_probe_open(nash_probe *probe, const float *pixels,

@@ -209,6 +209,7 @@ nash_status nash_probe_open(nash_probe *probe, const float *pixels,
     copy->n = images;
     copy->shape = shape;
     copy->opts = *opts;
+    copy->opts.exact = true;
     if (copy->opts.batch > images)
         copy->opts.batch = images;
     *probe = (nash_probe){.ctx = copy,

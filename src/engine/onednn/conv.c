@@ -2,8 +2,8 @@
  * Convolutions: oneDNN's direct algorithm, in the plan's precision, or in
  * float32 where that is all there is for a shape. Never its Winograd, so that
  * an identity kernel reproduces its input to the bit; our own (winograd.c)
- * takes what it can of training. Inputs and outputs are reordered only
- * where the implementation for a shape refuses our layout.
+ * takes what it can where that is not asked for. Inputs and outputs are
+ * reordered only where the implementation for a shape refuses our layout.
  */
 #include "onednn.h"
 
@@ -171,25 +171,35 @@ static dnnl_memory_desc_t md(const_dnnl_primitive_desc_t desc, int arg)
     return *dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, arg);
 }
 
-/* Weights and bias with the batch normalisation behind them folded in. */
-static nash_status folded_weights(int32_t *packed, int32_t *bias, ni_program *p,
-                                  int32_t id, const conv_shape *c,
-                                  const dnnl_memory_desc_t *wants)
+nash_status ni_conv_bias(int32_t *bias, bool *mine, ni_program *p, int32_t id)
+{
+    const nash_node *node = nash_graph_node(p->graph, id);
+    dnnl_dims_t outputs = {node->shape.c};
+    dnnl_memory_desc_t desc = desc_of(1, outputs, dnnl_f32, dnnl_a);
+    *bias = -1;
+    *mine = false;
+    if (p->states[id].fold >= 0)
+        return ni_shared_weights(bias, mine, p, id, NI_WEIGHTS_BIAS, &desc);
+    if (!node->attrs.bias)
+        return NASH_OK;
+    return ni_tensor_buffer(bias, p, id, NASH_SLOT_BIAS);
+}
+
+nash_status ni_conv_weight(int32_t *weight, ni_program *p, int32_t id,
+                           int32_t bias)
 {
     nash_status status = NASH_OK;
     const nash_node *node = nash_graph_node(p->graph, id);
     int32_t fold = p->states[id].fold, out = node->shape.c;
-    int32_t weight, own_bias = -1, folded, norm[4];
-    size_t bytes = dnnl_memory_desc_get_size(&c->plain_weight);
-    bool mine, mine_too;
-    TRY(ni_shared_weights(packed, &mine, p, id, NI_WEIGHTS_FORWARD, wants));
-    TRY(ni_shared_weights(bias, &mine_too, p, id, NI_WEIGHTS_BIAS, &c->bias));
-    if (!mine)
+    int32_t own, own_bias = -1, norm[4];
+    size_t bytes = ni_trained_bytes(p->graph, id, NASH_SLOT_WEIGHT);
+    TRY(ni_tensor_buffer(&own, p, id, NASH_SLOT_WEIGHT));
+    *weight = own;
+    if (fold < 0)
         goto done;
-    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
     if (node->attrs.bias)
         TRY(ni_tensor_buffer(&own_bias, p, id, NASH_SLOT_BIAS));
-    TRY(ni_new_buffer(&folded, p, bytes));
+    TRY(ni_new_buffer(weight, p, bytes));
     for (int32_t slot = 0; slot < 4; slot++)
         TRY(ni_tensor_buffer(&norm[slot], p, fold, slot));
     ni_task task = {
@@ -197,20 +207,19 @@ static nash_status folded_weights(int32_t *packed, int32_t *bias, ni_program *p,
         .count = (int64_t)(bytes / sizeof(float)) / out,
         .eps = nash_graph_node(p->graph, fold)->attrs.eps,
     };
-    TRY(ni_emit_kernel(
-        p, NI_PACK, id, "folding", ni_norm_fold, &task,
-        REFS({weight, NI_WEIGHT}, {own_bias, NI_BIAS},
-             {norm[NASH_SLOT_GAMMA], NI_GAMMA}, {norm[NASH_SLOT_BETA], NI_BETA},
-             {norm[NASH_SLOT_MEAN], NI_RUNNING_MEAN},
-             {norm[NASH_SLOT_VAR], NI_RUNNING_VAR}, {folded, NI_SRC},
-             {mine_too ? *bias : -1, NI_DST})));
-    TRY(ni_reorder(p, NI_PACK, id, folded, &c->plain_weight, *packed, wants));
+    TRY(ni_emit_kernel(p, NI_PACK, id, "folding", ni_norm_fold, &task,
+                       REFS({own, NI_WEIGHT}, {own_bias, NI_BIAS},
+                            {norm[NASH_SLOT_GAMMA], NI_GAMMA},
+                            {norm[NASH_SLOT_BETA], NI_BETA},
+                            {norm[NASH_SLOT_MEAN], NI_RUNNING_MEAN},
+                            {norm[NASH_SLOT_VAR], NI_RUNNING_VAR},
+                            {*weight, NI_SRC}, {bias, NI_DST})));
 done:
     return status;
 }
 
-/* What forward uses: the model's own, or those with a batch normalisation
- * folded in. */
+/* What forward uses. Folded weights are stored even where the primitive takes
+ * them as they lie: they have to outlast the packing. */
 static nash_status forward_weights(int32_t *packed, int32_t *bias,
                                    ni_program *p, int32_t id,
                                    const conv_shape *c,
@@ -218,16 +227,19 @@ static nash_status forward_weights(int32_t *packed, int32_t *bias,
 {
     nash_status status = NASH_OK;
     int32_t weight;
-    *bias = -1;
-    if (p->states[id].fold >= 0) {
-        TRY(folded_weights(packed, bias, p, id, c, wants));
+    bool mine, mine_too;
+    TRY(ni_conv_bias(bias, &mine_too, p, id));
+    if (p->states[id].fold < 0) {
+        TRY(ni_conv_weight(&weight, p, id, -1));
+        TRY(ni_pack(packed, p, id, NI_WEIGHTS_FORWARD, weight, &c->plain_weight,
+                    wants));
         goto done;
     }
-    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
-    if (nash_graph_node(p->graph, id)->attrs.bias)
-        TRY(ni_tensor_buffer(bias, p, id, NASH_SLOT_BIAS));
-    TRY(ni_pack(packed, p, id, NI_WEIGHTS_FORWARD, weight, &c->plain_weight,
-                wants));
+    TRY(ni_shared_weights(packed, &mine, p, id, NI_WEIGHTS_FORWARD, wants));
+    if (!mine)
+        goto done;
+    TRY(ni_conv_weight(&weight, p, id, mine_too ? *bias : -1));
+    TRY(ni_reorder(p, NI_PACK, id, weight, &c->plain_weight, *packed, wants));
 done:
     return status;
 }

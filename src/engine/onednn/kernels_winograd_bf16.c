@@ -311,10 +311,23 @@ NI_INLINE void multiply_chunk(const chunk *c, const ni_task *t, int32_t block,
     }
 }
 
+/* Bias (may be NULL) and ReLU of the outputs y, of one block. */
+NI_INLINE void finish(vec y[2][2], const float *bias, int32_t block, bool relu)
+{
+    vec zero = _mm512_setzero_ps();
+    vec b = bias ? _mm512_loadu_ps(bias + (int64_t)block * LANES) : zero;
+    for (int k = 0; k < 4; k++) {
+        y[k / 2][k % 2] += b;
+        if (relu)
+            y[k / 2][k % 2] = _mm512_max_ps(y[k / 2][k % 2], zero);
+    }
+}
+
 static void write_tiles(const chunk *c, const ni_task *t, int32_t block,
                         int32_t blocks)
 {
     const ni_layout *l = &t->dst;
+    const float *bias = t->at[NI_BIAS];
     for (int32_t i = 0; i < c->n; i++) {
         ni_tile it = ni_tile_at(l, c->first + i, SIDE);
         for (int32_t b = 0; b < blocks; b++) {
@@ -325,6 +338,8 @@ static void write_tiles(const chunk *c, const ni_task *t, int32_t block,
             for (int p = 0; p < PLACES; p++)
                 m[p / 4][p % 4] = _mm512_loadu_ps(from + p * c->product_plane);
             transform_output(y, m);
+            if (bias || t->relu)
+                finish(y, bias, block + b, t->relu);
             for (int32_t k = 0; k < 4; k++) {
                 int32_t row = it.y + k / 2, column = it.x + k % 2;
                 if (row < l->h && column < l->w)

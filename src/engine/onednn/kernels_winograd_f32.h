@@ -330,10 +330,23 @@ static void multiply_chunk(chunk to, chunk input, const ni_task *t, int32_t n)
     }
 }
 
+/* Bias (may be NULL) and ReLU of the outputs in m, of one block. */
+NI_INLINE void finish(ni_v m[EDGE][EDGE], const float *bias, int32_t block,
+                      bool relu)
+{
+    ni_v b = bias ? ni_vload(bias, block, false) : (ni_v){0};
+    for (int k = 0; k < SIDE * SIDE; k++) {
+        ni_v *y = &m[k / SIDE][k % SIDE];
+        *y += b;
+        *y = relu ? ni_keep(*y > 0, *y) : *y;
+    }
+}
+
 static void write_tiles(const chunk *c, const ni_task *t, int64_t first,
                         int32_t n)
 {
     const ni_layout *l = &t->dst;
+    const float *bias = t->at[NI_BIAS];
     for (int32_t k = 0; k < l->c / PANEL * n; k++) {
         int32_t panel = k / n, i = k % n;
         ni_tile it = ni_tile_at(l, first + i, SIDE);
@@ -347,6 +360,8 @@ static void write_tiles(const chunk *c, const ni_task *t, int64_t first,
             for (int p = 0; p < PLACES; p++)
                 m[p / 6][p % 6] = ni_vload(from + p * c->plane, 0, false);
             transform_output(m);
+            if (bias || t->relu)
+                finish(m, bias, panel * VECTORS + b, t->relu);
             for (int32_t y = 0; y < rows; y++)
                 for (int32_t x = 0; x < columns; x++)
                     ni_vstore(dst, (int64_t)(it.y + y) * l->w + it.x + x,

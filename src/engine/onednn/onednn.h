@@ -274,6 +274,13 @@ int32_t ni_gradient(const ni_program *p, int32_t id, int32_t slot);
 
 nash_status ni_conv_forward(ni_program *p, int32_t id);
 nash_status ni_conv_backward(ni_program *p, int32_t id);
+/** The buffer of a convolution's bias, -1: none. Where a batch normalisation is
+ * folded in it is shared. @param mine  and this program has to fill it */
+nash_status ni_conv_bias(int32_t *bias, bool *mine, ni_program *p, int32_t id);
+/** The buffer of its plain weights in NI_PACK, where they are scaled if a batch
+ * normalisation is folded in. @param bias  then filled, too; or -1 */
+nash_status ni_conv_weight(int32_t *weight, ni_program *p, int32_t id,
+                           int32_t bias);
 /** Convolutions that winograd.c computes instead. */
 bool ni_winograd_fits(const ni_program *p, int32_t id);
 nash_status ni_winograd_forward(ni_program *p, int32_t id);

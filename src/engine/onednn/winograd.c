@@ -1,10 +1,11 @@
 /*
- * Convolutions by Winograd, in training plans: 3x3, stride 1, one pixel of
- * padding, no bias, and channels in multiples of 16 on both sides. Forward and
- * both gradients. Costs scratch for the transforms of a few dozen tiles, and
- * for the weights' gradient 16 or 36 sums per pair of channels. Inference and
- * statistics stay with the direct algorithm, which rounds nothing but the
- * result.
+ * Convolutions by Winograd: 3x3, stride 1, one pixel of padding, and channels
+ * in multiples of 16 on both sides. In training forward and both gradients, of
+ * convolutions without a bias; in inference with the bias and the ReLU behind
+ * it. Costs scratch for the transforms of a few dozen tiles, and for the
+ * weights' gradient 16 or 36 sums per pair of channels. Statistics, and
+ * inference that has to be exact, stay with the direct algorithm, which rounds
+ * nothing but the result.
  */
 #include "winograd.h"
 
@@ -27,8 +28,10 @@ static const ni_layout *input_of(const ni_program *p, int32_t id)
 bool ni_winograd_fits(const ni_program *p, int32_t id)
 {
     const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
-    bool fits = p->winograd && p->opts.mode == NASH_MODE_TRAIN &&
-                a->groups == 1 && !a->bias;
+    bool wanted = p->opts.mode == NASH_MODE_INFER
+                      ? !p->opts.exact
+                      : p->opts.mode == NASH_MODE_TRAIN && !a->bias;
+    bool fits = p->winograd && wanted && a->groups == 1;
     for (int i = 0; i < 2; i++)
         fits = fits && a->kernel[i] == 3 && a->stride[i] == 1 &&
                a->dilation[i] == 1;
@@ -40,12 +43,14 @@ bool ni_winograd_fits(const ni_program *p, int32_t id)
 
 static ni_task task_of(const ni_program *p, int32_t id)
 {
-    return (ni_task){.src = *input_of(p, id), .dst = p->states[id].layout};
+    const ni_state *s = &p->states[id];
+    return (ni_task){
+        .src = *input_of(p, id), .dst = s->layout, .relu = s->relu};
 }
 
-/* The transformed weights. */
+/* The transformed weights. @param bias  to be filled with them, or -1 */
 static nash_status pack(int32_t *packed, ni_program *p, int32_t id,
-                        ni_weights what, ni_kernel kernel)
+                        int32_t bias, ni_weights what, ni_kernel kernel)
 {
     nash_status status = NASH_OK;
     ni_task task = task_of(p, id);
@@ -59,7 +64,7 @@ static nash_status pack(int32_t *packed, ni_program *p, int32_t id,
     TRY(ni_shared_weights(packed, &mine, p, id, what, &desc));
     if (!mine)
         goto done;
-    TRY(ni_tensor_buffer(&weight, p, id, NASH_SLOT_WEIGHT));
+    TRY(ni_conv_weight(&weight, p, id, bias));
     TRY(ni_emit_kernel(p, NI_PACK, id, "transformed weights", kernel, &task,
                        REFS({weight, NI_WEIGHT}, {*packed, NI_DST})));
 done:
@@ -70,15 +75,18 @@ nash_status ni_winograd_forward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_task task = task_of(p, id);
-    int32_t src, packed, scratch, out;
+    int32_t src, bias, packed, scratch, out;
+    bool mine;
     TRY(ni_operand(&src, p, id, 0, &task.src));
-    TRY(pack(&packed, p, id, NI_WEIGHTS_FORWARD, p->winograd->pack));
+    TRY(ni_conv_bias(&bias, &mine, p, id));
+    TRY(pack(&packed, p, id, mine ? bias : -1, NI_WEIGHTS_FORWARD,
+             p->winograd->pack));
     TRY(ni_output(&out, p, id));
     TRY(ni_new_buffer(&scratch, p,
                       p->winograd->forward_bytes(task.src.c, task.dst.c)));
     TRY(ni_emit_kernel(p, NI_FORWARD, id, "convolution", p->winograd->forward,
                        &task,
-                       REFS({src, NI_SRC}, {packed, NI_WEIGHT},
+                       REFS({src, NI_SRC}, {packed, NI_WEIGHT}, {bias, NI_BIAS},
                             {scratch, NI_PARTIAL}, {out, NI_DST})));
 done:
     return status;
@@ -109,7 +117,7 @@ static nash_status backward_data(ni_program *p, int32_t id)
     dnnl_memory_desc_t gives = ni_layout_desc(&task.src);
     int32_t packed, scratch, d_src;
     bool direct;
-    TRY(pack(&packed, p, id, NI_WEIGHTS_BACKWARD, p->winograd->pack_back));
+    TRY(pack(&packed, p, id, -1, NI_WEIGHTS_BACKWARD, p->winograd->pack_back));
     TRY(ni_grad_first(&d_src, &direct, p, id, &gives));
     TRY(ni_new_buffer(&scratch, p,
                       p->winograd->forward_bytes(back.src.c, back.dst.c)));

@@ -23,8 +23,9 @@ typedef struct ni_winograd {
     size_t (*weights_bytes)(int32_t inputs, int32_t outputs);
     ni_kernel pack;      /* WEIGHT [O,I,3,3] -> DST: src.c is I, dst.c is O */
     ni_kernel pack_back; /* likewise, for the derivative by the input */
-    ni_kernel forward;   /* SRC, WEIGHT (packed), PARTIAL -> DST. With weights
-                            of pack_back: D_DST as SRC, D_SRC as DST */
+    ni_kernel forward;   /* SRC, WEIGHT (packed), BIAS (may be NULL), PARTIAL ->
+                            DST, perhaps with a ReLU. With weights of pack_back:
+                            D_DST as SRC, D_SRC as DST */
     ni_kernel weights;   /* SRC, D_DST (of layout dst), PARTIAL -> D_WEIGHT */
 } ni_winograd;
 
