@@ -24,7 +24,7 @@ test: all
 	@tools/peers.sh
 	@echo "building the tests"
 	@$(call quiet, cmake --build build)
-	ctest --test-dir build --output-on-failure
+	ctest --test-dir build --output-on-failure -j 2
 
 # Training steps beside PyTorch (python3-torch) and the chip's peak.
 bench: all

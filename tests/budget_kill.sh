@@ -33,15 +33,6 @@ decisions()
 
 now_ms() { date +%s%3N; }
 
-# choose N: a random number below N, in $chosen
-draws=0
-choose()
-{
-    draws=$((draws + 1))
-    chosen=$(awk -v seed="$seed$draws" -v n="$1" \
-        'BEGIN { srand(seed); rand(); print int(n * rand()) }')
-}
-
 # has_begun RUN: whether it can be resumed; before that, nothing is spent
 has_begun()
 {

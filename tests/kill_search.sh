@@ -14,15 +14,6 @@ wanted=${2:-10}
 seed=${3:-$$}
 echo "$me: $wanted kills, seed $seed"
 
-# choose N: a random number below N, in $chosen
-draws=0
-choose()
-{
-    draws=$((draws + 1))
-    chosen=$(awk -v seed="$seed$draws" -v n="$1" \
-        'BEGIN { srand(seed); rand(); print int(n * rand()) }')
-}
-
 # begin RUN JOBS: in the background, as $pid; goes on where there is a run
 begin()
 {

@@ -82,3 +82,12 @@ check_orphans()
         sleep 0.1
     done
 }
+
+# choose N: a random number below N, in $chosen; what $seed says
+draws=0
+choose()
+{
+    draws=$((draws + 1))
+    chosen=$(awk -v seed="$seed$draws" -v n="$1" \
+        'BEGIN { srand(seed); rand(); print int(n * rand()) }')
+}
