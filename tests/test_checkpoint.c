@@ -263,7 +263,7 @@ static void a_training_without_time_ends_with_the_next_step(void **state)
     assert_true(isfinite(late.epoch[0].val_loss));
 
     late = (diary){.time = 1e-9, .stop_after = 1};
-    train(&status, &late, &opts, state_path, 0.0);
+    train(&status, &late, &opts, state_path, 1e-9);
     assert_int_equal(status, NASH_ESTOP);
     assert_int_equal(train(&status, &after, &opts, state_path, 0.0), expected);
     assert_int_equal(after.resumed, 1);

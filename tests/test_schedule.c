@@ -179,6 +179,43 @@ static void a_machine_that_gets_slow_is_noticed_in_time(void **state)
     assert_int_equal(steps, 100); /* never more than planned */
 }
 
+/* A step that stalls right after a look that was late gives up what it took. */
+static void a_stall_is_no_pace(void **state)
+{
+    (void)state;
+    static const double fast = 0.01, slow = 0.011, stall = 2.0, time = 20.0;
+    for (double at = 5.0; at < 14.0; at += 0.5) {
+        ni_deadline d = {.end = time};
+        double now = 0.0;
+        int64_t end = 1950, step = 0;
+        bool stalled = false;
+        ni_deadline_begin(&d, now, 0);
+        while (step < end) {
+            now += now < at ? fast : slow;
+            if (!stalled && d.late) {
+                now += stall;
+                stalled = true;
+            }
+            if (++step < end)
+                end = ni_deadline_look(&d, now, step, end, 1950);
+        }
+        assert_true(stalled && now < time + 0.1);
+        assert_true((double)step > at / fast + (time - at - stall) / slow - 5);
+    }
+}
+
+static void what_is_skipped_is_no_pace(void **state)
+{
+    (void)state;
+    ni_deadline d = {.end = 100.0, .late = true};
+    ni_deadline_begin(&d, 0.0, 0);
+    ni_deadline_skip(&d, 50.0);
+    assert_int_equal(ni_deadline_look(&d, 51.0, 10, 400, 400), 400);
+    assert_int_equal(ni_deadline_look(&d, 60.0, 100, 400, 400), 400);
+    assert_true(d.then == 60.0); /* that was a look */
+    assert_int_equal(ni_deadline_look(&d, 65.0, 110, 400, 400), 255);
+}
+
 static void the_warm_up_rises_evenly_and_only_once(void **state)
 {
     (void)state;
@@ -250,6 +287,8 @@ int main(void)
         cmocka_unit_test(a_bent_schedule_ends_sooner_at_lr_end),
         cmocka_unit_test(a_schedule_may_be_bent_many_times),
         cmocka_unit_test(a_machine_that_gets_slow_is_noticed_in_time),
+        cmocka_unit_test(a_stall_is_no_pace),
+        cmocka_unit_test(what_is_skipped_is_no_pace),
         cmocka_unit_test(the_warm_up_rises_evenly_and_only_once),
         cmocka_unit_test(the_constant_rate_is_constant),
         cmocka_unit_test(a_lone_image_is_no_step_but_a_pair_is),

@@ -19,6 +19,9 @@ typedef struct ni_deadline {
 /** The first step begins. Both of the end are the caller's. */
 void ni_deadline_begin(ni_deadline *d, double now, int64_t step);
 
+/** What has just been done, for so long, does not count as steps' pace. */
+void ni_deadline_skip(ni_deadline *d, double seconds);
+
 /**
  * Look, after any step, how many there should be. More often than after each
  * tenth of what time was left, and each second, nothing changes.

@@ -229,6 +229,7 @@ static nash_status save(trainer *t, double now)
     nash_status status = ni_checkpoint_save(&c);
     t->at.seconds = earlier;
     t->saved = ni_clock_seconds();
+    ni_deadline_skip(&t->deadline, t->saved - now);
     return status;
 }
 
@@ -247,7 +248,8 @@ static void save_in_time(trainer *t, double began)
 
 /* ---- the deadline -------------------------------------------------------- */
 
-/* Bend the schedule if it would not end in time, and keep that at once. */
+/* Bend the schedule if it would not end in time. A process that goes on from a
+ * state of before finds that out by itself. */
 static nash_status hurry(trainer *t)
 {
     nash_status status = NASH_OK;
@@ -263,8 +265,6 @@ static nash_status hurry(trainer *t)
            (long long)(end - at), (long long)(t->end - at));
     ni_bend_to(&t->at.bend, at, end, planned);
     TRY(set_end(t));
-    if (t->hooks.state_path && save(t, now) != NASH_OK)
-        ni_log(NASH_LOG_WARNING, "no checkpoint: %s", nash_error_message());
 done:
     return status;
 }
