@@ -59,13 +59,22 @@ static double macs_of(const nash_model *m)
     return (double)nash_graph_macs(nash_model_graph(m));
 }
 
-/* Epochs of the final training that take as long as judging start and result
- * on the test images, if they are as many for those to train on as in most
- * data sets. */
+/* Epochs of the final training that take as long as judging start, result and
+ * its snapshots on the test images, if they are as many for those to train on
+ * as in most data sets. */
 static double judging(const run *r)
 {
     static const double test_share = 0.2;
-    return (r->s->mirror ? 4 : 2) * look * test_share;
+    int32_t models = 2 + r->s->search.final_train.snapshots;
+    return (r->s->mirror ? 2 : 1) * models * look * test_share;
+}
+
+/* Whether a training can be cut short at any step, where time is what counts.
+ */
+static bool can_bend(const run *r, const nash_train_opts *train)
+{
+    return r->s->budget.unit == BUDGET_SECONDS && train->cycle == 0 &&
+           train->snapshots == 0;
 }
 
 /* Seconds of an epoch of the result, if its operations take what those of the
@@ -81,7 +90,7 @@ static double final_by_start(const run *r, const nash_history *h,
     return pflop * start->seconds / start->pflop;
 }
 
-/* Of start and result at best, since these can be cut short as they go on. */
+/* Of start and result at best where they can be cut short as they go on. */
 static nash_status costs_in_seconds(nash_costs *c, const run *r,
                                     const nash_history *h,
                                     const nash_model *best)
@@ -96,9 +105,12 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
         status = measure(&final, r, best, &o->final_train, r->follow.n_all);
     if (status != NASH_OK)
         return status;
-    c->start_epoch = start.best;
-    c->child_epoch = child.mean / r->s->jobs;
-    c->final_epoch = fmin(final.best, final_by_start(r, h, best));
+    c->start_epoch = can_bend(r, &o->start_train) ? start.best : start.mean;
+    c->child_epoch = child.mean;
+    c->jobs = r->s->jobs;
+    c->final_epoch = can_bend(r, &o->final_train)
+                         ? fmin(final.best, final_by_start(r, h, best))
+                         : final.mean;
     c->spent = run_seconds(r) + reserve_of(r) + judging(r) * c->final_epoch;
     return NASH_OK;
 }
@@ -172,23 +184,15 @@ static nash_status record(const run *r, const nash_pace *pace, int32_t step)
     return status == NASH_OK ? run_note_time(r) : status;
 }
 
-/* Whether the final training can be cut short at any step, so that it is no
- * matter if it is begun with some epochs too many. */
-static bool can_bend(const run *r)
-{
-    const nash_train_opts *final = &r->s->search.final_train;
-    return r->s->budget.unit == BUDGET_SECONDS && final->cycle == 0 &&
-           final->snapshots == 0;
-}
-
 static nash_status decide_by(nash_pace *pace, const run *r,
                              const nash_costs *costs, int32_t step)
 {
     nash_budget shares = nash_budget_default(r->s->budget.total);
     shares.climb_share = r->s->climb_share;
     nash_budget_pace(pace, &shares, costs, &r->s->search, step);
-    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW && can_bend(r))
-        pace->epochs++; /* the one that is there in part */
+    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW &&
+        can_bend(r, &r->s->search.final_train))
+        pace->epochs++; /* the one that is there in part, cut short */
     return record(r, pace, step);
 }
 
@@ -222,7 +226,7 @@ static nash_status pace(void *ctx, nash_pace *out, int32_t step,
 
 double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
 {
-    const run *r = ctx;
+    run *r = ctx;
     static const double least = 1e-3;
     bool final = job->kind == NASH_CANDIDATE_FINAL;
     *epochs_after = 0.0;
@@ -230,9 +234,12 @@ double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
         (job->kind != NASH_CANDIDATE_START && !final))
         return 0.0;
     double left = r->s->budget.total - reserve_of(r) - run_seconds(r);
-    run_note_time(r); /* a process begins */
-    if (final)
+    run_note_time(r);  /* a process begins, */
+    r->given_up = 0.0; /* and gives up what it finds necessary itself */
+    if (final) {
+        run_set_number(r, NASH_RUN_GIVEN_UP, r->given_up);
         *epochs_after = judging(r);
+    }
     return fmax(final ? left : 0.5 * left, least);
 }
 
@@ -290,9 +297,13 @@ static int begin(run *r, const nash_history *h)
     if (least > r->s->budget.total) {
         run_take_back(r);
         return cli_error("--budget %s is too small: an epoch of the starting "
-                         "network for itself and one for the result take %.3g "
-                         "%s",
-                         r->s->budget.text, least, budget_unit_name(r->s));
+                         "network for itself and one for the result%s take "
+                         "%.3g %s",
+                         r->s->budget.text,
+                         r->s->budget.unit == BUDGET_SECONDS
+                             ? ", with starting and judging,"
+                             : "",
+                         least, budget_unit_name(r->s));
     }
     if (r->s->search.morph.max_macs == 0 &&
         r->s->budget.unit != BUDGET_EPOCHS && choose_size(r, &costs) != NASH_OK)

@@ -27,8 +27,8 @@ nash_pacer pace_of(run *r);
  */
 double pace_time_left(void *ctx, const nash_job *job, double *epochs_after);
 
-/** A training gives up all but so many of its epochs: record that, before it
- * does. @param ctx  the run */
+/** A training gives up all but so many of its epochs: record that.
+ * @param ctx  the run */
 nash_status pace_give_up(void *ctx, const nash_job *job, double epochs);
 
 /** What it gave up in the end. */

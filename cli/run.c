@@ -213,10 +213,13 @@ static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)
 static void note_time_now_and_then(run *r)
 {
     static const double every = 1.0; /* seconds */
-    if (run_seconds(r) < r->noted + every)
+    char text[32];
+    if (!r->s->budget.text || r->s->budget.unit != BUDGET_SECONDS ||
+        run_seconds(r) < r->noted + every)
         return;
+    snprintf(text, sizeof text, "%.6g", run_seconds(r));
+    nash_store_try_set(r->store, NASH_RUN_SECONDS, text);
     r->noted = run_seconds(r);
-    run_note_time(r);
 }
 
 static void on_progress(void *ctx, const nash_job *job, double share,
@@ -374,8 +377,9 @@ static int say_why(const run *r, nash_status status)
 {
     char hint[4200];
     snprintf(hint, sizeof hint, "'nash resume %s' goes on", r->dir);
-    nash_store_event(r->store,
-                     status == NASH_ESTOP ? "stopped" : nash_error_message());
+    if (status != NASH_EBUSY) /* else it would wait once more */
+        nash_store_event(r->store, status == NASH_ESTOP ? "stopped"
+                                                        : nash_error_message());
     if (status == NASH_EDIVERGED)
         return cli_fail("a smaller --lr-start, or some --warmup, may help");
     if (status == NASH_ELIMIT || status == NASH_EREFUSED)

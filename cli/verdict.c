@@ -189,22 +189,34 @@ static nash_status record_score(const run *r, const char *prefix,
     return status;
 }
 
+/* As JSON. */
+static const char *number_text(char text[32], double value)
+{
+    if (!isfinite(value))
+        return "null";
+    snprintf(text, 32, "%.9g", value);
+    return text;
+}
+
 /* Every number that the result was judged by goes into its file. */
 static nash_status describe(run *r, const nash_history *history,
                             const nash_score *test)
 {
-    char text[320];
+    char text[400], numbers[5][32];
     nash_score val = {nan(""), nan(""), nan(""), 0};
     for (int32_t i = 0; i < history->n_records; i++)
         if (history->records[i].chosen &&
             isfinite(history->records[i].val.error))
             val = history->records[i].val;
     snprintf(text, sizeof text,
-             "{\"val_error\":%.9g,\"val_loss\":%.9g,\"val_images\":%d,"
-             "\"test_error\":%.9g,\"test_loss\":%.9g,"
-             "\"test_balanced_error\":%.9g,\"test_images\":%d}",
-             val.error, val.loss, val.images, test->error, test->loss,
-             test->balanced_error, test->images);
+             "{\"val_error\":%s,\"val_loss\":%s,\"val_images\":%d,"
+             "\"test_error\":%s,\"test_loss\":%s,"
+             "\"test_balanced_error\":%s,\"test_images\":%d}",
+             number_text(numbers[0], val.error),
+             number_text(numbers[1], val.loss), val.images,
+             number_text(numbers[2], test->error),
+             number_text(numbers[3], test->loss),
+             number_text(numbers[4], test->balanced_error), test->images);
     return nash_model_set_meta(r->best, NASH_META_SCORES, text);
 }
 

@@ -275,6 +275,28 @@ static void little_money_means_fewer_cosines_then_fewer_steps(void **state)
     }
 }
 
+/* Candidates of 7 epochs: four for 1, three for 2 and two for 4 of them. */
+static void jobs_beyond_the_candidates_save_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t jobs;
+        double epochs; /* of the clock */
+    } cases[] = {{0, 18.0}, {1, 18.0}, {2, 9.0}, {4, 7.0}, {16, 7.0}};
+    nash_search_opts opts = halving_search();
+    opts.steps = 4;
+    opts.neighbours = 4;
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        nash_pace pace;
+        bool enough = i % 2;
+        double climb = (enough ? 1.01 : 0.99) * 52.5 * cases[i / 2].epochs;
+        nash_budget budget = {1.0, 0.0, climb, 1.6};
+        const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 16.0, cases[i / 2].jobs};
+        nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+        assert_int_equal(pace.epochs, enough ? 7 : 3);
+    }
+}
+
 static void a_short_climb_grows_less_before_it_loses_a_step(void **state)
 {
     (void)state;
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),
         cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),
+        cmocka_unit_test(jobs_beyond_the_candidates_save_nothing),
         cmocka_unit_test(a_short_climb_grows_less_before_it_loses_a_step),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),
     };

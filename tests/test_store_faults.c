@@ -169,8 +169,10 @@ static void a_reader_that_never_ends_is_blamed(void **state)
     (void)state;
     char path[128];
     ni_db db;
-    nash_store_close(open_store());
+    nash_store *store = open_store();
     pid_t reader = read_for(60000);
+    assert_int_equal(nash_store_try_set(store, "a", "b"), NASH_EBUSY);
+    nash_store_close(store);
     snprintf(path, sizeof path, "%s/run.db", dir);
     assert_int_equal(ni_db_open(&db, path, true), NASH_OK);
     db.patience_ms = 200;

@@ -27,6 +27,8 @@ typedef struct nash_costs {
     double final_epoch; /* and on all images at last */
     double largest;     /* how many times more than the best network a child may
                            cost at most, by the caps; 0: size costs nothing */
+    int32_t jobs;       /* so many candidates side by side cost no more than one
+                           does alone; 0: 1 */
 } nash_costs;
 
 /** The shares of the presets. */

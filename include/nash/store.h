@@ -32,6 +32,11 @@ NASH_API const nash_observer *nash_store_observer(nash_store *store);
 NASH_API nash_status nash_store_set(nash_store *store, const char *key,
                                     const char *value);
 
+/** Likewise, but not if another process has the run's record locked: where the
+ * others wait for it, this is NASH_EBUSY at once. */
+NASH_API nash_status nash_store_try_set(nash_store *store, const char *key,
+                                        const char *value);
+
 /** Make what is set until nash_store_commit() one change: all of it stays, or
  * nothing. Only nash_store_set() may be called in between. */
 NASH_API nash_status nash_store_begin(nash_store *store);

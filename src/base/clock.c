@@ -1,4 +1,5 @@
-/* The clock. Only measures; nothing that decides anything may read it. */
+/* The clock. Measures; decides nothing but when to give up: time-outs, and what
+ * a budget of time leaves. */
 #include "clock.h"
 
 #include <time.h>

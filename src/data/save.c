@@ -59,7 +59,8 @@ done:
     return status;
 }
 
-/* Into a temporary file first, renamed when it is whole. */
+/* Into a temporary file first, renamed when it is whole. What a killed process
+ * left of one is overwritten: it may be large. */
 static nash_status save_images(const nash_images *images, const char *dir)
 {
     nash_status status = NASH_OK;
@@ -67,7 +68,7 @@ static nash_status save_images(const nash_images *images, const char *dir)
     FILE *file = NULL;
     NEW_FROM(path, ni_format("%s/train-images-idx%d-ubyte", dir,
                              images->shape.c == 1 ? 3 : 4));
-    NEW_FROM(temporary, ni_format("%s.%ld.tmp", path, (long)getpid()));
+    NEW_FROM(temporary, ni_format("%s.tmp", path));
     file = fopen(temporary, "wbe");
     if (!file) {
         status = ni_fail_errno(NASH_EIO, "%s cannot be written", path);

@@ -355,5 +355,5 @@ int nash_candidate_exit(nash_status status)
         return 0;
     bool unable =
         status == NASH_EIO || status == NASH_EBUSY || status == NASH_ESTOP;
-    return unable ? NI_EXIT_UNABLE : 1;
+    return unable ? NI_EXIT_UNABLE : status == NASH_ENOMEM ? NI_EXIT_MEMORY : 1;
 }

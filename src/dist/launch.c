@@ -185,7 +185,9 @@ static int signal_of(int wait_status)
 
 bool ni_launch_cut_off(const ni_end *end)
 {
-    return end->silent || signal_of(end->wait_status) != 0;
+    return end->silent || signal_of(end->wait_status) != 0 ||
+           (WIFEXITED(end->wait_status) &&
+            WEXITSTATUS(end->wait_status) == NI_EXIT_MEMORY);
 }
 
 bool ni_launch_unable(const ni_end *end)

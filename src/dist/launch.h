@@ -5,8 +5,12 @@
 
 #include <stdbool.h>
 
-/* The exit status of a candidate that cannot be trained here and now. */
-enum { NI_EXIT_UNABLE = 75 }; /* EX_TEMPFAIL */
+/* The exit statuses of a candidate that cannot be trained here and now, and of
+ * one whose process had no memory. */
+enum {
+    NI_EXIT_UNABLE = 75 /* EX_TEMPFAIL */,
+    NI_EXIT_MEMORY = 71 /* _OSERR */
+};
 
 /*
  * The command that starts a candidate, and what to say when it went wrong.
@@ -47,8 +51,8 @@ typedef struct ni_end {
     int32_t tries; /* of late */
 } ni_end;
 
-/** Whether it was cut off rather than gave up, so that it is worth another
- * try. */
+/** Whether it was cut off or had no memory, rather than gave up, so that it is
+ * worth another try. */
 bool ni_launch_cut_off(const ni_end *end);
 
 /** Whether it said that it cannot be trained here and now. */

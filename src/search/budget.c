@@ -46,15 +46,17 @@ typedef struct climb {
     double growth;  /* of each step, as in nash_pace */
 } climb;
 
-/* Epochs that all candidates of a step take together. */
-static int64_t candidate_epochs(const nash_search_opts *opts, const climb *c)
+/* Epochs that all candidates of a step take together, by jobs side by side. */
+static double candidate_epochs(const nash_search_opts *opts, const climb *c,
+                               int32_t jobs)
 {
     nash_train_opts train = opts->train;
-    int64_t children = c->neighbours - 1, sum = 0;
+    int32_t children = c->neighbours - 1;
+    double sum = 0.0;
     train.epochs = c->epochs;
     for (int32_t at = 0, end; at < train.epochs; at = end) {
         end = opts->halve ? nash_cycle_end(&train, at) : train.epochs;
-        sum += (children + 1) * (end - at);
+        sum += fmax((children + 1.0) / fmax(jobs, 1.0), 1.0) * (end - at);
         children -= children / 2;
     }
     return sum;
@@ -70,7 +72,7 @@ static double climb_cost(const climb *c, const nash_costs *costs,
         sum += parent * (1.0 + growth * (c->neighbours - 1)) / c->neighbours;
         parent *= growth;
     }
-    return sum * costs->child_epoch * (double)candidate_epochs(opts, c);
+    return sum * costs->child_epoch * candidate_epochs(opts, c, costs->jobs);
 }
 
 static double growth_of(const nash_budget *budget, const nash_costs *costs,

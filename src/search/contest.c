@@ -3,7 +3,8 @@
  * or, by successive halving, at the end of every cosine: its learning rate is
  * at the bottom, so that all stand equally well, and the worse half of the
  * children end there. What is saved is the rest of their epochs. The unmorphed
- * parent stays to the end, since nothing may win without having beaten it.
+ * parent stays to the end, since nothing may win without having been compared
+ * with it.
  */
 #include "internal.h"
 

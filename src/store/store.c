@@ -59,7 +59,7 @@ static nash_status put_candidate(const ni_db *db, const nash_job *job)
         job->parent_child, hash, nash_graph_params(g), nash_graph_macs(g));
     if (status == NASH_OK)
         status = put_morphs(db, job);
-    /* epochs of a training that was interrupted: it starts anew */
+    /* epochs of a training that was interrupted: it tells them again */
     if (status == NASH_OK)
         status = ni_db_run(db,
                            "DELETE FROM epoch WHERE step = ?1 AND child = ?2"
@@ -201,6 +201,16 @@ nash_status nash_store_set(nash_store *store, const char *key,
 {
     return ni_db_run(&store->db, "INSERT OR REPLACE INTO setting VALUES (?, ?)",
                      "tt", key, value);
+}
+
+nash_status nash_store_try_set(nash_store *store, const char *key,
+                               const char *value)
+{
+    int patience_ms = store->db.patience_ms;
+    store->db.patience_ms = 0;
+    nash_status status = nash_store_set(store, key, value);
+    store->db.patience_ms = patience_ms;
+    return status;
 }
 
 nash_status nash_store_begin(nash_store *store)

@@ -544,7 +544,7 @@ done:
     return status;
 }
 
-/* @param found  stays as it is if there is no such file, or it is unusable */
+/* @param found  whether there is such a file, and it is usable */
 static nash_status try_to_load(bool *found, const ni_checkpoint *c,
                                const char *path)
 {

@@ -64,7 +64,7 @@ typedef struct ni_task {
     ni_window window;
     float eps, momentum;
     float low, high;  /* clip */
-    bool relu;        /* batch_norm: followed by a ReLU */
+    bool relu;        /* batch_norm, Winograd: followed by a ReLU */
     bool accumulate;  /* add to D_SRC instead of overwriting it */
     bool accumulate2; /* likewise D_SRC2 */
     int32_t offset;   /* concat: first channel within dst */

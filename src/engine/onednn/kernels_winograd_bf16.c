@@ -311,7 +311,7 @@ NI_INLINE void multiply_chunk(const chunk *c, const ni_task *t, int32_t block,
     }
 }
 
-/* Bias (may be NULL) and ReLU of the outputs y, of one block. */
+/* Bias (may be NULL) and ReLU of the outputs y, of one block; a NaN stays. */
 NI_INLINE void finish(vec y[2][2], const float *bias, int32_t block, bool relu)
 {
     vec zero = _mm512_setzero_ps();
@@ -319,7 +319,7 @@ NI_INLINE void finish(vec y[2][2], const float *bias, int32_t block, bool relu)
     for (int k = 0; k < 4; k++) {
         y[k / 2][k % 2] += b;
         if (relu)
-            y[k / 2][k % 2] = _mm512_max_ps(y[k / 2][k % 2], zero);
+            y[k / 2][k % 2] = _mm512_max_ps(zero, y[k / 2][k % 2]);
     }
 }
 

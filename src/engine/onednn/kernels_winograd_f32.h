@@ -151,7 +151,8 @@ NI_INLINE void transform_d_weights(ni_v m[EDGE][EDGE])
 
 /* ---- weights ---------------------------------------------------------- */
 
-/* Outputs that are multiplied together from one on, in vectors. */
+/* Outputs that are multiplied together from one on, in vectors; since channels
+ * are multiples of 16, always COLUMNS where a vector has 8. */
 NI_INLINE int columns_from(int32_t output, int32_t outputs)
 {
     int32_t left = (outputs - output) / NI_LANES;
@@ -209,6 +210,7 @@ static void pack_back(const ni_task *t)
 typedef struct chunk {
     float *at;
     int64_t plane; /* elements of a place */
+    int32_t n;     /* tiles, of */
     int32_t most;
 } chunk;
 
@@ -222,6 +224,11 @@ static int64_t plane_of(int32_t channels, int32_t most)
     return (int64_t)channels * most + PAD;
 }
 
+static chunk chunk_in(float *memory, int32_t channels, int32_t most)
+{
+    return (chunk){memory, plane_of(channels, most), 0, most};
+}
+
 /* Of tile i of a chunk, the block of channels that begins with `channel`. */
 NI_INLINE float *chunk_at(const chunk *c, int32_t i, int32_t channel)
 {
@@ -229,12 +236,12 @@ NI_INLINE float *chunk_at(const chunk *c, int32_t i, int32_t channel)
            channel % PANEL;
 }
 
-/* Read n tiles from `first` on: inputs, or derivatives by the outputs. */
+/* Read the tiles from `first` on: inputs, or derivatives by the outputs. */
 NI_INLINE void read_tiles(const chunk *c, const float *src, const ni_layout *l,
-                          int64_t first, int32_t n, bool derivative)
+                          int64_t first, bool derivative)
 {
-    for (int32_t k = 0; k < l->c / PANEL * n; k++) {
-        int32_t panel = k / n, i = k % n;
+    for (int32_t k = 0; k < l->c / PANEL * c->n; k++) {
+        int32_t panel = k / c->n, i = k % c->n;
         ni_tile it = ni_tile_at(l, first + i, SIDE);
         for (int32_t b = 0; b < VECTORS; b++) {
             ni_v d[EDGE][EDGE];
@@ -298,18 +305,18 @@ NI_INLINE void multiply(float *to, const float *input, const float *weight,
         multiply(to, input, weight, panel, inputs, columns);                   \
     }
 
-MULTIPLIER(1)
 MULTIPLIER(2)
 #if defined(__AVX512F__)
+MULTIPLIER(1)
 MULTIPLIER(3)
 MULTIPLIER(4)
 static const multiplier multipliers[] = {NULL, multiply_1, multiply_2,
                                          multiply_3, multiply_4};
 #else
-static const multiplier multipliers[] = {NULL, multiply_1, multiply_2};
+static const multiplier multipliers[] = {NULL, NULL, multiply_2};
 #endif
 
-static void multiply_chunk(chunk to, chunk input, const ni_task *t, int32_t n)
+static void multiply_chunk(chunk to, chunk input, const ni_task *t)
 {
     int32_t inputs = t->src.c, outputs = t->dst.c;
     int64_t panel = (int64_t)to.most * PANEL;
@@ -319,7 +326,7 @@ static void multiply_chunk(chunk to, chunk input, const ni_task *t, int32_t n)
         for (int32_t o = 0; o < outputs; o += columns * NI_LANES) {
             columns = columns_from(o, outputs);
             int tiles = TILES * COLUMNS / columns;
-            for (int32_t i = 0; i < n; i += tiles)
+            for (int32_t i = 0; i < input.n; i += tiles)
                 multipliers[columns](chunk_at(&to, i, o),
                                      chunk_at(&input, i, 0), weight, panel,
                                      inputs);
@@ -338,17 +345,16 @@ NI_INLINE void finish(ni_v m[EDGE][EDGE], const float *bias, int32_t block,
     for (int k = 0; k < SIDE * SIDE; k++) {
         ni_v *y = &m[k / SIDE][k % SIDE];
         *y += b;
-        *y = relu ? ni_keep(*y > 0, *y) : *y;
+        *y = relu ? ni_keep(~(*y < 0), *y) : *y; /* a NaN stays */
     }
 }
 
-static void write_tiles(const chunk *c, const ni_task *t, int64_t first,
-                        int32_t n)
+static void write_tiles(const chunk *c, const ni_task *t, int64_t first)
 {
     const ni_layout *l = &t->dst;
     const float *bias = t->at[NI_BIAS];
-    for (int32_t k = 0; k < l->c / PANEL * n; k++) {
-        int32_t panel = k / n, i = k % n;
+    for (int32_t k = 0; k < l->c / PANEL * c->n; k++) {
+        int32_t panel = k / c->n, i = k % c->n;
         ni_tile it = ni_tile_at(l, first + i, SIDE);
         int32_t rows = l->h - it.y < SIDE ? l->h - it.y : SIDE;
         int32_t columns = l->w - it.x < SIDE ? l->w - it.x : SIDE;
@@ -373,15 +379,15 @@ static void write_tiles(const chunk *c, const ni_task *t, int64_t first,
 static void forward(const ni_task *t)
 {
     int32_t most = tiles_of_chunk(t->src.c, t->dst.c);
-    chunk input = {t->at[NI_PARTIAL], plane_of(t->src.c, most), most};
-    chunk product = {input.at + PLACES * input.plane, plane_of(t->dst.c, most),
-                     most};
+    chunk input = chunk_in(t->at[NI_PARTIAL], t->src.c, most);
+    chunk product = chunk_in(input.at + PLACES * input.plane, t->dst.c, most);
     int64_t tiles = ni_tiles(&t->src, SIDE);
     for (int64_t first = 0; first < tiles; first += most) {
-        int32_t n = tiles - first < most ? (int32_t)(tiles - first) : most;
-        read_tiles(&input, t->at[NI_SRC], &t->src, first, n, false);
-        multiply_chunk(product, input, t, n);
-        write_tiles(&product, t, first, n);
+        int64_t left = tiles - first;
+        input.n = product.n = left < most ? (int32_t)left : most;
+        read_tiles(&input, t->at[NI_SRC], &t->src, first, false);
+        multiply_chunk(product, input, t);
+        write_tiles(&product, t, first);
     }
 }
 
@@ -394,9 +400,9 @@ static size_t weights_bytes(int32_t inputs, int32_t outputs)
 }
 
 /* Sums [places][groups of COLUMNS vectors of outputs][I][vectors]. Add to those
- * of `rows` inputs and `columns` vectors what n tiles give. */
+ * of `rows` inputs and `columns` vectors what the tiles give. */
 NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
-                           int32_t from, int32_t n, int rows, int columns)
+                           int32_t from, int rows, int columns)
 {
     ni_v sum[PANEL * COLUMNS];
     const float *y[COLUMNS];
@@ -404,7 +410,7 @@ NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
         y[b] = chunk_at(output, 0, from + b * NI_LANES);
     for (int i = 0; i < rows * columns; i++)
         sum[i] = ni_vload(sums, i, false);
-    for (int32_t k = 0; k < n; k++)
+    for (int32_t k = 0; k < output->n; k++)
         for (int i = 0; i < rows; i++)
             for (int b = 0; b < columns; b++)
                 sum[i * columns + b] +=
@@ -415,36 +421,38 @@ NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
 
 NI_INLINE void gather_columns(float *sums, const chunk *input,
                               const chunk *output, const ni_task *t,
-                              int32_t from, int32_t n, int rows, int columns)
+                              int32_t from, int rows, int columns)
 {
     int rest = PANEL % rows;
     for (int32_t panel = 0; panel < t->src.c; panel += PANEL) {
         const float *x = chunk_at(input, 0, panel);
         for (int i = 0; i + rows <= PANEL; i += rows) {
-            gather_sums(sums, x + i, output, from, n, rows, columns);
+            gather_sums(sums, x + i, output, from, rows, columns);
             sums += rows * columns * NI_LANES;
         }
         if (rest) {
-            gather_sums(sums, x + PANEL - rest, output, from, n, rest, columns);
+            gather_sums(sums, x + PANEL - rest, output, from, rest, columns);
             sums += rest * columns * NI_LANES;
         }
     }
 }
 
 static void gather_chunk(float *sums, chunk input, chunk output,
-                         const ni_task *t, int32_t n)
+                         const ni_task *t)
 {
     for (int p = 0; p < PLACES; p++) {
         for (int32_t o = 0; o < t->dst.c;) {
             int columns = columns_from(o, t->dst.c);
             if (columns == COLUMNS)
-                gather_columns(sums, &input, &output, t, o, n, ROWS, COLUMNS);
+                gather_columns(sums, &input, &output, t, o, ROWS, COLUMNS);
+#if defined(__AVX512F__)
             else if (columns == 3)
-                gather_columns(sums, &input, &output, t, o, n, 8, 3);
+                gather_columns(sums, &input, &output, t, o, 8, 3);
             else if (columns == 2)
-                gather_columns(sums, &input, &output, t, o, n, 8, 2);
+                gather_columns(sums, &input, &output, t, o, 8, 2);
             else
-                gather_columns(sums, &input, &output, t, o, n, 16, 1);
+                gather_columns(sums, &input, &output, t, o, 16, 1);
+#endif
             o += columns * NI_LANES;
             sums += (int64_t)columns * NI_LANES * t->src.c;
         }
@@ -478,16 +486,16 @@ static void weights(const ni_task *t)
     int32_t most = tiles_of_chunk(t->src.c, t->dst.c);
     size_t sums = (size_t)PLACES * (size_t)t->src.c * (size_t)t->dst.c;
     float *sum = t->at[NI_PARTIAL];
-    chunk input = {sum + sums, plane_of(t->src.c, most), most};
-    chunk output = {input.at + PLACES * input.plane, plane_of(t->dst.c, most),
-                    most};
+    chunk input = chunk_in(sum + sums, t->src.c, most);
+    chunk output = chunk_in(input.at + PLACES * input.plane, t->dst.c, most);
     int64_t tiles = ni_tiles(&t->src, SIDE);
     memset(sum, 0, sums * sizeof *sum);
     for (int64_t first = 0; first < tiles; first += most) {
-        int32_t n = tiles - first < most ? (int32_t)(tiles - first) : most;
-        read_tiles(&input, t->at[NI_SRC], &t->src, first, n, false);
-        read_tiles(&output, t->at[NI_D_DST], &t->dst, first, n, true);
-        gather_chunk(sum, input, output, t, n);
+        int64_t left = tiles - first;
+        input.n = output.n = left < most ? (int32_t)left : most;
+        read_tiles(&input, t->at[NI_SRC], &t->src, first, false);
+        read_tiles(&output, t->at[NI_D_DST], &t->dst, first, true);
+        gather_chunk(sum, input, output, t);
     }
     write_weights(sum, t);
 }
