@@ -190,6 +190,10 @@ static void misbehave(const char *directory)
         fputs("nash: the disk is full\n", stderr);
         exit(nash_candidate_exit(NASH_EIO));
     }
+    if (strncmp(misdeed, "poor", 4) == 0) {
+        fputs("nash: out of memory\n", stderr);
+        exit(nash_candidate_exit(NASH_ENOMEM));
+    }
     if (strncmp(misdeed, "exit", 4) == 0) {
         fputs("first line\nnash: it is too hot\n", stderr);
         exit(3);

@@ -227,7 +227,8 @@ void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
                  tries);
     else
         snprintf(text, size,
-                 "candidate %04d-%02d ended with status %d and no result; its "
-                 "log ends with: %s",
-                 job->step, job->child, WEXITSTATUS(end->wait_status), line);
+                 "candidate %04d-%02d ended with status %d and no result%s; "
+                 "its log ends with: %s",
+                 job->step, job->child, WEXITSTATUS(end->wait_status), tries,
+                 line);
 }
