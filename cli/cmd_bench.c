@@ -46,7 +46,7 @@ static int parse(request *ask, int argc, char **argv)
         "Measure whole training steps (forward, loss, backward, update) on "
         "made-up images.",
         options,
-        "Networks: start is the search's starting network for 32 x 32 pixels, "
+        "Networks: start is the paper's starting network for 32 x 32 pixels, "
         "vgg a chain\nof eight convolutions, resnet9 the residual network of "
         "that name. Gflops counts 6\noperations per multiply-accumulate of "
         "the forward pass: 2 for it, 4 for its gradients.",

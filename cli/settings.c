@@ -175,7 +175,9 @@ static int put_search(arg_option *to, int at, settings *s)
          "of training the starting network", 0, 100000},
         {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
         {"final-epochs", ARG_INT, &o->final_epochs,
-         "of training the result on training and validation images", 0, 100000},
+         "of training the result on training and validation images, if no "
+         "--budget says how many",
+         0, 100000},
         {"halve", ARG_YESNO, &o->halve,
          "compare a step's candidates at the end of every cosine (--cycle) and "
          "train only the better half of the children on"},
@@ -193,7 +195,8 @@ static int put_search(arg_option *to, int at, settings *s)
          "from scratch. yes with --init, unless given",
          .given = &s->final_inherit_given},
         {"widen", ARG_CHOICE, &o->morph.widen_mode,
-         "how new channels are made: copies, fresh, or fresh in pairs",
+         "how new channels are made: copies, fresh, fresh in pairs, or copies "
+         "with noise, which do not quite keep the function",
          .choices = widen_modes},
         {"norm-skips", ARG_YESNO, &o->morph.norm_skips,
          "concatenation skips normalise the tensor that they bring"},
@@ -240,7 +243,7 @@ static int put_start(arg_option *to, int at, settings *s)
     nash_train_opts *t = &s->search.train;
     const arg_option part[] = {
         {"init", ARG_TEXT, &s->init, "ONNX file of a network to start from",
-         .fallback = "the paper's starting network"},
+         .fallback = "a new network, see --widths"},
         {"input-mean", ARG_TEXT, &s->adopt.mean, ADOPT_MEAN_HELP,
          .fallback = "as it is"},
         {"input-std", ARG_TEXT, &s->adopt.std, ADOPT_STD_HELP,
@@ -293,8 +296,9 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
 {
     const arg_option part[] = {
         {"jobs", ARG_INT, &s->jobs,
-         "candidates side by side; changes nothing but the time", 0, 1024,
-         .fallback = "processors / threads"},
+         "candidates side by side; changes nothing but the time, and what a "
+         "--budget of time pays for",
+         0, 1024, .fallback = "processors / threads"},
         {"launcher", ARG_TEXT, &s->launcher,
          "words put before a candidate's command, e.g. 'srun -n1 -c8'",
          .fallback = ""},

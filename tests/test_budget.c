@@ -275,6 +275,19 @@ static void little_money_means_fewer_cosines_then_fewer_steps(void **state)
     }
 }
 
+static void a_start_without_epochs_stays_as_it_is(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    nash_budget budget = nash_budget_default(1e6);
+    const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 10.0};
+    nash_pace pace;
+    opts.start_epochs = 0;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 0);
+    assert_int_equal(pace.stage, NASH_STAGE_START);
+    assert_int_equal(pace.epochs, 0);
+}
+
 /* Candidates of 7 epochs: four for 1, three for 2 and two for 4 of them. */
 static void jobs_beyond_the_candidates_save_nothing(void **state)
 {
@@ -344,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),
         cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),
+        cmocka_unit_test(a_start_without_epochs_stays_as_it_is),
         cmocka_unit_test(jobs_beyond_the_candidates_save_nothing),
         cmocka_unit_test(a_short_climb_grows_less_before_it_loses_a_step),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),

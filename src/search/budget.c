@@ -33,10 +33,11 @@ int64_t nash_budget_macs(double pflop)
     return (int64_t)(180e6 * pow(fmax(pflop, 0.0), 0.65));
 }
 
+/* One at least, unless none is wanted. */
 static int32_t whole_epochs(double count, int32_t most)
 {
-    double few = count < most ? count : most;
-    return few < 1.0 ? 1 : (int32_t)few;
+    double few = fmin(fmax(count, 1.0), most);
+    return (int32_t)few;
 }
 
 /* A climb that is left to be done. */
