@@ -44,4 +44,4 @@ install: all
 	cmake --install build
 
 clean:
-	rm -rf build build-dev build-clang build-asan build-tsan build-cov
+	rm -rf build build-dev build-clang build-asan build-tsan build-cov build-fuzz

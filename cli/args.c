@@ -186,8 +186,10 @@ static int set_number(const arg_spec *spec, const arg_option *o,
         return go;
     if ((o->type == ARG_INT && fabs(value) > 0x7fffffff) ||
         (o->type == ARG_COUNT && fabs(value) > 0x1p62) ||
-        (o->type == ARG_BYTES && (value < 0.0 || value > 0x1p62)))
+        (o->type == ARG_BYTES && value > 0x1p62))
         return bad_value(spec, o, text, "a smaller number");
+    if (o->type == ARG_BYTES && value < 0.0)
+        return bad_value(spec, o, text, "a whole number from 0");
     if (o->type == ARG_INT)
         *(int32_t *)o->value = (int32_t)value;
     else if (o->type == ARG_COUNT)
@@ -266,6 +268,8 @@ int arg_assign(const arg_spec *spec, const arg_option *o, const char *text)
     case ARG_SEED:
         return set_seed(spec, o, text);
     case ARG_TEXT:
+        if (!*text && strcmp(o->name, "output") == 0)
+            return bad_value(spec, o, text, "a path");
         *(const char **)o->value = text;
         return ARGS_GO;
     case ARG_CHOICE:

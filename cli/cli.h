@@ -49,7 +49,7 @@ double cli_seconds(void);
 int cli_cpus(void);
 
 /* Numbers for people, written into a buffer of 32 bytes: "5.7 M", "1.2 GiB",
- * "2 h 05 min", "1m 03s"; each returns the buffer. */
+ * "2 h 05 min", "1 min 03 s"; each returns the buffer. */
 char *cli_count(char text[32], double count);
 char *cli_bytes(char text[32], double bytes);
 char *cli_time(char text[32], double seconds);

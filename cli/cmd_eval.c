@@ -94,11 +94,7 @@ static int open_data(evaluation *e, const nash_model *m, const char *name)
             return cli_fail(NULL);
         return make_room(e);
     }
-    if (nash_graph_classes(nash_model_graph(m)) != e->images->classes)
-        return cli_error("%s tells %d classes apart, %s tells %d", name,
-                         nash_graph_classes(nash_model_graph(m)),
-                         e->ask->models[0], e->images->classes);
-    return EXIT_OK;
+    return open_check_classes(m, name, e->data, e->ask->data);
 }
 
 static int judge_one(evaluation *e, int which)

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
@@ -144,6 +145,11 @@ static int parse(request *ask, int argc, char **argv)
 /* The folder that the output goes to must be there before hours pass. */
 static int check_output(const char *output)
 {
+    struct stat info;
+    size_t length = strlen(output);
+    if (output[length - 1] == '/' ||
+        (stat(output, &info) == 0 && S_ISDIR(info.st_mode)))
+        return cli_error("--output is '%s', a folder, expected a file", output);
     char *copy = strdup(output);
     if (!copy)
         return cli_error("out of memory");

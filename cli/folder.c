@@ -53,7 +53,7 @@ int folder_make(const char *dir)
 {
     char *path = strdup(dir);
     int result = path ? EXIT_OK : cli_error("out of memory");
-    for (char *at = path; at && result == EXIT_OK; *at++ = '/') {
+    for (char *at = path; at && *at && result == EXIT_OK; *at++ = '/') {
         at = strchr(at + 1, '/');
         if (!at)
             break;

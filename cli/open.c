@@ -25,15 +25,15 @@ static int32_t first_foreign_class(const nash_model *m, const nash_dataset *ds)
     return -1;
 }
 
-static int check_classes(const nash_model *m, const char *name,
-                         const nash_dataset *ds, const char *dir,
-                         int32_t classes)
+int open_check_classes(const nash_model *m, const char *name,
+                       const nash_dataset *ds, const char *dir)
 {
     char class_name[128];
     int32_t own = nash_graph_classes(nash_model_graph(m));
+    int32_t classes = nash_dataset_classes(ds);
     if (own != classes)
-        return cli_error("%s tells %d classes apart, %s has %d; --new-head "
-                         "trains it for those",
+        return cli_error("%s tells %d classes apart, %s has %d; 'nash train' "
+                         "and 'nash search' take --new-head",
                          name, own, dir, classes);
     int32_t k = first_foreign_class(m, ds);
     if (k < 0)
@@ -44,14 +44,9 @@ static int check_classes(const nash_model *m, const char *name,
                      name, k, class_name, dir, nash_dataset_class(ds, k));
 }
 
-static bool same_shape(nash_shape a, nash_shape b)
-{
-    return a.c == b.c && a.h == b.h && a.w == b.w;
-}
-
 /* @param size  to resize to; NULL: the images' own */
-static int open_sized(nash_dataset **out, const nash_images **images,
-                      const char *dir, const nash_shape *size)
+static int open_sized(nash_dataset **out, const char *dir,
+                      const nash_shape *size)
 {
     nash_dataset_opts opts = nash_dataset_opts_default();
     if (size) {
@@ -60,69 +55,70 @@ static int open_sized(nash_dataset **out, const nash_images **images,
         opts.channels = size->c;
     }
     *out = NULL;
-    if (nash_dataset_open(out, dir, &opts) == NASH_OK &&
-        nash_dataset_images(images, *out, NASH_PART_TRAIN) == NASH_OK)
-        return EXIT_OK;
-    nash_dataset_close(*out);
-    *out = NULL;
-    return cli_fail(NULL);
+    return nash_dataset_open(out, dir, &opts) == NASH_OK ? EXIT_OK
+                                                         : cli_fail(NULL);
 }
 
-static int refuse_shape(const char *name, nash_shape want, const char *dir,
-                        nash_shape have)
+/* The images as they are, which have to be as the model takes them. */
+static int open_exact(nash_dataset **out, const char *dir, const nash_model *m,
+                      const char *name)
 {
+    nash_shape want = nash_graph_input_shape(nash_model_graph(m));
+    const nash_images *images;
+    if (nash_dataset_images(&images, *out, NASH_PART_TRAIN) != NASH_OK)
+        return cli_fail(NULL);
+    nash_shape have = images->shape;
+    if (have.c == want.c && have.h == want.h && have.w == want.w)
+        return EXIT_OK;
     return cli_error("%s takes images of %d x %d pixels with %d channels, "
                      "those of %s have %d x %d with %d",
                      name, want.h, want.w, want.c, dir, have.h, have.w, have.c);
 }
 
-/* Resize the images to the model's input if they have another size. */
-static int fit_images(nash_dataset **ds, const nash_images *images,
-                      const char *dir, const nash_model *m, const char *name,
-                      bool resizable)
+/* A network from elsewhere may want its images just so, but for pictures. No
+ * picture is decoded before its size is known. */
+static int open_for_foreign(nash_dataset **out, const char *dir,
+                            const nash_model *m, const char *name)
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
-    nash_shape have = images->shape;
-    if (same_shape(have, want))
-        return EXIT_OK;
-    resizable = resizable || nash_model_meta(m, NASH_META_CLASSES) ||
-                strcmp(nash_dataset_format(*ds), "folder") == 0;
-    nash_dataset_close(*ds);
-    *ds = NULL;
-    return resizable ? open_sized(ds, &images, dir, &want)
-                     : refuse_shape(name, want, dir, have);
+    int result = open_sized(out, dir, NULL);
+    if (result != EXIT_OK)
+        return result;
+    if (strcmp(nash_dataset_format(*out), "folder") != 0)
+        return open_exact(out, dir, m, name);
+    nash_dataset_close(*out);
+    return open_sized(out, dir, &want);
+}
+
+static int give_up(nash_dataset **out, int result)
+{
+    if (result != EXIT_OK) {
+        nash_dataset_close(*out);
+        *out = NULL;
+    }
+    return result;
 }
 
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
                    const char *name)
 {
-    const nash_images *images = NULL;
-    int result = open_sized(out, &images, dir, NULL);
+    nash_shape want = nash_graph_input_shape(nash_model_graph(m));
+    int result = nash_model_meta(m, NASH_META_CLASSES)
+                     ? open_sized(out, dir, &want)
+                     : open_for_foreign(out, dir, m, name);
     if (result == EXIT_OK)
-        result = check_classes(m, name, *out, dir, images->classes);
-    if (result == EXIT_OK)
-        result = fit_images(out, images, dir, m, name, false);
-    if (result != EXIT_OK) {
-        nash_dataset_close(*out);
-        *out = NULL;
-    }
-    return result;
+        result = open_check_classes(m, name, *out, dir);
+    return give_up(out, result);
 }
 
 int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
                       const char *name, uint64_t seed)
 {
-    const nash_images *images = NULL;
-    int result = open_sized(out, &images, dir, NULL);
+    nash_shape want = nash_graph_input_shape(nash_model_graph(m));
+    int result = open_sized(out, dir, &want);
     if (result == EXIT_OK &&
-        nash_model_new_head(m, images->classes, seed) != NASH_OK)
+        nash_model_new_head(m, nash_dataset_classes(*out), seed) != NASH_OK)
         result = cli_error("--new-head is not possible for %s: %s", name,
                            nash_error_message());
-    if (result == EXIT_OK)
-        result = fit_images(out, images, dir, m, name, true);
-    if (result != EXIT_OK) {
-        nash_dataset_close(*out);
-        *out = NULL;
-    }
-    return result;
+    return give_up(out, result);
 }

@@ -8,10 +8,15 @@
  * sentence about why it cannot be meant for them.
  */
 
+/** Whether a model tells a data set's classes apart, by number and name.
+ * @return EXIT_OK, or EXIT_FAILED after a sentence */
+int open_check_classes(const nash_model *m, const char *name,
+                       const nash_dataset *ds, const char *dir);
+
 /**
  * Open a data set for a model. Where the images' own size is another, they are
- * resized to the model's if the data set is a folder of pictures, or has the
- * very classes that the model was trained for.
+ * resized to the model's if the data set is a folder of pictures, or the model
+ * names its classes, as those of ours do.
  *
  * @param out   receives the data set; yours to close
  * @param name  the model's file, for the sentences

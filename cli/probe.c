@@ -5,7 +5,17 @@
 
 #include <stdlib.h>
 
-enum { PROBE_IMAGES = 1024 };
+enum { MOST_IMAGES = 1024, LEAST_IMAGES = 64, MOST_BYTES = 1 << 28 };
+
+/* Large images have more pixels to measure, and take more memory. */
+static int32_t images_of(nash_shape shape)
+{
+    int64_t bytes =
+        (int64_t)shape.c * shape.h * shape.w * (int64_t)sizeof(float);
+    int64_t n = MOST_BYTES / bytes;
+    n = n > MOST_IMAGES ? MOST_IMAGES : n;
+    return (int32_t)(n < LEAST_IMAGES ? LEAST_IMAGES : n);
+}
 
 /* Augmented training images, those of as many epochs as it takes. */
 static void fill_probe(float *pixels, int32_t *labels, int32_t *order,
@@ -13,14 +23,15 @@ static void fill_probe(float *pixels, int32_t *labels, int32_t *order,
 {
     const nash_images *images = r->images;
     const nash_shape shape = images->shape;
+    const int32_t all = images_of(shape);
     const int64_t values = (int64_t)shape.c * shape.h * shape.w;
     float mean[4], std[4];
     nash_augment augment = r->s->search.train.augment;
     augment.flip = augment.flip && !r->s->auto_flip; /* not decided yet */
     nash_batch_key key = {r->s->search.seed, UINT32_MAX, 0};
     nash_images_moments(images, NULL, images->n, mean, std);
-    for (int32_t at = 0; at < PROBE_IMAGES; at += n, key.epoch++) {
-        int32_t take = n < PROBE_IMAGES - at ? n : PROBE_IMAGES - at;
+    for (int32_t at = 0; at < all; at += n, key.epoch++) {
+        int32_t take = n < all - at ? n : all - at;
         nash_batch_order(order, train, n, &key);
         nash_batch_fill(pixels + at * values, labels, images, order, take,
                         &augment, mean, &key);
@@ -31,21 +42,21 @@ int probe_open(run *r, const int32_t *train, int32_t n)
 {
     const nash_shape shape = r->images->shape;
     const size_t values = (size_t)shape.c * (size_t)shape.h * (size_t)shape.w;
+    const int32_t all = images_of(shape);
     nash_plan_opts plan = nash_plan_opts_default();
     plan.precision = NASH_PRECISION_F32;
     plan.threads = 1;
-    if (r->s->search.train.batch < PROBE_IMAGES)
+    if (r->s->search.train.batch < all)
         plan.batch = r->s->search.train.batch;
-    float *pixels = calloc(PROBE_IMAGES * values, sizeof *pixels);
-    int32_t *labels = calloc(PROBE_IMAGES, sizeof *labels);
+    float *pixels = calloc((size_t)all * values, sizeof *pixels);
+    int32_t *labels = calloc((size_t)all, sizeof *labels);
     int32_t *order = calloc((size_t)n, sizeof *order);
     int result = EXIT_OK;
     if (!pixels || !labels || !order) {
         result = cli_error("out of memory");
     } else {
         fill_probe(pixels, labels, order, r, train, n);
-        if (nash_probe_open(&r->probe, pixels, PROBE_IMAGES, shape, &plan) !=
-            NASH_OK)
+        if (nash_probe_open(&r->probe, pixels, all, shape, &plan) != NASH_OK)
             result = cli_fail(NULL);
     }
     free(order);

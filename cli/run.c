@@ -171,6 +171,7 @@ static int find_candidates_data(run *r, nash_dataset_opts *opts)
     r->decoded = run_path(r, "images");
     if (!r->decoded)
         return EXIT_FAILED;
+    folder_remove(r->decoded); /* what an earlier command or a crash left */
     nash_status status = nash_dataset_save(r->data, r->decoded);
     if (status == NASH_OK) {
         *opts = nash_dataset_opts_default();
@@ -568,6 +569,7 @@ bool run_has_begun(const nash_history *history)
 void run_take_back(const run *r)
 {
     nash_store_set(r->store, "engine", "");
+    folder_remove(r->decoded);
 }
 
 int run_resume(settings *s, const char *run_dir)

@@ -220,8 +220,8 @@ static int put_training(arg_option *to, int at, settings *s)
          "as --lr-start, for the starting network and the final training", 0,
          1e3, .fallback = "as --lr-start"},
         {"final-cutout", ARG_INT, &s->final_cutout,
-         "as --cutout, for the final training; -1: a quarter of the images' "
-         "smaller side if it has 32 epochs or more",
+         "as --cutout, for the final training, if that is more; -1: a quarter "
+         "of the images' smaller side if it has 32 epochs or more",
          -1, NASH_MAX_DIM},
         {"auto-flip", ARG_YESNO, &s->auto_flip,
          "--flip only if the starting network, trained without, knows mirrored "
@@ -252,7 +252,7 @@ static int put_start(arg_option *to, int at, settings *s)
         {"widths", ARG_INTS, s->widths,
          "channels of the starting network's convolutions; a pool between each "
          "two",
-         .most = NASH_MAX_STAGES},
+         .most = NASH_MAX_STAGES, .given = &s->widths_given},
         {"identity-init", ARG_YESNO, &s->identity_init,
          "its first filters pass their channel on"},
         {"whiten", ARG_YESNO, &s->whiten,
@@ -397,6 +397,9 @@ int settings_complete(settings *s, const char *verb)
     if (s->size && s->init)
         return cli_usage(
             verb, "--size is for new networks only; %s has its own", s->init);
+    if (s->init && s->widths_given)
+        return cli_usage(
+            verb, "--widths is for new networks only; %s has its own", s->init);
     if (!s->budget.text && s->snapshots > o->final_epochs)
         return cli_usage(verb,
                          "--snapshots is %d, expected at most the %d of "

@@ -30,6 +30,7 @@ typedef struct settings {
     nash_search_opts search; /* its train options are those of children */
     int preset;              /* position in settings_presets */
     int32_t widths[NASH_MAX_STAGES];
+    bool widths_given;
     bool identity_init, whiten;
     settings_budget budget; /* its members but text follow from that */
     double climb_share;     /* of it */

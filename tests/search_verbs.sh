@@ -57,8 +57,9 @@ expect 0 'result' search random --strategy random --flip no
 grep -q 'one look' out && fail "mirror images, though it never saw any"
 expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
     --snapshots 2
-expect 0 'result' search ablation --inherit no --schedule constant \
-    --init a/best.onnx --steps 1
+expect 0 'result' "$nash" search data -o ablation --preset smoke --batch 16 \
+    --final-threads 1 --inherit no --schedule constant --init a/best.onnx \
+    --steps 1
 expect 0 'result' search baseline --steps 0
 expect 0 'result' search scratch --final-inherit no
 cmp -s scratch/best.onnx a/best.onnx && fail "--final-inherit changes nothing"
@@ -68,6 +69,8 @@ expect 1 "'nash resume a' goes on" search a
 expect 1 'is not empty' search data
 expect 1 'none' "$nash" search none -o x
 expect 2 '-o is missing' "$nash" search data
+expect 2 "--output is ''" "$nash" search data -o ''
+expect 2 '--widths is for new networks' search x --init a/best.onnx
 expect 2 'one of fast, paper' "$nash" search data -o x --preset best
 expect 2 '--neighbours' search x --neighbours 1
 expect 2 '--snapshots is 9' search x --snapshots 9

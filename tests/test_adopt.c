@@ -201,6 +201,19 @@ static void a_flattened_plane_is_no_head(void **state)
 
 /* ---- memory ------------------------------------------------------------- */
 
+static void a_network_without_a_layer_has_no_head(void **state)
+{
+    (void)state;
+    nash_graph *g;
+    nash_attrs input = {.out_channels = 3, .size = {6, 6}};
+    assert_ok(nash_graph_create(&g));
+    assert_ok(nash_graph_append(NULL, g, NASH_OP_INPUT, &input, NULL, 0));
+    nash_model *m = finish(g, put(g, NASH_OP_GLOBAL_POOL, 0, 0));
+    assert_int_equal(nash_model_new_head(m, 5, 1), NASH_EUNSUPPORTED);
+    assert_non_null(strstr(nash_error_message(), "input_0"));
+    nash_model_free(m);
+}
+
 static void running_out_of_memory_changes_nothing(void **state)
 {
     (void)state;
@@ -231,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_head_may_be_a_convolution_with_more_behind_it),
         cmocka_unit_test(a_head_that_is_not_a_layers_own_is_refused),
         cmocka_unit_test(a_flattened_plane_is_no_head),
+        cmocka_unit_test(a_network_without_a_layer_has_no_head),
         cmocka_unit_test(running_out_of_memory_changes_nothing),
     };
     return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);

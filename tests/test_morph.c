@@ -44,6 +44,22 @@ static nash_model *make_chain(void)
     return net_finish(g, net_op(g, NASH_OP_GLOBAL_POOL, id), 5, 1);
 }
 
+/* Two branches, each behind a normalisation of its own; the second's comes
+ * after the first's layers. */
+static void only_what_a_normalisation_reads_is_before_it(void **state)
+{
+    (void)state;
+    nash_graph *g = net_new(3, 8, 6);
+    int32_t a = net_block(g, 1, 4, 3, 1);
+    int32_t b = net_block(g, net_op(g, NASH_OP_NORMALIZE, 0), 4, 3, 1);
+    int32_t sum = net_join(g, NASH_OP_ADD, a, b);
+    nash_model *m = net_finish(g, net_op(g, NASH_OP_GLOBAL_POOL, sum), 5, 1);
+    nash_model_free(morphed(m, "widen:at=conv_2,factor=2"));
+    nash_model_free(morphed(m, "conv:at=relu_8"));
+    assert_refused(try_morph(m, "conv:at=input_0"), "no morphism goes");
+    nash_model_free(m);
+}
+
 /* ---- type I ------------------------------------------------------------ */
 
 static void an_identity_convolution_keeps_the_function(void **state)
@@ -506,6 +522,7 @@ static void a_concatenation_serves_the_readers_that_can_take_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_what_a_normalisation_reads_is_before_it),
         cmocka_unit_test(an_identity_convolution_keeps_the_function),
         cmocka_unit_test(
             a_fully_connected_layer_goes_only_where_height_and_width_are_1),

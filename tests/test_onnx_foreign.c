@@ -92,13 +92,28 @@ static void zero_padding_goes_into_the_convolution(void **state)
     made_ints(&m, "pads", "0 0 0 1 0 0 0 0");
     made_text(&m, "mode", "constant");
     made_float(&m, "value", 0);
-    made_floats(&m, "v", "1 2 1 1", 1, 1);
+    made_floats(&m, "v", "3 2 1 1", 1, 1);
     made_node(&m, "Conv", "d v", "e");
     made_end(&m, "e");
     nash_model *out = made_finish(&m);
     assert_ops(out, MADE_HEAD "conv conv" MADE_TAIL);
     assert_pads(out, 1, 2, 3, 4, 5);
     assert_pads(out, 2, 0, 1, 0, 0);
+    nash_model_free(out);
+}
+
+static void padding_may_name_its_axes(void **state)
+{
+    (void)state;
+    made m = made_new(18, 1, 7, 6);
+    made_floats(&m, "w", "2 1 3 3", 1, 1);
+    made_ints64(&m, "pads", "2 1 4 3");
+    made_ints64(&m, "axes", "-1 2");
+    made_node(&m, "Pad", "x pads - axes", "p");
+    made_node(&m, "Conv", "p w", "c");
+    made_end(&m, "c");
+    nash_model *out = made_finish(&m);
+    assert_pads(out, 1, 1, 2, 3, 4);
     nash_model_free(out);
 }
 
@@ -504,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_convolution_needs_no_kernel_shape),
         cmocka_unit_test(automatic_padding_is_computed),
         cmocka_unit_test(zero_padding_goes_into_the_convolution),
+        cmocka_unit_test(padding_may_name_its_axes),
         cmocka_unit_test(pools_keep_their_attributes),
         cmocka_unit_test(padding_goes_into_a_pool_where_it_means_the_same),
         cmocka_unit_test(a_mean_over_height_and_width_is_a_global_pool),

@@ -65,7 +65,10 @@ static void operators_that_do_not_fit_are_refused_by_name(void **state)
     assert_bad(13, "Conv", "x k", NULL, NULL,
                "input \"k\" has 3 dimensions, expected 4");
     assert_bad(13, "Conv", "x i", NULL, NULL, "input \"i\" is of another type");
-    assert_bad(13, "Conv", "x w b k", NULL, NULL, "it has 4 inputs");
+    assert_bad(13, "Conv", "x w b k", NULL, NULL,
+               "it has 4 inputs, expected at most 3");
+    assert_bad(13, "Concat", "", "axis", "=1",
+               "it has 0 inputs, expected at least 1");
     assert_bad(13, "Conv", "x w", "activation", "=1",
                "attribute \"activation\" is none of those known");
     assert_bad(9, "BatchNormalization", "x b b b b", "spatial", "=0",
@@ -125,6 +128,20 @@ static void padding_that_means_something_else_is_refused(void **state)
                 "with 0, which can be the largest value");
     made_refuse(&average, NASH_EUNSUPPORTED, "its own padding cannot be one");
     made_refuse(&relu, NASH_EUNSUPPORTED, "input \"p\" is padded");
+    made up = with_pool_behind_pad("MaxPool", -INFINITY);
+    made_int(&up, "ceil_mode", 1);
+    made_end(&up, "z");
+    made_refuse(&up, NASH_EUNSUPPORTED, "its ceil_mode cannot be one");
+}
+
+static void one_score_is_no_class(void **state)
+{
+    (void)state;
+    made m = made_new(13, 3, 6, 6);
+    made_floats(&m, "w", "1 3 6 6", 1, 1);
+    made_node(&m, "Conv", "x w", "z");
+    made_end(&m, "z");
+    made_refuse(&m, NASH_EUNSUPPORTED, "expected one per class, at least 2");
 }
 
 static void an_average_pool_with_dilation_is_refused(void **state)
@@ -420,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_that_do_not_fit_are_refused_by_name),
         cmocka_unit_test(padding_that_means_something_else_is_refused),
+        cmocka_unit_test(one_score_is_no_class),
         cmocka_unit_test(an_average_pool_with_dilation_is_refused),
         cmocka_unit_test(outputs_beside_the_first_are_refused_if_used),
         cmocka_unit_test(a_softmax_inside_is_refused),

@@ -58,6 +58,10 @@ expect 2 "--batch is '0'" "$nash" train start data -o x.onnx --batch 0
 expect 2 "--size is '9'" "$nash" train start data -o x.onnx --size 9
 expect 2 '--widths' "$nash" train vgg data -o x.onnx --widths 1,2,3
 expect 1 '/none is no folder' "$nash" train start data -o "$dir/none/x.onnx"
+expect 1 'a folder, expected a file' "$nash" train start data -o data
+expect 1 'a folder, expected a file' "$nash" train start data -o x.onnx/
+expect 2 "--output is ''" "$nash" train start data -o ''
+expect 2 'a whole number from 0' "$nash" train start data -o x --max-memory -1
 expect 1 'more than the 1.0 MiB' "$nash" train $start -o x.onnx --max-memory 1M
 expect 1 'not finite' "$nash" train $start -o x.onnx --lr-start 1e3 \
     --momentum 0.999 --epochs 100

@@ -16,9 +16,15 @@ options=${DEMO_OPTIONS:-}
 $nash fetch cifar10 -o $data
 
 n=1
-while [ -e "runs/demo-$n/report.html" ]; do n=$((n + 1)); done
+# setting RUN KEY: what its record says
+setting() {
+    $nash show "$1" --json 2>/dev/null |
+        sed -n "s/^ *\"$2\": \"\(.*\)\",*$/\1/p" | head -n 1
+}
+
+while [ "$(setting "runs/demo-$n" finished)" = yes ]; do n=$((n + 1)); done
 run=runs/demo-$n
-if [ -e "$run/run.db" ]; then
+if [ -n "$(setting "$run" engine)" ]; then
     echo "resuming $run"
     $nash resume "$run"
 else
@@ -36,17 +42,13 @@ epochs=$($nash show "$run" --json | awk -F'[:,]' '
     END { n = int(sum * 1e15 / (6 * macs * 50000) + 0.5); print n < 1 ? 1 : n }')
 echo
 echo "baseline: the starting network, trained for the same PFLOP: $epochs epochs"
-setting() {
-    $nash show "$run" --json | sed -n "s/^ *\"$1\": \"\(.*\)\",*$/\1/p" |
-        head -n 1
-}
 recipe=
 for key in alternate_flip batch bias_rate clip_norm identity_init \
     label_smoothing lookahead lr_end mirror momentum muon nesterov pad warmup \
     weight_decay whiten widths; do
-    recipe="$recipe --$(echo $key | tr _ -) $(setting $key)"
+    recipe="$recipe --$(echo $key | tr _ -) $(setting "$run" $key)"
 done
 # shellcheck disable=SC2086
 $nash train start $data -o "$run/baseline.onnx" --epochs "$epochs" \
-    --val-share 0 --seed "$seed" --lr-start "$(setting final_lr_start)" $recipe
+    --val-share 0 --seed "$seed" --lr-start "$(setting "$run" final_lr_start)" $recipe
 $nash eval "$run/baseline.onnx" $data

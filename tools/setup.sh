@@ -6,6 +6,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "setup: this is not Debian; what is needed stands in" \
+        "tools/packages.txt, and is taken to be there" >&2
+    exit 0
+fi
 wanted=
 for group in "$@"; do
     wanted="$wanted $(sed -n "s/^$group  *//p" tools/packages.txt | tr '\n' ' ')"

@@ -66,6 +66,7 @@ NASH_API nash_status nash_dataset_images(const nash_images **out,
 NASH_API const char *nash_dataset_format(const nash_dataset *ds);
 /** Whether the test part is a hold-out of the given images. */
 NASH_API bool nash_dataset_is_holdout(const nash_dataset *ds);
+NASH_API int32_t nash_dataset_classes(const nash_dataset *ds);
 /** A class's name (a number where the format has none). Borrowed. */
 NASH_API const char *nash_dataset_class(const nash_dataset *ds, int32_t k);
 /** Hash of the training images and labels: identifies what was trained on,
@@ -85,7 +86,7 @@ NASH_API nash_status nash_dataset_save(const nash_dataset *ds, const char *dir);
 
 /** Something that is wrong with a data set but does not prevent its use. */
 typedef struct nash_data_problem {
-    char text[240];
+    char text[1000];
 } nash_data_problem;
 
 /**

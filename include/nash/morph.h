@@ -132,7 +132,8 @@ NASH_API nash_status nash_morph_record(nash_model *m, const nash_morph *morph);
  * of the paper has it (kernel from {3, 5}, factor from {2, 4}).
  *
  * @param key  the draw's number: equal (seed, child, key) give equal draws
- * @return NASH_OK, or NASH_EREFUSED if the drawn place is impossible
+ * @return NASH_OK, NASH_EREFUSED or NASH_ELIMIT if the drawn place is
+ *         impossible, NASH_EINVAL for a kind outside the list, or NASH_ENOMEM
  */
 NASH_API nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
                                      const nash_model *m, uint64_t seed,

@@ -148,7 +148,8 @@ NASH_API nash_status nash_probe_open(nash_probe *probe, const float *pixels,
 NASH_API void nash_probe_close(nash_probe *probe);
 
 /** What the engine computes on, for records: "oneDNN 2.6.3 avx512_core_bf16".
- * Borrowed, static; "none" for a value outside the list. */
+ * Borrowed, until this thread's next call; "none" for a value outside the list.
+ */
 NASH_API const char *nash_engine_describe(nash_engine engine);
 
 /** Softmax of [n,K] logits in double, by rows; a NaN makes its whole row NaN.

@@ -1,6 +1,6 @@
 /*
  * Whole files in, whole files out. Everything here is for files that fit into
- * memory; nothing is written in place.
+ * memory; no file is written in place.
  */
 #include "file.h"
 
@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,8 +104,38 @@ static nash_status put_in_place(const char *fresh, const char *path,
     return NASH_OK;
 }
 
-nash_status ni_file_replace(const char *path, const char *keep,
-                            const ni_part *parts, int32_t n)
+/* A device or a pipe, which no file can replace. */
+static bool is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) &&
+           !S_ISDIR(info.st_mode);
+}
+
+static nash_status write_special(const char *path, const ni_part *parts,
+                                 int32_t n)
+{
+    nash_status status = NASH_OK;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+    for (int32_t i = 0; i < n; i++)
+        TRY(drain(fd, &parts[i], path));
+done:
+    close(fd);
+    return status;
+}
+
+/* The file that a symbolic link leads to, if there is one; else the path. */
+static const char *followed(char space[PATH_MAX], const char *path)
+{
+    struct stat info;
+    bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    return link && realpath(path, space) ? space : path;
+}
+
+static nash_status replace(const char *path, const char *keep,
+                           const ni_part *parts, int32_t n)
 {
     nash_status status = NASH_OK;
     int fd = -1;
@@ -129,6 +161,15 @@ done:
         unlink(temporary);
     ni_free(temporary);
     return status;
+}
+
+nash_status ni_file_replace(const char *path, const char *keep,
+                            const ni_part *parts, int32_t n)
+{
+    char space[PATH_MAX];
+    if (!keep && is_special(path))
+        return write_special(path, parts, n);
+    return replace(followed(space, path), keep, parts, n);
 }
 
 nash_status ni_file_write_atomic(const char *path, const void *data,

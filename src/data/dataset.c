@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -271,6 +272,10 @@ nash_status nash_dataset_open(nash_dataset **out, const char *dir,
     TRY(ds->reader->open(ds));
     REQUIRE(ds->n[NASH_PART_TRAIN] > 0, NASH_EFORMAT,
             "%s has no training images", ds->dir);
+    for (int32_t k = 0; k < ds->names.n; k++)
+        REQUIRE(ni_utf8_is_printable(ds->names.items[k]), NASH_EFORMAT,
+                "the name of class %d of %s is not printable UTF-8: rename it",
+                k, ds->dir);
     REQUIRE(ds->classes >= 2, NASH_EFORMAT,
             "%s has images of %d class, expected 2 or more", ds->dir,
             ds->classes);
@@ -323,6 +328,11 @@ const char *nash_dataset_format(const nash_dataset *ds)
 bool nash_dataset_is_holdout(const nash_dataset *ds)
 {
     return ds->holdout;
+}
+
+int32_t nash_dataset_classes(const nash_dataset *ds)
+{
+    return ds->classes;
 }
 
 const char *nash_dataset_class(const nash_dataset *ds, int32_t k)

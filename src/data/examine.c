@@ -62,6 +62,8 @@ static const uint8_t *pixels_of(const nash_images *images, int32_t i)
     return images->pixels + i * image_bytes(images);
 }
 
+enum { NAME_BYTES = 400 }; /* of an image in a sentence */
+
 static void name_image(char *text, size_t size_bytes, const nash_dataset *ds,
                        const print *p)
 {
@@ -116,7 +118,7 @@ static void report_repeats(report *out, const repeats *r,
         [DISAGREE] = "images equal one of another class",
     };
     for (int k = 0; k < KINDS; k++) {
-        char first[80], other[80];
+        char first[NAME_BYTES], other[NAME_BYTES];
         if (r->count[k] == 0)
             continue;
         name_image(first, sizeof first, ds, r->first[k]);
@@ -196,7 +198,7 @@ static void look_for_constants(report *out, const nash_dataset *ds,
 {
     const nash_images *images = &ds->images[part];
     int32_t count = 0, first = 0;
-    char text[120];
+    char text[NAME_BYTES];
     for (int32_t i = 0; i < images->n; i++)
         if (is_constant(images, i))
             first = count++ ? first : i;

@@ -41,21 +41,31 @@ done:
     return status;
 }
 
-/* Which files a directory lacks, plain or packed. */
+/* Which files a directory lacks, plain or packed. A plain one is what is read,
+ * so it must not be another's. */
 static nash_status take_stock(bool missing[FILES], int *n_missing,
                               const char *dir)
 {
     nash_status status = NASH_OK;
+    char *path = NULL;
     *n_missing = 0;
     for (int i = 0; i < FILES; i++) {
         bool plain, packed = false;
         TRY(is_right(&plain, dir, i, ""));
+        NEW_FROM(path, ni_path_join(dir, files[i].name));
+        REQUIRE(plain || !ni_is_file(path), NASH_EFORMAT,
+                "%s is not Fashion-MNIST's: its MD5 sum is not %s; move it "
+                "away",
+                path, files[i].md5);
+        ni_free(path);
+        path = NULL;
         if (!plain)
             TRY(is_right(&packed, dir, i, ".gz"));
         missing[i] = !plain && !packed;
         *n_missing += missing[i];
     }
 done:
+    ni_free(path);
     return status;
 }
 

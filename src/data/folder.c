@@ -43,10 +43,11 @@ static nash_status has_pictures(bool *yes, const char *dir)
     for (int32_t i = 0; i < names.n && !*yes; i++)
         *yes = is_picture_name(names.items[i]);
     ni_strings_deinit(&names);
-    return status == NASH_EIO ? NASH_OK : status;
+    return status;
 }
 
-/* Whether one of a directory's directories has pictures. */
+/* Whether one of a directory's directories has pictures, as far as they can be
+ * read. */
 static nash_status has_classes(bool *yes, const char *dir)
 {
     nash_status status = NASH_OK;
@@ -57,10 +58,13 @@ static nash_status has_classes(bool *yes, const char *dir)
     TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
     for (int32_t i = 0; i < names.n && !*yes; i++) {
         NEW_FROM(path, ni_path_join(dir, names.items[i]));
-        TRY(has_pictures(yes, path));
+        status = has_pictures(yes, path);
+        if (status != NASH_EIO)
+            TRY(status);
         ni_free(path);
         path = NULL;
     }
+    status = NASH_OK;
 done:
     ni_free(path);
     ni_strings_deinit(&names);

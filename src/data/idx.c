@@ -181,6 +181,21 @@ done:
     return status;
 }
 
+/* One label an image, by the header. */
+static nash_status check_labels(const nash_dataset *ds, nash_part set,
+                                const header *h)
+{
+    nash_status status = NASH_OK;
+    const state *s = ds->state;
+    REQUIRE(h->rank == 1, NASH_EFORMAT, "%s has %d dimensions, expected 1",
+            s->labels[set], h->rank);
+    REQUIRE(h->size[0] == ds->n[set], NASH_EFORMAT,
+            "%s has %d labels, but %s has %d images", s->labels[set],
+            h->size[0], s->images[set], ds->n[set]);
+done:
+    return status;
+}
+
 static nash_status open_set(nash_dataset *ds, nash_part set,
                             const ni_strings *names)
 {
@@ -188,17 +203,20 @@ static nash_status open_set(nash_dataset *ds, nash_part set,
                                             {"t10k", "test"}};
     nash_status status = NASH_OK;
     state *s = ds->state;
-    header h;
+    header h, labels;
     nash_shape shape;
     bool channels_last;
     for (int i = 0; i < 2 && !s->images[set]; i++) {
         TRY(find(&s->images[set], ds, names, roles[set][i], "images"));
         TRY(find(&s->labels[set], ds, names, roles[set][i], "labels"));
     }
+    REQUIRE(s->images[set] || !s->labels[set], NASH_EFORMAT,
+            "%s has no file of images beside it", s->labels[set]);
     if (!s->images[set])
         goto done;
     REQUIRE(s->labels[set], NASH_EFORMAT, "%s has no file of labels beside it",
             s->images[set]);
+    TRY(read_header(&labels, s->labels[set]));
     TRY(read_header(&h, s->images[set]));
     TRY(shape_of(&shape, &channels_last, &h, s->images[set]));
     REQUIRE(set == NASH_PART_TRAIN ||
@@ -212,6 +230,7 @@ static nash_status open_set(nash_dataset *ds, nash_part set,
     ds->native = shape;
     s->channels_last = channels_last;
     ds->n[set] = h.size[0];
+    TRY(check_labels(ds, set, &labels));
 done:
     return status;
 }
@@ -225,11 +244,7 @@ static nash_status read_labels(uint8_t **labels, char **bytes, nash_dataset *ds,
     const uint8_t *body;
     header h;
     TRY(read_whole(bytes, &body, &h, s->labels[set], label_limit));
-    REQUIRE(h.rank == 1, NASH_EFORMAT, "%s has %d dimensions, expected 1",
-            s->labels[set], h.rank);
-    REQUIRE(h.size[0] == ds->n[set], NASH_EFORMAT,
-            "%s has %d labels, but %s has %d images", s->labels[set], h.size[0],
-            s->images[set], ds->n[set]);
+    TRY(check_labels(ds, set, &h)); /* of what was read now */
     *labels = (uint8_t *)*bytes + h.bytes;
 done:
     return status;

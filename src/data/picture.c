@@ -132,7 +132,7 @@ static void mix_rows(uint8_t *dst, float *sum, const float *rows, int32_t w,
 
 typedef struct resampler {
     taps across, down;
-    float *rows; /* [source h, w] */
+    float *rows; /* [reach of down, w]: the source rows that are needed now */
     float *sum;  /* [w] */
 } resampler;
 
@@ -140,13 +140,21 @@ static void resample_plane(uint8_t *dst, int32_t h, int32_t w,
                            const ni_view *src, const uint8_t *plane,
                            resampler *r)
 {
-    for (int32_t y = 0; y < src->h; y++)
-        resample_row(r->rows + (int64_t)y * w, w, plane + y * src->row_step,
-                     src->column_step, &r->across);
-    for (int32_t y = 0; y < h; y++)
-        mix_rows(dst + (int64_t)y * w, r->sum,
-                 r->rows + (int64_t)r->down.first[y] * w, w,
-                 r->down.weight + (int64_t)y * r->down.reach, r->down.count[y]);
+    const taps *down = &r->down;
+    int32_t from = 0, to = 0; /* rows that are there */
+    for (int32_t y = 0; y < h; y++) {
+        int32_t first = down->first[y], end = first + down->count[y];
+        if (first < to)
+            memmove(r->rows, r->rows + (int64_t)(first - from) * w,
+                    (size_t)(to - first) * (size_t)w * sizeof(float));
+        from = first;
+        for (to = first < to ? to : first; to < end; to++)
+            resample_row(r->rows + (int64_t)(to - from) * w, w,
+                         plane + to * src->row_step, src->column_step,
+                         &r->across);
+        mix_rows(dst + (int64_t)y * w, r->sum, r->rows, w,
+                 down->weight + (int64_t)y * down->reach, down->count[y]);
+    }
 }
 
 /* To [channels of src, h, w]. */
@@ -157,7 +165,7 @@ static nash_status resize(uint8_t *dst, int32_t h, int32_t w,
     resampler r = {0};
     TRY(taps_init(&r.across, w, src->w));
     TRY(taps_init(&r.down, h, src->h));
-    NEW_ARRAY(r.rows, (int64_t)src->h * w);
+    NEW_ARRAY(r.rows, (int64_t)r.down.reach * w);
     NEW_ARRAY(r.sum, w);
     for (int32_t c = 0; c < src->channels; c++)
         resample_plane(dst + (int64_t)c * h * w, h, w, src,

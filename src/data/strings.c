@@ -65,10 +65,10 @@ nash_status ni_directory_list(ni_strings *list, const char *dir, ni_entry kind)
     if (!stream)
         return ni_fail_errno(NASH_EIO, "directory %s cannot be read", dir);
     for (struct dirent *entry; (entry = readdir(stream));) {
-        struct stat info;
-        if (entry->d_name[0] == '.' ||
-            fstatat(dirfd(stream), entry->d_name, &info, 0) != 0)
+        struct stat info = {.st_mode = S_IFREG}; /* of what is out of reach */
+        if (entry->d_name[0] == '.')
             continue;
+        (void)fstatat(dirfd(stream), entry->d_name, &info, 0);
         if (kind == NI_ENTRY_FILE ? S_ISREG(info.st_mode)
                                   : S_ISDIR(info.st_mode))
             TRY(ni_strings_add(list, entry->d_name));

@@ -27,16 +27,6 @@ const char *nash_op_name(nash_op op)
     return ops[op].name;
 }
 
-int32_t ni_op_least_inputs(nash_op op)
-{
-    return ops[op].least;
-}
-
-int32_t ni_op_most_inputs(nash_op op)
-{
-    return ops[op].most;
-}
-
 /* ---- the block ---------------------------------------------------------- */
 
 static size_t block_bytes(int32_t cap_nodes, int32_t cap_edges)

@@ -33,8 +33,4 @@ nash_status ni_node_normalize(nash_node *node);
 nash_status ni_node_infer(nash_shape *out, const nash_graph *g,
                           const nash_node *node, int32_t id);
 
-/** How many inputs an operation takes. */
-int32_t ni_op_least_inputs(nash_op op);
-int32_t ni_op_most_inputs(nash_op op);
-
 #endif

@@ -65,8 +65,8 @@ static bool is_layer(const nash_node *node)
 /* Whether a node's channels are its input's, one by one. */
 static bool passes_channels(const nash_graph *g, int32_t id)
 {
-    nash_shape in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape;
-    switch (nash_graph_node(g, id)->op) {
+    const nash_node *node = nash_graph_node(g, id);
+    switch (node->op) {
     case NASH_OP_BATCH_NORM:
     case NASH_OP_RELU:
     case NASH_OP_CLIP:
@@ -74,8 +74,9 @@ static bool passes_channels(const nash_graph *g, int32_t id)
     case NASH_OP_AVG_POOL:
     case NASH_OP_GLOBAL_POOL:
         return true;
-    case NASH_OP_FLATTEN:
-        return in.h == 1 && in.w == 1;
+    case NASH_OP_FLATTEN: /* of one pixel */
+        return node->shape.c ==
+               nash_graph_node(g, nash_graph_input(g, id, 0))->shape.c;
     case NASH_OP_INPUT:
     case NASH_OP_NORMALIZE:
     case NASH_OP_CONV:

@@ -24,6 +24,24 @@ nash_status ni_morph_find(int32_t *id, const nash_graph *g, int32_t tag,
     return NASH_OK;
 }
 
+/* Whether a normalisation depends on a node. */
+static bool is_normalized_later(const nash_graph *g, int32_t id)
+{
+    bool reached[NASH_MAX_NODES]; /* from id on */
+    reached[id] = true;
+    for (int32_t i = id + 1; i < nash_graph_size(g); i++) {
+        const nash_node *node = nash_graph_node(g, i);
+        reached[i] = false;
+        for (int32_t k = 0; k < node->n_inputs; k++) {
+            int32_t input = nash_graph_input(g, i, k);
+            reached[i] = reached[i] || (input >= id && reached[input]);
+        }
+        if (reached[i] && node->op == NASH_OP_NORMALIZE)
+            return true;
+    }
+    return false;
+}
+
 bool ni_is_open(const nash_graph *g, int32_t id)
 {
     nash_op op = nash_graph_node(g, id)->op;
@@ -31,7 +49,7 @@ bool ni_is_open(const nash_graph *g, int32_t id)
         return false;
     for (int32_t i = id + 1; i < nash_graph_size(g); i++)
         if (nash_graph_node(g, i)->op == NASH_OP_NORMALIZE)
-            return false;
+            return !is_normalized_later(g, id);
     return true;
 }
 

@@ -67,8 +67,8 @@ bool ni_is_open(const nash_graph *g, int32_t id);
 /** Whether a node's output has height and width 1. */
 bool ni_is_flat(const nash_graph *g, int32_t id);
 
-/** Whether a node lies inside a layer: only batch normalisations and ReLUs, and
- * at least one, read it. */
+/** Whether a node lies inside a layer: only batch normalisations, ReLUs and
+ * clips, and at least one, read it. */
 bool ni_is_inner(const nash_graph *g, int32_t id);
 
 /** ni_morph_find() for a node that must be open. @return also NASH_EREFUSED */

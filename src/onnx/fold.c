@@ -34,6 +34,8 @@ nash_status ni_fold_create(ni_constant **out, ni_reader *r,
             n_dims, NI_MAX_RANK);
     for (int32_t i = 0; i < n_dims; i++) {
         empty = empty || dims[i] == 0;
+        REQUIRE(dims[i] != NI_BATCH, NASH_EUNSUPPORTED,
+                "it computes with the batch size");
         REQUIRE(dims[i] == 0 || (dims[i] > 0 && !__builtin_mul_overflow(
                                                     count, dims[i], &count)),
                 NASH_EUNSUPPORTED, "it gives a constant with a size of %lld",
@@ -192,9 +194,11 @@ static bool is_floating(int64_t type)
 }
 
 static nash_status cast_value(ni_constant *out, const ni_constant *in,
-                              int64_t i)
+                              int64_t i, bool to_bool)
 {
-    if (out->integral && in->integral) {
+    if (to_bool) {
+        out->ints[i] = in->integral ? in->ints[i] != 0 : in->floats[i] != 0;
+    } else if (out->integral && in->integral) {
         out->ints[i] = in->ints[i];
     } else if (in->integral) {
         if (in->ints[i] == NI_BATCH)
@@ -224,11 +228,8 @@ NI_FOLD(cast)
             "it casts to type %lld, expected floats or integers",
             (long long)to);
     TRY(ni_fold_create(&out, r, node, is_integral(to), in->dims, in->n_dims));
-    for (int64_t i = 0; i < out->count; i++) {
-        TRY(cast_value(out, in, i));
-        if (to == NI_DATA_BOOL)
-            out->ints[i] = out->ints[i] != 0;
-    }
+    for (int64_t i = 0; i < out->count; i++)
+        TRY(cast_value(out, in, i, to == NI_DATA_BOOL));
 done:
     return status;
 }

@@ -119,9 +119,11 @@ static nash_status check_operator(const ni_operator *op, const ni_reader *r,
     REQUIRE(op && !domain, NASH_EUNSUPPORTED,
             "no operation of ours corresponds to this operator%s%s",
             domain ? " of domain " : "", ni_onnx_print(domain).text);
-    REQUIRE(node->n_input >= op->least && node->n_input <= op->most,
-            NASH_EUNSUPPORTED, "it has %zu inputs, expected %zu to %zu",
-            node->n_input, op->least, op->most);
+    REQUIRE(node->n_input >= op->least, NASH_EUNSUPPORTED,
+            "it has %zu inputs, expected at least %zu", node->n_input,
+            op->least);
+    REQUIRE(node->n_input <= op->most, NASH_EUNSUPPORTED,
+            "it has %zu inputs, expected at most %zu", node->n_input, op->most);
     for (size_t k = 1; k < node->n_output; k++) {
         const ni_value *value = ni_reader_find(r, node->output[k]);
         REQUIRE(!value || !value->needed, NASH_EUNSUPPORTED,
@@ -188,6 +190,9 @@ static nash_status finish_output(ni_reader *r)
     REQUIRE(shape.h == 1 && shape.w == 1, NASH_EUNSUPPORTED,
             "it is %d x %d x %d for an image, expected one number per class",
             shape.c, shape.h, shape.w);
+    REQUIRE(shape.c >= 2, NASH_EUNSUPPORTED,
+            "it is one number for an image, expected one per class, at least "
+            "2");
     if (nash_graph_node(r->graph, output->id)->op != NASH_OP_SOFTMAX)
         TRY(ni_reader_append(&id, r, NULL, NASH_OP_SOFTMAX, NULL, &output->id,
                              1));

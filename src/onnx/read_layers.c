@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 /* ---- batch normalisation ------------------------------------------------ */
 
@@ -115,7 +116,8 @@ done:
 }
 
 /* Softmax and LogSoftmax alike: ours is the network's last operation, and the
- * softmax of a log-softmax is that of what went into it. */
+ * softmax of a log-softmax is that of what went into it. The mean over mirror
+ * images is one of probabilities. */
 NI_READ(softmax)
 {
     nash_status status = NASH_OK;
@@ -125,6 +127,10 @@ NI_READ(softmax)
     TRY(ni_attribute_int(&axis, node, "axis", r->opset < 13 ? 1 : -1));
     REQUIRE(axis == 1 || axis == 1 - input->rank, NASH_EUNSUPPORTED,
             "its axis is %lld, expected the channels", (long long)axis);
+    REQUIRE(!r->mirrored || strcmp(node->op_type, "Softmax") == 0,
+            NASH_EUNSUPPORTED,
+            "it gives logarithms, expected probabilities to average over "
+            "mirror images");
     TRY(ni_reader_append_one(r, node, NASH_OP_SOFTMAX, NULL, input,
                              input->rank));
 done:

@@ -16,17 +16,18 @@ NI_READ(slice)
 {
     nash_status status = NASH_OK;
     ni_value *input = NULL, *output = ni_reader_output(r, node);
-    int64_t start, end, axis, step;
+    int64_t start[NI_MAX_RANK], end[NI_MAX_RANK];
+    int64_t axis[NI_MAX_RANK], step[NI_MAX_RANK];
     int32_t n[4];
     TRY(ni_reader_tensor(&input, r, node, 0, 4));
-    TRY(ni_reader_list(&start, &n[0], 1, r, node, "starts", 1));
-    TRY(ni_reader_list(&end, &n[1], 1, r, node, "ends", 2));
-    TRY(ni_reader_list(&axis, &n[2], 1, r, node, "axes", 3));
-    TRY(ni_reader_list(&step, &n[3], 1, r, node, "steps", 4));
+    TRY(ni_reader_list(start, &n[0], NI_MAX_RANK, r, node, "starts", 1));
+    TRY(ni_reader_list(end, &n[1], NI_MAX_RANK, r, node, "ends", 2));
+    TRY(ni_reader_list(axis, &n[2], NI_MAX_RANK, r, node, "axes", 3));
+    TRY(ni_reader_list(step, &n[3], NI_MAX_RANK, r, node, "steps", 4));
     int32_t width = ni_reader_shape(r, input->id).w;
     REQUIRE(is_image(input) && n[0] == 1 && n[1] == 1 && n[2] == 1 &&
-                n[3] == 1 && (axis == 3 || axis == -1) && step == -1 &&
-                (start == -1 || start >= width - 1) && end < -width,
+                n[3] == 1 && (*axis == 3 || *axis == -1) && *step == -1 &&
+                (*start == -1 || *start >= width - 1) && *end < -width,
             NASH_EUNSUPPORTED,
             "it cuts a tensor, expected at most the image's mirroring");
     output->kind = NI_VALUE_MIRRORED;

@@ -250,19 +250,42 @@ done:
     return status;
 }
 
+/* Padding of all four dimensions, at their beginnings and then their ends; of
+ * those that a fourth input names, or of all. */
+static nash_status read_padding(int64_t all[8], const ni_reader *r,
+                                const ni_pb_node *node)
+{
+    nash_status status = NASH_OK;
+    int64_t given[8], axes[4] = {0, 1, 2, 3};
+    int32_t n, n_axes;
+    TRY(ni_reader_list(given, &n, 8, r, node, "pads", 1));
+    TRY(ni_reader_list(axes, &n_axes, 4, r, node, "axes", 3));
+    n_axes = n_axes < 0 ? 4 : n_axes;
+    REQUIRE(n == 2 * n_axes, NASH_EUNSUPPORTED,
+            "it has %d numbers of padding for %d dimensions", n, n_axes);
+    memset(all, 0, 8 * sizeof *all);
+    for (int32_t i = 0; i < n_axes; i++) {
+        REQUIRE(axes[i] >= -4 && axes[i] < 4, NASH_EFORMAT,
+                "it pads axis %lld of four", (long long)axes[i]);
+        int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i];
+        all[axis] = given[i];
+        all[4 + axis] = given[n_axes + i];
+    }
+done:
+    return status;
+}
+
 /* Kept open for the convolution or pool behind it. */
 NI_READ(pad)
 {
     nash_status status = NASH_OK;
     ni_value *input = NULL, *output = ni_reader_output(r, node);
     int64_t all[8];
-    int32_t n, pads[4];
+    int32_t pads[4];
     float fill;
     TRY(ni_reader_tensor(&input, r, node, 0, 4));
-    TRY(ni_reader_list(all, &n, 8, r, node, "pads", 1));
+    TRY(read_padding(all, r, node));
     TRY(read_fill(&fill, r, node));
-    REQUIRE(n == 8 && !ni_reader_input(r, node, 3), NASH_EUNSUPPORTED,
-            "it does not say padding for all four dimensions");
     REQUIRE(all[0] == 0 && all[1] == 0 && all[4] == 0 && all[5] == 0,
             NASH_EUNSUPPORTED,
             "it pads the batch or the channels, expected height and width");

@@ -210,6 +210,10 @@ static nash_status take_pad(nash_attrs *attrs, const ni_reader *r, nash_op op,
                 "the Pad in front of it and its own padding cannot be one");
         attrs->count_include_pad = true;
     }
+    /* a window may begin in what a Pad adds, but not in a pool's own */
+    REQUIRE(!attrs->ceil_mode || (padded->pads[2] == 0 && padded->pads[3] == 0),
+            NASH_EUNSUPPORTED,
+            "the Pad in front of it and its ceil_mode cannot be one");
     TRY(take_pads(attrs, padded));
 done:
     return status;

@@ -50,7 +50,8 @@ struct ni_value {
     bool needed;       /* for the graph's output */
     int32_t readers;   /* operators that need it, and the graph's output */
     int32_t id;        /* tensor: its node; affine, padded: the node below */
-    int32_t rank;      /* 4; of 1 x 1 also 2 or 3; not of constants */
+    int32_t rank;      /* 4; of 1 x 1 also 2 or 3; of tensors, affine and
+                          padded ones */
     ni_value *target;  /* alias: the value meant */
     ni_value *inner;   /* affine: x */
     ni_value *operand; /* affine: k */

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -63,21 +64,9 @@ void ni_text_add(ni_text *t, const char *format, ...)
 /* Length of the UTF-8 character at s, 0 if it is none (or not XML's). */
 static int character_length(const unsigned char *s)
 {
-    static const unsigned char least[5] = {0, 0, 0xc2, 0xe0, 0xf0};
-    int n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (n == 1)
-        return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' ? 1 : 0;
-    if (s[0] < least[n] || s[0] > 0xf4)
-        return 0;
-    for (int i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong =
-        (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-    bool beyond = s[0] == 0xf4 && s[1] >= 0x90;
+    bool control = s[0] < 0x20 && s[0] != '\t' && s[0] != '\n';
     bool noncharacter = s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe;
-    return overlong || surrogate || beyond || noncharacter ? 0 : n;
+    return control || noncharacter ? 0 : ni_utf8_length((const char *)s);
 }
 
 static const char *reference(unsigned char c)

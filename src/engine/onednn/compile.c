@@ -104,7 +104,7 @@ static void fuse_norm(ni_program *p, const int32_t *reader, int32_t id)
 static void fuse_conv(ni_program *p, const int32_t *reader, int32_t id)
 {
     int32_t norm = lone_reader(p, reader, id, NASH_OP_BATCH_NORM);
-    if (norm >= 0) {
+    if (norm >= 0 && !p->opts.exact) { /* it rounds the weights */
         p->states[id].fold = norm;
         absorb(p, id, norm);
     }

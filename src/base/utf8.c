@@ -1,0 +1,32 @@
+/* UTF-8, of which names from elsewhere may have too little. */
+#include "utf8.h"
+
+int ni_utf8_length(const char *text)
+{
+    static const unsigned char least[5] = {0, 0, 0xc2, 0xe0, 0xf0};
+    const unsigned char *s = (const unsigned char *)text;
+    int n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (n == 1)
+        return s[0] != 0;
+    if (s[0] < least[n] || s[0] > 0xf4)
+        return 0;
+    for (int i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong =
+        (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+    bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
+    bool beyond = s[0] == 0xf4 && s[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : n;
+}
+
+bool ni_utf8_is_printable(const char *s)
+{
+    while (*s) {
+        int n = ni_utf8_length(s);
+        if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f)
+            return false;
+        s += n;
+    }
+    return true;
+}

@@ -1,0 +1,13 @@
+#ifndef NI_UTF8_H
+#define NI_UTF8_H
+
+#include <stdbool.h>
+
+/** Bytes of the UTF-8 character at @p s, 1 to 4; 0 if there is none: at the end
+ * of the string, or where its bytes are not UTF-8 (RFC 3629). */
+int ni_utf8_length(const char *s);
+
+/** Whether all of a string is UTF-8 without control characters. */
+bool ni_utf8_is_printable(const char *s);
+
+#endif
