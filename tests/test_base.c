@@ -5,6 +5,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -172,9 +173,61 @@ static void files_are_replaced_whole(void **state)
     assert_non_null(strstr(nash_error_message(), path));
     assert_int_equal(ni_file_read(&data, &size, "/tmp", 5), NASH_EIO);
     assert_int_equal(ni_file_write_atomic("/nowhere/x", "", 0), NASH_EIO);
+    assert_int_equal(ni_file_write_atomic("/tmp", "", 0), NASH_EIO);
     rmdir(scratch_path("a/b"));
     rmdir(scratch_path("a"));
     rmdir(scratch_path(""));
+}
+
+static void links_are_followed_and_devices_written_to(void **state)
+{
+    (void)state;
+    struct stat info;
+    char *data, *file = strdup(scratch_path("file"));
+    char *link = strdup(scratch_path("link"));
+    size_t size;
+    assert_int_equal(ni_make_directories(scratch_path("")), NASH_OK);
+    assert_int_equal(ni_file_write_atomic(file, "old", 3), NASH_OK);
+    assert_int_equal(symlink("file", link), 0);
+    assert_int_equal(ni_file_write_atomic(link, "new", 3), NASH_OK);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(ni_file_read(&data, &size, file, 9), NASH_OK);
+    assert_string_equal(data, "new");
+    ni_free(data);
+    unlink(link);
+    assert_int_equal(symlink("/dev/null", link), 0);
+    assert_int_equal(ni_file_write_atomic(link, "lost", 4), NASH_OK);
+    assert_int_equal(stat("/dev/null", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+    unlink(link);
+    unlink(file);
+    free(link);
+    free(file);
+    rmdir(scratch_path(""));
+}
+
+static void utf8_is_told_from_other_bytes(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"",
+                                       "\x80",
+                                       "\xc3",
+                                       "\xc0\x80",
+                                       "\xe0\x80\x80",
+                                       "\xed\xa0\x80",
+                                       "\xf4\x90\x80\x80",
+                                       "\xf0\x80\x80\x80",
+                                       "\xff"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(ni_utf8_length(none[i]), 0);
+    assert_int_equal(ni_utf8_length("a"), 1);
+    assert_int_equal(ni_utf8_length("\u00e9"), 2);
+    assert_int_equal(ni_utf8_length("\u20ac"), 3);
+    assert_int_equal(ni_utf8_length("\U0001f600"), 4);
+    assert_true(ni_utf8_is_printable("na\u00efve \u4e2d"));
+    assert_false(ni_utf8_is_printable("a\nb"));
+    assert_false(ni_utf8_is_printable("caf\xe9"));
 }
 
 static void json_members_are_checked(void **state)
@@ -252,6 +305,8 @@ int main(void)
         cmocka_unit_test(a_shuffle_is_a_permutation),
         cmocka_unit_test(the_hash_is_xxh3),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(links_are_followed_and_devices_written_to),
+        cmocka_unit_test(utf8_is_told_from_other_bytes),
         cmocka_unit_test(json_members_are_checked),
         cmocka_unit_test(a_dead_holder_is_waited_for_and_a_living_one_is_not),
     };

@@ -189,6 +189,14 @@ static void idx_labels_must_fit_the_images(void **state)
     made_idx_images(made_path("idx-labels/t10k-images-idx3-ubyte"), 5, 5, 4, 0);
     assert_refused(dir, NASH_EFORMAT,
                    "has images of 1 x 5 x 4, the training set of 1 x 4 x 5");
+    /* without a look at a test image */
+    made_idx_images(made_path("idx-labels/t10k-images-idx3-ubyte"), 5, 4, 5, 0);
+    made_idx_labels(made_path("idx-labels/t10k-labels-idx1-ubyte"), 4, 4);
+    nash_dataset *ds = NULL;
+    assert_int_equal(nash_dataset_open(&ds, dir, NULL), NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), "has 4 labels, but"));
+    unlink(made_path("idx-labels/t10k-images-idx3-ubyte"));
+    assert_refused(dir, NASH_EFORMAT, "has no file of images beside it");
 }
 
 static void two_idx_files_for_one_role_are_refused(void **state)
@@ -250,6 +258,34 @@ static void a_set_of_unreadable_files_is_refused(void **state)
     assert_int_equal(nash_dataset_open(&ds, made_path("pages"), &opts),
                      NASH_EFORMAT);
     assert_non_null(strstr(nash_error_message(), "no training images"));
+}
+
+/* As git-annex leaves them, or a disk that is not mounted. */
+static void links_that_lead_nowhere_are_unreadable_files(void **state)
+{
+    (void)state;
+    made_classes("links/train", pets, 10, small);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            symlink("nowhere.png", made_path("links/train/cat/link%d.png", i)),
+            0);
+    }
+    assert_refused(made_path("links"), NASH_EFORMAT,
+                   "3 of 23 images cannot be read");
+}
+
+static void names_that_are_not_utf8_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"caf\xe9", "a\tb", "\x1b[31m", NULL};
+    for (int i = 0; bad[i]; i++) {
+        const char *names[] = {"a", bad[i], NULL};
+        char dir[32];
+        snprintf(dir, sizeof dir, "odd-%d/train", i);
+        made_classes(dir, names, 10, small);
+        assert_refused(made_path("odd-%d", i), NASH_EFORMAT,
+                       "is not printable UTF-8");
+    }
 }
 
 static void a_bomb_among_pictures_is_left_out(void **state)
@@ -456,6 +492,8 @@ int main(void)
         cmocka_unit_test(a_single_class_is_refused),
         cmocka_unit_test(pictures_without_class_folders_are_refused),
         cmocka_unit_test(a_set_of_unreadable_files_is_refused),
+        cmocka_unit_test(links_that_lead_nowhere_are_unreadable_files),
+        cmocka_unit_test(names_that_are_not_utf8_are_refused),
         cmocka_unit_test(a_bomb_among_pictures_is_left_out),
         cmocka_unit_test(a_holdout_must_leave_training_images),
         cmocka_unit_test(a_sound_data_set_has_no_problems),

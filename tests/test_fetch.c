@@ -141,6 +141,14 @@ static void what_is_left_of_an_interrupted_fetch_does_no_harm(void **state)
                        "a fresh start was made, as it should");
 }
 
+static void a_file_that_is_not_the_data_sets_stays(void **state)
+{
+    (void)state;
+    made_idx_labels(made_path("mine/t10k-labels-idx1-ubyte"), 5, 5);
+    assert_fetch_fails(NASH_SOURCE_FASHION_MNIST, "mine", NASH_EFORMAT,
+                       "t10k-labels-idx1-ubyte is not Fashion-MNIST's");
+}
+
 static void two_fetches_into_one_directory_exclude_each_other(void **state)
 {
     (void)state;
@@ -245,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_damaged_official_archive_is_named),
         cmocka_unit_test(an_archive_with_other_files_is_refused),
         cmocka_unit_test(what_is_left_of_an_interrupted_fetch_does_no_harm),
+        cmocka_unit_test(a_file_that_is_not_the_data_sets_stays),
         cmocka_unit_test(two_fetches_into_one_directory_exclude_each_other),
         cmocka_unit_test(a_directory_that_cannot_be_made_is_named),
         cmocka_unit_test(a_child_may_print_more_than_is_kept),

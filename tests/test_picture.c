@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -351,6 +352,26 @@ static void shrinking_averages_every_pixel(void **state)
     assert_in_range(target[0], 127, 128);
 }
 
+static void a_thin_picture_takes_little_memory(void **state)
+{
+    (void)state;
+    enum { LENGTH = 4000000 };
+    static uint8_t source[LENGTH];
+    uint8_t target[32 * 32];
+    memset(source, 7, sizeof source);
+    for (int tall = 0; tall <= 1; tall++) {
+        nash_shape shape = {1, tall ? LENGTH : 1, tall ? 1 : LENGTH};
+        ni_view view = ni_view_of_planes(source, shape);
+        struct rusage before, after;
+        getrusage(RUSAGE_SELF, &before);
+        assert_int_equal(ni_view_fit(target, (nash_shape){1, 32, 32}, &view),
+                         NASH_OK);
+        getrusage(RUSAGE_SELF, &after);
+        assert_int_equal(target[500], 7);
+        assert_true(after.ru_maxrss - before.ru_maxrss < 100 * 1024); /* KiB */
+    }
+}
+
 static void a_large_jpeg_shows_the_same_at_a_smaller_scale(void **state)
 {
     (void)state;
@@ -425,6 +446,7 @@ int main(void)
         cmocka_unit_test(resizing_keeps_a_ramp),
         cmocka_unit_test(resizing_keeps_a_constant_and_the_range),
         cmocka_unit_test(shrinking_averages_every_pixel),
+        cmocka_unit_test(a_thin_picture_takes_little_memory),
         cmocka_unit_test(a_large_jpeg_shows_the_same_at_a_smaller_scale),
         cmocka_unit_test(a_written_png_reads_back),
         cmocka_unit_test(reading_survives_running_out_of_memory),

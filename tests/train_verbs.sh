@@ -53,6 +53,15 @@ expect 0 '"probability": ' "$nash" predict --json --top 2 a.onnx sheet.png
 expect 1 'none.png' "$nash" predict a.onnx none.png sheet.png
 grep -q '^sheet.png: ' out || fail "one bad file keeps the others from predict"
 
+# an ensemble of networks for other classes
+mkdir others
+cp data/* others/
+printf '%s\n' A B C D E F G H I J >others/batches.meta.txt
+expect 0 'x.onnx' "$nash" train start others --widths 4,6,8 --batch 16 \
+    --threads 1 --epochs 1 -o x.onnx
+expect 1 "x.onnx calls class 0 'A'" "$nash" eval a.onnx x.onnx data
+rm x.onnx
+
 expect 2 '-o is missing' "$nash" train start data
 expect 2 "--batch is '0'" "$nash" train start data -o x.onnx --batch 0
 expect 2 "--size is '9'" "$nash" train start data -o x.onnx --size 9
