@@ -231,5 +231,5 @@ int cmd_bench(int argc, char **argv)
         return cli_fail(NULL);
     result = measure(&ask, m);
     nash_model_free(m);
-    return cli_finish(result);
+    return result;
 }

@@ -63,5 +63,5 @@ int cmd_report(int argc, char **argv)
         return cli_error("out of memory");
     int result = write_page(output ? output : path, argv[1]);
     free(path);
-    return cli_finish(result);
+    return result;
 }

@@ -93,5 +93,5 @@ int cmd_show(int argc, char **argv)
     int result = stat(argv[1], &info) == 0 && S_ISDIR(info.st_mode)
                      ? show_directory(argv[1], svg, json)
                      : show_file(argv[1], svg, json);
-    return cli_finish(result);
+    return result;
 }

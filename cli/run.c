@@ -430,6 +430,15 @@ static int go(run *r)
 
 /* ---- beginning ---------------------------------------------------------- */
 
+/* What people call the data: a known set's name, or its folder's. */
+static const char *data_name(const run *r)
+{
+    const char *format = nash_dataset_format(r->data);
+    const char *folder = strrchr(r->data_dir, '/');
+    bool known = strcmp(format, "folder") != 0 && strcmp(format, "idx") != 0;
+    return known || !folder || !folder[1] ? format : folder + 1;
+}
+
 static int record_rest(const run *r)
 {
     char hash[24], jobs[16];
@@ -437,7 +446,7 @@ static int record_rest(const run *r)
     snprintf(jobs, sizeof jobs, "%d", r->s->jobs);
     const char *const rest[][2] = {
         {NASH_RUN_DATA, r->data_dir},
-        {NASH_RUN_DATASET, nash_dataset_format(r->data)},
+        {NASH_RUN_DATASET, data_name(r)},
         {NASH_RUN_CLASSES, nash_model_meta(r->start, NASH_META_CLASSES)},
         {"data_hash", hash},
         {"jobs", jobs},
