@@ -262,7 +262,8 @@ static nash_status read_padding(int64_t all[8], const ni_reader *r,
     TRY(ni_reader_list(axes, &n_axes, 4, r, node, "axes", 3));
     n_axes = n_axes < 0 ? 4 : n_axes;
     REQUIRE(n == 2 * n_axes, NASH_EUNSUPPORTED,
-            "it has %d numbers of padding for %d dimensions", n, n_axes);
+            "it has %d numbers of padding for %d dimensions", n < 0 ? 0 : n,
+            n_axes);
     memset(all, 0, 8 * sizeof *all);
     for (int32_t i = 0; i < n_axes; i++) {
         REQUIRE(axes[i] >= -4 && axes[i] < 4, NASH_EFORMAT,
