@@ -148,7 +148,7 @@ int cmd_data(int argc, char **argv)
     findings f = {0};
     const char *sheet = NULL;
     int32_t per_class = 10;
-    bool json = false;
+    bool json = false, per_class_given = false;
     int operands;
     nash_dataset_opts opts = nash_dataset_opts_default();
     opts.max_skipped = 1.0; /* to list them all */
@@ -156,7 +156,7 @@ int cmd_data(int argc, char **argv)
         {"sheet", ARG_TEXT, &sheet,
          "PNG file to write with the first images of each class, a row each"},
         {"per-class", ARG_INT, &per_class, "images in a row of the sheet", 1,
-         1000},
+         1000, .given = &per_class_given},
         {"json", ARG_FLAG, &json, "print the result as JSON"},
         {NULL}};
     const arg_spec spec = {
@@ -174,6 +174,8 @@ int cmd_data(int argc, char **argv)
     int result = args_parse(&operands, &spec, argc, argv);
     if (result != ARGS_GO)
         return result;
+    if (per_class_given && !sheet)
+        return cli_usage("data", "--per-class is for the picture of --sheet");
     nash_log_set_hook(NULL, NULL); /* warnings become problems in the list */
     f.dir = argv[1];
     result = look(&f, &opts);

@@ -24,6 +24,7 @@ typedef struct request {
     int32_t n_images, batch, threads;
     adoption adopt;
     nash_morph_opts draw;
+    bool draw_given; /* an option of random morphisms */
     bool json;
 } request;
 
@@ -73,9 +74,10 @@ static const char notes[] =
     "NODE is a name that 'nash show MODEL' lists, like conv_3, or its number; "
     "it is the\nnode after which to insert, the layer to widen, or the end of "
     "a skip. Left out: K 3,\nF 2, MODE copy, S 0. MODE says what new channels "
-    "are: copies of old ones or fresh,\nread by zero weights; or fresh pairs "
-    "that cancel out (pair). Morphisms given by\nname come first, random ones "
-    "after them.";
+    "are: copies of old ones or fresh,\nread by zero weights; fresh pairs "
+    "that cancel out (pair); or copies with noise,\nwhich do not quite keep "
+    "the function. Morphisms given by name come first, random\nones after "
+    "them.";
 
 static int parse(request *ask, int argc, char **argv)
 {
@@ -93,18 +95,21 @@ static int parse(request *ask, int argc, char **argv)
          10000},
         {"kinds", ARG_TEXT, &ask->kinds,
          "of random morphisms: names with commas between them, 'skip' for "
-         "both skips, or 'all'"},
+         "both skips, or 'all'",
+         .given = &ask->draw_given},
         {"mode", ARG_CHOICE, &ask->draw.widen_mode,
-         "what random widening makes new channels of", .choices = modes},
+         "what random widening makes new channels of", .choices = modes,
+         .given = &ask->draw_given},
         {"norm-skips", ARG_YESNO, &ask->draw.norm_skips,
-         "random concatenation skips normalise the tensor that they bring"},
+         "random concatenation skips normalise the tensor that they bring",
+         .given = &ask->draw_given},
         {"seed", ARG_SEED, &ask->draw.seed, "of random morphisms and images"},
         {"max-params", ARG_COUNT, &ask->draw.max_params,
          "parameters that a random morphism may lead to", 0, 1e15,
-         .fallback = "no limit"},
+         .fallback = "no limit", .given = &ask->draw_given},
         {"max-macs", ARG_COUNT, &ask->draw.max_macs,
          "multiply-accumulates likewise, per image", 0, 1e15,
-         .fallback = "no limit"},
+         .fallback = "no limit", .given = &ask->draw_given},
         {"images", ARG_INT, &ask->n_images, "to measure and compare on", 1,
          1 << 20},
         {"batch", ARG_INT, &ask->batch,
@@ -168,6 +173,9 @@ static int check_request(request *ask)
 {
     if (!ask->output)
         return cli_usage("morph", "-o is missing, expected a file to write");
+    if (ask->draw_given && ask->n_random == 0)
+        return cli_usage("morph", "--kinds, --mode, --norm-skips, --max-params "
+                                  "and --max-macs are for --random");
     if (ask->n_texts == 0 && ask->n_random == 0)
         return cli_usage("morph",
                          "nothing to apply, expected morphisms or --random");

@@ -65,6 +65,9 @@ rm x.onnx
 expect 2 '-o is missing' "$nash" train start data
 expect 2 "--batch is '0'" "$nash" train start data -o x.onnx --batch 0
 expect 2 "--size is '9'" "$nash" train start data -o x.onnx --size 9
+expect 2 '--per-class is for' "$nash" data data --per-class 3
+expect 2 'are for --random' "$nash" morph a.onnx relu:at=relu_4 -o x.onnx \
+    --mode pair
 expect 2 '--widths' "$nash" train vgg data -o x.onnx --widths 1,2,3
 expect 1 '/none is no folder' "$nash" train start data -o "$dir/none/x.onnx"
 expect 1 'a folder, expected a file' "$nash" train start data -o data
