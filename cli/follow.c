@@ -70,7 +70,7 @@ void follow_step(follow *f, const nash_job *jobs, int32_t n)
 static double share_done(const follow *f)
 {
     double now = 0.0, step = 0.0;
-    if (f->s->budget.text && f->s->budget.unit == BUDGET_SECONDS)
+    if (budget_is_time(f->s))
         return (cli_seconds() - f->began) / f->s->budget.total;
     for (int32_t i = 0; i < f->n; i++) {
         now += f->share[i] * f->cost[i];

@@ -42,9 +42,10 @@ static void quoted(const char *text)
         else if (*c < 0x20 || *c == 0x7f)
             printf("\\u%04x", *c);
         else if (n > 0)
-            printf("%.*s", n, (const char *)c);
+            fwrite(c, 1, (size_t)n, stdout);
         else
-            n = printf("\\ufffd") > 0;
+            fputs("\\ufffd", stdout);
+        n = n > 0 ? n : 1;
     }
     putchar('"');
 }

@@ -73,8 +73,7 @@ static double judging(const run *r)
  */
 static bool can_bend(const run *r, const nash_train_opts *train)
 {
-    return r->s->budget.unit == BUDGET_SECONDS && train->cycle == 0 &&
-           train->snapshots == 0;
+    return budget_is_time(r->s) && train->cycle == 0 && train->snapshots == 0;
 }
 
 /* Seconds of an epoch of the result, if its operations take what those of the
@@ -230,8 +229,7 @@ double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
     static const double least = 1e-3;
     bool final = job->kind == NASH_CANDIDATE_FINAL;
     *epochs_after = 0.0;
-    if (!r->s->budget.text || r->s->budget.unit != BUDGET_SECONDS ||
-        (job->kind != NASH_CANDIDATE_START && !final))
+    if (!budget_is_time(r->s) || (job->kind != NASH_CANDIDATE_START && !final))
         return 0.0;
     double left = r->s->budget.total - reserve_of(r) - run_seconds(r);
     run_note_time(r);  /* a process begins, */
@@ -300,9 +298,8 @@ static int begin(run *r, const nash_history *h)
                          "network for itself and one for the result%s take "
                          "%.3g %s",
                          r->s->budget.text,
-                         r->s->budget.unit == BUDGET_SECONDS
-                             ? ", with starting and judging,"
-                             : "",
+                         budget_is_time(r->s) ? ", with starting and judging,"
+                                              : "",
                          least, budget_unit_name(r->s));
     }
     if (r->s->search.morph.max_macs == 0 &&

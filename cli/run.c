@@ -215,8 +215,7 @@ static void note_time_now_and_then(run *r)
 {
     static const double every = 1.0; /* seconds */
     char text[32];
-    if (!r->s->budget.text || r->s->budget.unit != BUDGET_SECONDS ||
-        run_seconds(r) < r->noted + every)
+    if (!budget_is_time(r->s) || run_seconds(r) < r->noted + every)
         return;
     snprintf(text, sizeof text, "%.6g", run_seconds(r));
     nash_store_try_set(r->store, NASH_RUN_SECONDS, text);

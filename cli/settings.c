@@ -357,6 +357,11 @@ const char *budget_unit_name(const settings *s)
     return names[s->budget.unit];
 }
 
+bool budget_is_time(const settings *s)
+{
+    return s->budget.text && s->budget.unit == BUDGET_SECONDS;
+}
+
 static int complete_budget(settings *s, const char *verb)
 {
     if (s->budget.text && strcmp(s->budget.text, "none") == 0)

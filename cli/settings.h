@@ -88,6 +88,9 @@ size_t settings_memory(void);
 /** "seconds", "PFLOP" or "epochs". */
 const char *budget_unit_name(const settings *s);
 
+/** Whether there is a budget, and one of time. */
+bool budget_is_time(const settings *s);
+
 /** Height and width of --size; 0, 0 without it. @return as above */
 int settings_size(int32_t *height, int32_t *width, const settings *s,
                   const char *verb);

@@ -47,7 +47,7 @@ typedef struct nash_plan_opts {
     bool exact;               /* INFER: convolutions round nothing but their
                                  results, so that an identity kernel gives its
                                  input; else some are computed as in training,
-                                 several times faster, the logits off by some
+                                 faster, the logits off by some
                                  1e-6 of the largest (bf16: as bf16 rounds) */
     size_t max_bytes;         /* refuse a larger plan; 0: no limit */
 } nash_plan_opts;

@@ -8,8 +8,8 @@
 /* The exit statuses of a candidate that cannot be trained here and now, and of
  * one whose process had no memory. */
 enum {
-    NI_EXIT_UNABLE = 75 /* EX_TEMPFAIL */,
-    NI_EXIT_MEMORY = 71 /* _OSERR */
+    NI_EXIT_UNABLE = 75, /* EX_TEMPFAIL */
+    NI_EXIT_MEMORY = 71, /* EX_OSERR */
 };
 
 /*
