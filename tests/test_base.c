@@ -103,7 +103,9 @@ static void streams_are_named_not_ordered(void **state)
 static void draws_have_their_distributions(void **state)
 {
     (void)state;
-    enum { N = 200000, SIDES = 7 };
+    enum { N = 200000, SIDES = 7, LEVELS = 6 };
+    static const double levels[LEVELS] = {-3, -1.44, -0.5, 0, 1.44, 3};
+    int below[LEVELS] = {0};
     ni_rng rng = ni_rng_make(5, NI_RNG_TEST, 0, 0);
     double sum = 0.0, squares = 0.0, uniform = 0.0;
     int count[SIDES] = {0};
@@ -111,12 +113,19 @@ static void draws_have_their_distributions(void **state)
         double x = ni_rng_normal(&rng);
         sum += x;
         squares += x * x;
+        for (int k = 0; k < LEVELS; k++)
+            below[k] += x < levels[k];
         uniform += ni_rng_uniform(&rng);
         count[ni_rng_below(&rng, SIDES)]++;
     }
     assert_true(fabs(sum / N) < 0.01);
     assert_true(fabs(squares / N - 1.0) < 0.02);
     assert_true(fabs(uniform / N - 0.5) < 0.005);
+    for (int k = 0; k < LEVELS; k++) {
+        double share = 0.5 * erfc(-levels[k] / sqrt(2.0));
+        assert_true(fabs(below[k] - N * share) <
+                    4.0 * sqrt(N * share * (1.0 - share)));
+    }
     for (int i = 0; i < SIDES; i++)
         assert_true(abs(count[i] - N / SIDES) < 800);
 }

@@ -70,10 +70,36 @@ double ni_rng_uniform(ni_rng *rng)
     return (double)(ni_rng_u64(rng) >> 11) * 0x1p-53;
 }
 
+/* c[0] + c[1] x + c[2] x^2 + c[3] x^3 */
+static double cubic(const double c[4], double x)
+{
+    return ((c[3] * x + c[2]) * x + c[1]) * x + c[0];
+}
+
+/* The inverse of the normal distribution function at the middle of one of 2^32
+ * equal intervals: Wichura, algorithm AS 241 (PPND7), 1988. */
 double ni_rng_normal(ni_rng *rng)
 {
-    double radius = sqrt(-2.0 * log(1.0 - ni_rng_uniform(rng)));
-    return radius * cos(6.283185307179586 * ni_rng_uniform(rng));
+    static const double near[4] = {3.3871327179, 50.434271938, 159.29113202,
+                                   59.109374720};
+    static const double near_by[4] = {1.0, 17.895169469, 78.757757664,
+                                      67.187563600};
+    static const double tail[4] = {1.4234372777, 2.7568153900, 1.3067284816,
+                                   0.17023821103};
+    static const double tail_by[4] = {1.0, 0.73700164250, 0.12021132975, 0.0};
+    double q = ((double)ni_rng_u32(rng) + 0.5) * 0x1p-32 - 0.5;
+    if (fabs(q) <= 0.425) {
+        double r = 0.180625 - q * q;
+        return q * cubic(near, r) / cubic(near_by, r);
+    }
+    double r = sqrt(-log(0.5 - fabs(q))) - 1.6;
+    return copysign(cubic(tail, r) / cubic(tail_by, r), q);
+}
+
+void ni_rng_normals(ni_rng *rng, double std, float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)(std * ni_rng_normal(rng));
 }
 
 void ni_rng_shuffle(ni_rng *rng, int32_t *items, int32_t n)

@@ -45,8 +45,11 @@ uint32_t ni_rng_below(ni_rng *rng, uint32_t n);
 /** Uniform in [0, 1), 53 bits. */
 double ni_rng_uniform(ni_rng *rng);
 
-/** Standard normal (Box-Muller, one of the pair). */
+/** Standard normal; one word each, values exact to 1.2e-7 and below 6.34. */
 double ni_rng_normal(ni_rng *rng);
+
+/** @p n normal values with standard deviation @p std. */
+void ni_rng_normals(ni_rng *rng, double std, float *out, int64_t n);
 
 /** Fisher-Yates shuffle of @p n indices. */
 void ni_rng_shuffle(ni_rng *rng, int32_t *items, int32_t n);

@@ -41,6 +41,9 @@ nash_status ni_model_resize(nash_model *m);
 bool ni_tensor_layout(nash_tensor *layout, float *neutral, const nash_graph *g,
                       int32_t id, int32_t slot);
 
+/** As nash_model_init(), one slot; an empty one is left alone. */
+void ni_model_init_slot(nash_model *m, int32_t id, int32_t slot, uint64_t seed);
+
 /** Exchange the contents of two models. */
 void ni_model_swap(nash_model *a, nash_model *b);
 

@@ -2,6 +2,7 @@
  * Fresh weights. Each node draws from its own stream, named by seed and tag;
  * costs one normal deviate per weight.
  */
+#include "edit.h"
 #include "internal.h"
 
 #include "base/rng.h"
@@ -14,8 +15,7 @@ static void draw(nash_tensor *t, double gain, uint64_t seed, int32_t tag)
     ni_rng rng = ni_rng_make(seed, NI_RNG_WEIGHTS, (uint32_t)tag, 0);
     int64_t fan_in = t->count / t->dims[0];
     double std = sqrt(gain / (double)fan_in);
-    for (int64_t i = 0; i < t->count; i++)
-        t->data[i] = (float)(std * ni_rng_normal(&rng));
+    ni_rng_normals(&rng, std, t->data, t->count);
 }
 
 /* Filter o passes channel o on, for as long as there are both. */

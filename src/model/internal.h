@@ -27,9 +27,6 @@ nash_tensor *ni_model_slot(const nash_model *m, int32_t id, int32_t slot);
  * @return NASH_OK or NASH_ENOMEM; the slot is unchanged on failure */
 nash_status ni_model_fit(nash_model *m, int32_t id, int32_t slot);
 
-/** As nash_model_init(), one slot; an empty one is left alone. */
-void ni_model_init_slot(nash_model *m, int32_t id, int32_t slot, uint64_t seed);
-
 void ni_tensor_fill(nash_tensor *t, float value);
 
 /** Copy all metadata into a model that has none; NASH_OK or NASH_ENOMEM. */

@@ -21,7 +21,7 @@ static nash_status match_channels(int32_t *h, int32_t *n, nash_model *m,
     nash_attrs attrs = ni_conv_attrs(channels, 1);
     ++*n;
     TRY(ni_insert(m, at + *n, NASH_OP_CONV, &attrs, *h));
-    ni_draw_weights(m, at + *n, seed);
+    ni_model_init_slot(m, at + *n, NASH_SLOT_WEIGHT, seed);
     *h = at + *n;
 done:
     return status;

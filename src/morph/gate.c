@@ -88,7 +88,7 @@ static nash_status apply(nash_model *m, const nash_morph *morph,
             "%s does not end a layer that begins with a convolution", name);
     TRY(branch_attrs(&attrs, g, conv, morph->kernel));
     TRY(insert(m, at, nash_graph_input(g, conv, 0), &attrs));
-    ni_draw_weights(m, at + 1, morph->seed);
+    ni_model_init_slot(m, at + 1, NASH_SLOT_WEIGHT, morph->seed);
     if (probe)
         TRY(ni_measure(m, at + 2, false, probe));
 done:

@@ -189,17 +189,6 @@ done:
     return status;
 }
 
-void ni_draw_weights(nash_model *m, int32_t id, uint64_t seed)
-{
-    const nash_node *node = nash_graph_node(nash_model_graph(m), id);
-    nash_tensor *t = nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
-    ni_rng rng = ni_rng_make(seed, NI_RNG_WEIGHTS, (uint32_t)node->tag, 0);
-    double gain = node->op == NASH_OP_CONV ? 2 : 1;
-    double std = sqrt(gain * t->dims[0] / (double)t->count);
-    for (int64_t i = 0; i < t->count; i++)
-        t->data[i] = (float)(std * ni_rng_normal(&rng));
-}
-
 /* ---- draws -------------------------------------------------------------- */
 
 nash_status ni_draw_place(int32_t *tag, const nash_graph *g, const bool *fits,

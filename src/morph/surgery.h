@@ -117,10 +117,6 @@ nash_status ni_measure(nash_model *m, int32_t id, bool neutral,
 nash_status ni_moments(double *mean, double *var, const nash_model *m,
                        int32_t id, const nash_probe *probe);
 
-/** Fill a node's weight with normal deviates, He's for convolutions: keyed by
- * seed and tag. */
-void ni_draw_weights(nash_model *m, int32_t id, uint64_t seed);
-
 /* ---- draws -------------------------------------------------------------- */
 
 /**
