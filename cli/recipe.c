@@ -43,7 +43,7 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
          0, 1e3},
         {"lookahead", ARG_INT, &t->lookahead,
          "pull the weights back to a slow average of them after so many steps "
-         "each; 0: never",
+         "each, in cosines of at least 8 times as many; 0: never",
          0, 1000000},
         {"pad", ARG_INT, &t->augment.pad,
          "pixels by which an image may be shifted", 0, 1024},

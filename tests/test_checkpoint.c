@@ -106,7 +106,7 @@ static nash_train_opts some_opts(nash_engine engine)
     opts.warmup = 0.3;
     opts.nesterov = true;
     opts.clip_norm = 1.0;
-    opts.lookahead = 2;
+    opts.lookahead = 1;
     opts.muon = 0.2;
     opts.snapshots = 2;
     opts.augment.pad = 1;

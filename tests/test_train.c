@@ -485,31 +485,63 @@ static void training_survives_running_out_of_memory(void **state)
     assert_true(allowed > 20);
 }
 
-/* Slow weights that never follow are what it began with. */
+/* ---- lookahead ---------------------------------------------------------- */
+
+static nash_train_opts slow_opts(void)
+{
+    nash_train_opts opts = quick_opts(NASH_ENGINE_REF);
+    opts.epochs = 1;
+    opts.batch = 1;
+    opts.lr_end = 0.01;
+    opts.lookahead = 2;
+    opts.augment = (nash_augment){0};
+    return opts;
+}
+
+/* How many of the first n images, each seen once, leave no trace. */
+static int unseen(int32_t n)
+{
+    nash_train_opts opts = slow_opts();
+    toy t;
+    make_toy(&t);
+    int count = 0;
+    uint64_t hash = hash_after(&t, n, &opts, NULL);
+    for (int32_t i = 0; i < n; i++) {
+        uint8_t *image = t.pixels + (ptrdiff_t)i * PIXELS;
+        for (int k = 0; k < PIXELS; k++)
+            image[k] ^= 255;
+        count += hash_after(&t, n, &opts, NULL) == hash;
+        for (int k = 0; k < PIXELS; k++)
+            image[k] ^= 255;
+    }
+    return count;
+}
+
 static void a_training_ends_at_its_slow_weights(void **state)
 {
     (void)state;
+    assert_int_equal(unseen(16), 2); /* what comes after the last pull but */
+    assert_int_equal(unseen(17), 1); /* that at the end */
+}
+
+static void a_short_cosine_has_no_slow_weights(void **state)
+{
+    (void)state;
     toy t;
-    nash_train_opts opts = quick_opts(NASH_ENGINE_ONEDNN);
-    nash_model *m = small_net(1);
-    uint64_t before = nash_model_hash(m);
+    nash_train_opts opts = slow_opts(), none = opts;
+    none.lookahead = 0;
     make_toy(&t);
-    opts.cycle = 1;
-    opts.lookahead = 1000;
-    assert_int_equal(
-        nash_train(m, &t.images, t.index, MOST, NULL, 0, &opts, NULL), NASH_OK);
-    assert_true(nash_model_hash(m) == before);
-    opts.lookahead = 2;
-    assert_int_equal(
-        nash_train(m, &t.images, t.index, MOST, NULL, 0, &opts, NULL), NASH_OK);
-    assert_true(nash_model_hash(m) != before);
-    nash_model_free(m);
+    assert_true(hash_after(&t, 15, &opts, NULL) ==
+                hash_after(&t, 15, &none, NULL));
+    assert_true(hash_after(&t, 16, &opts, NULL) !=
+                hash_after(&t, 16, &none, NULL));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_ends_at_its_slow_weights),
+        cmocka_unit_test(a_short_cosine_has_no_slow_weights),
         cmocka_unit_test(stripes_are_learned_on_ref),
         cmocka_unit_test(stripes_are_learned_on_onednn),
         cmocka_unit_test(equal_trainings_give_equal_bits_at_any_pace),

@@ -56,7 +56,8 @@ typedef struct nash_train_opts {
     int32_t lookahead; /* after so many steps each, the weights are pulled back
                           to slow ones that follow them, less and less in the
                           course of a cosine, and are those at its end
-                          (arXiv 1907.08610); 0: never */
+                          (arXiv 1907.08610), but not in cosines of less than
+                          eight times as many steps; 0: never */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */

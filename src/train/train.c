@@ -279,14 +279,17 @@ static void begin_step(const trainer *t, int64_t number)
         ni_lookahead_restart(t->lookahead);
 }
 
-/* It ends: the weights have moved. */
+/* It ends: the weights have moved. Slow weights would lose much of a short
+ * cosine, of which they leave out what comes after the last pull. */
 static void end_step(const trainer *t, const nash_plan *plan, int64_t number)
 {
+    enum { LEAST_PULLS = 8 };
     int32_t every = t->opts->lookahead;
-    if (!t->lookahead)
+    ni_cycle cycle = ni_cycle_at(t->opts, t->at.epoch);
+    if (!t->lookahead ||
+        cycle.epochs * t->per_epoch < (int64_t)LEAST_PULLS * every)
         return;
-    int64_t in_cycle =
-        number - ni_cycle_at(t->opts, t->at.epoch).first * t->per_epoch;
+    int64_t in_cycle = number - cycle.first * t->per_epoch;
     double place = ni_cycle_place(t->opts, &t->at.bend, number, t->per_epoch);
     if ((in_cycle + 1) % every == 0 || place == 1.0)
         ni_lookahead_pull(t->lookahead, plan, every, place);
