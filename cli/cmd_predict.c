@@ -12,7 +12,7 @@
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
-enum { PORTION = 256, NAME_BYTES = 128 };
+enum { PORTION = 256, NAME_BYTES = 256 };
 
 typedef struct request {
     const char *model;

@@ -337,6 +337,20 @@ static nash_status on_snapshot(void *ctx, int32_t i, const nash_model *m)
     return status;
 }
 
+/* What an earlier training of the same name had more of. */
+static int remove_old_snapshots(const training *t)
+{
+    int removed = 0;
+    for (int32_t number = t->n_snapshots + 1; removed == 0; number++) {
+        char *path = snapshot_path(t->ask->output, number);
+        if (!path)
+            return cli_error("out of memory");
+        removed = remove(path);
+        free(path);
+    }
+    return EXIT_OK;
+}
+
 static int run(training *t)
 {
     const nash_train_opts *opts = &t->ask->train;
@@ -362,14 +376,11 @@ static int run(training *t)
 
 /* ---- the result -------------------------------------------------------- */
 
-/* Judge in float32, as any other runtime will compute. */
 static int judge(training *t)
 {
     int result = EXIT_FAILED;
     int32_t classes = t->images->classes;
-    nash_plan_opts plan = nash_plan_opts_default();
-    plan.precision = NASH_PRECISION_F32;
-    plan.threads = t->ask->train.threads;
+    nash_plan_opts plan = recipe_judging(&t->ask->train, t->ask->train.threads);
     size_t n = (size_t)t->n_val;
     float *p = calloc(n * (size_t)classes, sizeof *p);
     int32_t *labels = calloc(n, sizeof *labels);
@@ -462,6 +473,8 @@ static int train(training *t)
         result = run(t);
     if (result == EXIT_OK)
         result = save(t);
+    if (result == EXIT_OK && t->n_snapshots > 0)
+        result = remove_old_snapshots(t);
     if (result != EXIT_OK)
         return result;
     if (t->ask->json)

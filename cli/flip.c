@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "progress.h"
+#include "recipe.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -56,9 +57,8 @@ static nash_status judge(nash_score scores[2], const run *r, nash_model *m)
     int32_t *train = NULL, *val = NULL, n_train, n;
     const nash_images *images = r->images;
     int32_t classes = images->classes;
-    nash_plan_opts plan = nash_plan_opts_default();
-    plan.precision = NASH_PRECISION_F32;
-    plan.threads = r->s->final_threads;
+    nash_plan_opts plan =
+        recipe_judging(&r->s->search.train, r->s->final_threads);
     nash_status status = nash_run_split(&train, &n_train, &val, &n, images,
                                         r->s->val_share, r->s->search.seed);
     if (status != NASH_OK)

@@ -12,7 +12,7 @@
  * elsewhere names none: then nothing differs. */
 static int32_t first_foreign_class(const nash_model *m, const nash_dataset *ds)
 {
-    char name[128], own[128];
+    char name[256], own[256];
     int32_t classes = nash_graph_classes(nash_model_graph(m));
     if (!nash_model_meta(m, NASH_META_CLASSES))
         return -1;
@@ -28,7 +28,7 @@ static int32_t first_foreign_class(const nash_model *m, const nash_dataset *ds)
 int open_check_classes(const nash_model *m, const char *name,
                        const nash_dataset *ds, const char *dir)
 {
-    char class_name[128];
+    char class_name[256];
     int32_t own = nash_graph_classes(nash_model_graph(m));
     int32_t classes = nash_dataset_classes(ds);
     if (own != classes)

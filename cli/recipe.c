@@ -58,3 +58,13 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
     memcpy(to + at, recipe, sizeof recipe);
     return at + (int)(sizeof recipe / sizeof *recipe) - 1;
 }
+
+nash_plan_opts recipe_judging(const nash_train_opts *t, int32_t threads)
+{
+    nash_plan_opts plan = nash_plan_opts_default();
+    plan.precision = NASH_PRECISION_F32;
+    plan.threads = threads;
+    if (t->batch < plan.batch)
+        plan.batch = t->batch;
+    return plan;
+}

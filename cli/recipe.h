@@ -13,6 +13,10 @@
  * @return the number of options so far */
 int recipe_options(arg_option *to, int at, nash_train_opts *t);
 
+/** How to judge what was trained so: in float32, as any other runtime will
+ * compute, by no larger a batch. */
+nash_plan_opts recipe_judging(const nash_train_opts *t, int32_t threads);
+
 enum { RECIPE_OPTIONS = 22 }; /* the end included */
 
 #endif

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "json.h"
 #include "progress.h"
+#include "recipe.h"
 #include "table.h"
 
 #include <math.h>
@@ -35,13 +36,11 @@ static int make_room(verdict *v)
                                               : cli_error("out of memory");
 }
 
-/* In float32, as any other runtime will compute. */
 static nash_status judge(nash_score *score, verdict *v,
                          nash_model *const *models, int32_t n)
 {
-    nash_plan_opts plan = nash_plan_opts_default();
-    plan.precision = NASH_PRECISION_F32;
-    plan.threads = v->r->s->final_threads;
+    nash_plan_opts plan =
+        recipe_judging(&v->r->s->search.train, v->r->s->final_threads);
     nash_status status = nash_predict(v->probabilities, models, n, v->test,
                                       NULL, v->test->n, &plan);
     if (status == NASH_OK)

@@ -60,8 +60,10 @@ static void cycles_grow_and_leftover_epochs_find_a_place(void **state)
     assert_cycles(5, 17, 2, (const int32_t[]){5, 0});
     assert_cycles(1, 1, 1, (const int32_t[]){1, 0});
     nash_train_opts equal = {.epochs = 11, .cycle_growth = 2, .snapshots = 3};
-    assert_int_equal(ni_cycle_at(&equal, 10).number, 3);
+    assert_int_equal(ni_cycle_at(&equal, 10).number, 2);
     assert_int_equal(nash_cycle_end(&equal, 0), 3);
+    assert_int_equal(nash_cycle_end(&equal, 3), 7);
+    assert_int_equal(nash_cycle_end(&equal, 7), 11);
     equal.snapshots = 20; /* more than there are epochs */
     assert_int_equal(ni_cycle_at(&equal, 10).number, 10);
     nash_train_opts endless = {

@@ -11,6 +11,11 @@ expect 0 'epoch  12 of 12' "$nash" train $start --epochs 12 -o b.onnx
 cmp a.onnx b.onnx || fail "two equal trainings give two files"
 expect 0 '"val_error"' "$nash" train $start --epochs 4 --seed 4 --json \
     --snapshots 2 -o c.onnx
+expect 0 '"val_error"' "$nash" train $start --epochs 4 --seed 4 --json \
+    --snapshots 1 -o c.onnx
+[ -e c.snapshot-2.onnx ] && fail "an older training's snapshots stay"
+expect 0 '"val_error"' "$nash" train $start --epochs 4 --seed 4 --json \
+    --snapshots 2 -o c.onnx
 cmp -s c.onnx c.snapshot-2.onnx && fail "a snapshot claims validation scores"
 expect 0 '"val_images": 0' "$nash" train a.onnx data --reinit --epochs 0 \
     --val-share 0 --json -o d.onnx

@@ -29,8 +29,8 @@ typedef struct nash_train_opts {
     int32_t batch;      /* at most the number of images is used */
     nash_schedule schedule;
     double lr_start, lr_end;
-    int32_t cycle;        /* epochs of the first cycle, T0; 0: all epochs, or a
-                             snapshots-th of them */
+    int32_t cycle;        /* epochs of the first cycle, T0; 0: one cycle, or
+                             as many as snapshots, equal to an epoch */
     int32_t cycle_growth; /* T_mult >= 1: each cycle is so many times longer.
                              Epochs left over at the end are a shorter last
                              cycle if they are at least half of one, else

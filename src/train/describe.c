@@ -70,6 +70,9 @@ nash_status nash_net_for_data(nash_model **out, const char *name,
     net.input = images->shape;
     net.classes = images->classes;
     nash_images_moments(images, NULL, images->n, net.mean, net.std);
+    for (int32_t c = 0; c < net.input.c; c++)
+        if (net.std[c] == 0.0F) /* it is the same everywhere */
+            net.std[c] = 1.0F;
     TRY(find_whitening(&filters, &net, images));
     TRY(make(&m, &net));
     TRY(nash_describe_data(m, ds));
@@ -82,9 +85,8 @@ done:
 }
 
 /* The convolution that can whiten what the normalisation gives: square, and
- * with a pair of channels per direction. @return its weights, or NULL */
-static nash_tensor *whitening_layer(const nash_model *m,
-                                    const nash_images *images)
+ * with a pair of channels per direction. @return its id, or -1 */
+static int32_t whitening_layer(const nash_model *m, const nash_images *images)
 {
     const nash_graph *g = nash_model_graph(m);
     for (int32_t id = 0; id < nash_graph_size(g); id++) {
@@ -100,18 +102,22 @@ static nash_tensor *whitening_layer(const nash_model *m,
                     w->dims[1] == images->shape.c && k <= 7 && 2 * k <= side &&
                     w->dims[0] % 2 == 0 &&
                     w->dims[0] <= 2 * images->shape.c * k * k;
-        return fits ? w : NULL;
+        return fits ? id : -1;
     }
-    return NULL;
+    return -1;
 }
 
-static nash_status set_whitening(nash_tensor *w, const nash_images *images)
+static nash_status set_whitening(nash_model *m, int32_t id,
+                                 const nash_images *images)
 {
     nash_status status = NASH_OK;
-    float *filters = NULL, mean[4], std[4];
+    float *filters = NULL;
+    int32_t before = nash_graph_input(nash_model_graph(m), id, 0);
+    const float *mean = nash_model_tensor(m, before, NASH_SLOT_CENTER)->data;
+    const float *std = nash_model_tensor(m, before, NASH_SLOT_SCALE)->data;
+    nash_tensor *w = nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
     int64_t values = images->shape.c * (int64_t)w->dims[2] * w->dims[3];
     NEW_ARRAY(filters, values * values);
-    nash_images_moments(images, NULL, images->n, mean, std);
     TRY(nash_images_whitening(filters, images, mean, std, w->dims[2]));
     nash_tensor_set_pairs(w, filters);
 done:
@@ -125,13 +131,12 @@ nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
     nash_status status = NASH_OK;
     const nash_images *images;
     TRY(nash_dataset_images(&images, ds, NASH_PART_TRAIN));
-    nash_tensor *first = opts->whiten && images->shape.c <= 4
-                             ? whitening_layer(m, images)
-                             : NULL;
+    int32_t first =
+        opts->whiten && images->shape.c <= 4 ? whitening_layer(m, images) : -1;
     (opts->identity ? nash_model_init_identity : nash_model_init)(m,
                                                                   opts->seed);
-    if (first)
-        TRY(set_whitening(first, images));
+    if (first >= 0)
+        TRY(set_whitening(m, first, images));
 done:
     return status;
 }

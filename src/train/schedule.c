@@ -13,19 +13,25 @@ static int64_t shorter(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Epochs of the first cycle. */
-static int64_t first_cycle(const nash_train_opts *opts, int64_t all)
+/* One of n cycles of the same number of epochs, or of one more or less. */
+static ni_cycle equal_cycle(int64_t epochs, int64_t n, int32_t epoch)
 {
-    int64_t equal = opts->snapshots > 0 ? all / opts->snapshots : all;
-    return opts->cycle > 0 ? opts->cycle : equal > 0 ? equal : 1;
+    int64_t number = (((int64_t)epoch + 1) * n - 1) / epochs;
+    int64_t first = number * epochs / n;
+    return (ni_cycle){(int32_t)number, (int32_t)first,
+                      (int32_t)((number + 1) * epochs / n - first)};
 }
 
 ni_cycle ni_cycle_at(const nash_train_opts *opts, int32_t epoch)
 {
     int64_t left = opts->epochs;
     assert(epoch >= 0 && epoch < left);
-    int64_t usual = shorter(first_cycle(opts, left), left);
-    int64_t growth = opts->cycle > 0 ? opts->cycle_growth : 1;
+    if (opts->cycle == 0)
+        return equal_cycle(
+            left, opts->snapshots > 0 ? shorter(opts->snapshots, left) : 1,
+            epoch);
+    int64_t usual = shorter(opts->cycle, left);
+    int64_t growth = opts->cycle_growth;
     ni_cycle cycle = {.number = 0};
     for (;;) {
         int64_t epochs = shorter(usual, left);

@@ -1,0 +1,92 @@
+/* Networks for a data set: what they normalise and whiten by. */
+#include "made_data.h"
+
+#include <nash/train.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { IMAGES = 20, SIDE = 8, CHANNELS = 3, TRAIN_BYTES = 20 };
+
+/* Random pixels, but for the last channel, which is 7 everywhere. */
+static nash_dataset *open_made(const char *name)
+{
+    static uint8_t bytes[TRAIN_BYTES + IMAGES * SIDE * SIDE * CHANNELS] = {
+        0, 0,    8, 4, 0, 0,    0, IMAGES, 0, 0,
+        0, SIDE, 0, 0, 0, SIDE, 0, 0,      0, CHANNELS};
+    uint32_t random = 1;
+    for (size_t i = TRAIN_BYTES; i < sizeof bytes; i++) {
+        random = random * 1664525 + 1013904223;
+        bytes[i] = (i - TRAIN_BYTES) % CHANNELS == CHANNELS - 1
+                       ? 7
+                       : (uint8_t)(random >> 24);
+    }
+    nash_dataset *ds;
+    made_file(made_path("%s/train-images-idx4-ubyte", name), bytes,
+              sizeof bytes);
+    made_idx_labels(made_path("%s/train-labels-idx1-ubyte", name), IMAGES, 2);
+    assert_int_equal(nash_dataset_open(&ds, made_path("%s", name), NULL),
+                     NASH_OK);
+    return ds;
+}
+
+static void a_channel_that_never_changes_is_only_shifted(void **state)
+{
+    (void)state;
+    nash_dataset *ds = open_made("constant");
+    nash_model *m;
+    assert_int_equal(nash_net_for_data(&m, "start", ds, NULL), NASH_OK);
+    const float *mean = nash_model_tensor(m, 1, NASH_SLOT_CENTER)->data;
+    const float *std = nash_model_tensor(m, 1, NASH_SLOT_SCALE)->data;
+    assert_true(mean[2] == 7.0F && std[2] == 1.0F);
+    assert_true(fabsf(std[0] - 74.0F) < 5.0F);
+    nash_model_free(m);
+    nash_dataset_close(ds);
+}
+
+/* Where it divides by twice as much, filters have to be twice as large. */
+static void redrawn_filters_whiten_what_the_network_normalises(void **state)
+{
+    (void)state;
+    nash_dataset *ds = open_made("whiten");
+    nash_model *m, *other;
+    nash_net_opts opts = nash_net_opts_default();
+    opts.whiten = true;
+    assert_int_equal(nash_net_for_data(&m, "start", ds, &opts), NASH_OK);
+    assert_int_equal(nash_model_dup(&other, m), NASH_OK);
+    for (int c = 0; c < CHANNELS; c++)
+        nash_model_tensor(other, 1, NASH_SLOT_SCALE)->data[c] *= 2.0F;
+    assert_int_equal(nash_net_redraw(other, ds, &opts), NASH_OK);
+    const nash_tensor *once = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+    const nash_tensor *twice = nash_model_tensor(other, 2, NASH_SLOT_WEIGHT);
+    double sum = 0.0, sum_twice = 0.0;
+    for (int64_t i = 0; i < once->count / once->dims[0]; i++) {
+        sum += fabs((double)once->data[i]);
+        sum_twice += fabs((double)twice->data[i]);
+    }
+    assert_true(sum > 0.1 && fabs(sum_twice / sum - 2.0) < 0.05);
+    nash_model_free(other);
+    nash_model_free(m);
+    nash_dataset_close(ds);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    made_remove();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_channel_that_never_changes_is_only_shifted),
+        cmocka_unit_test(redrawn_filters_whiten_what_the_network_normalises),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
