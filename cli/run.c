@@ -498,6 +498,8 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
     if (result == EXIT_OK)
         result = take_images(&r);
     if (result == EXIT_OK)
+        settings_scale(s, r.images);
+    if (result == EXIT_OK)
         result = make_run(&r);
     if (result == EXIT_OK)
         result = go(&r);

@@ -6,6 +6,7 @@
 #include "recipe.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -125,7 +126,11 @@ char *settings_preset_notes(void)
         for (int p = 0; p < N_PRESETS; p++)
             fprintf(out, "  %*s", column_width(p), preset_rows[i].values[p]);
     }
-    fprintf(out, "\nOptions beside --preset override it.");
+    fprintf(
+        out,
+        "\nOptions beside --preset override it. Of data with fewer training "
+        "images than\nCIFAR-10's, 'fast' and 'demo' train by as many more "
+        "epochs, unless --epochs and\nso on are given.");
     return fclose(out) == 0 ? text : NULL;
 }
 
@@ -172,12 +177,14 @@ static int put_search(arg_option *to, int at, settings *s)
          "limit",
          0, 1},
         {"start-epochs", ARG_INT, &o->start_epochs,
-         "of training the starting network", 0, 100000},
-        {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
+         "of training the starting network", 0, 100000,
+         .given = &s->start_epochs_given},
+        {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000,
+         .given = &s->epochs_given},
         {"final-epochs", ARG_INT, &o->final_epochs,
          "of training the result on training and validation images, if no "
          "--budget says how many",
-         0, 100000},
+         0, 100000, .given = &s->final_epochs_given},
         {"halve", ARG_YESNO, &o->halve,
          "compare a step's candidates at the end of every cosine (--cycle) and "
          "train only the better half of the children on"},
@@ -289,6 +296,8 @@ int settings_options(arg_option options[SETTINGS_MOST], settings *s)
     for (int i = 0; i < n; i++)
         if (strcmp(options[i].name, "flip") == 0)
             options[i].given = &s->flip_given;
+        else if (strcmp(options[i].name, "cycle") == 0)
+            options[i].given = &s->cycle_given;
     return put_start(options, n, s);
 }
 
@@ -442,6 +451,29 @@ void settings_fit(settings *s, const nash_images *images)
     if (*cutout < asked)
         *cutout = asked;
     s->search.cutout_epochs = is_auto ? CUTOUT_EPOCHS : 0;
+}
+
+/* The steps of an epoch of these few images would teach nothing. */
+void settings_scale(settings *s, const nash_images *images)
+{
+    static const bool of_many_images[N_PRESETS] = {true, false, false, true};
+    static const double many = 40000.0, most = 1000.0;
+    nash_search_opts *o = &s->search;
+    double n_train = (1.0 - s->val_share) * images->n;
+    int32_t times = (int32_t)fmin(many / n_train + 0.5, most);
+    if (times < 2 || !of_many_images[s->preset] ||
+        (s->budget.text && s->budget.unit == BUDGET_EPOCHS))
+        return;
+    if (!s->start_epochs_given)
+        o->start_epochs *= times;
+    if (!s->final_epochs_given)
+        o->final_epochs *= times;
+    if (s->epochs_given || s->cycle_given)
+        return;
+    o->epochs *= times;
+    o->train.cycle *= times;
+    o->start_train.cycle *= times;
+    o->final_train.cycle *= times;
 }
 
 int settings_size(int32_t *height, int32_t *width, const settings *s,

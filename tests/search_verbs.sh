@@ -82,4 +82,16 @@ expect 1 'cut off before it began' "$nash" resume poor
 expect 0 'result' search poor --budget 4epochs
 expect 1 'holds no run.db' "$nash" resume data
 expect 1 'holds no job.json' "$nash" candidate data
+# of fewer images than the presets are meant for there are more epochs
+setting() {
+    "$nash" show --json "$1" | sed -n "s/.*\"$2\": \"\([^\"]*\)\".*/\1/p"
+}
+none="--threads 1 --widths 4,6,8 --budget none --steps 0 --final-epochs 0"
+expect 0 'result' "$nash" search data -o many $none --start-epochs 1
+[ "$(setting many epochs) $(setting many cycle)" = "1668 556" ] ||
+    fail "fast has $(setting many epochs) epochs of 72 images"
+[ "$(setting many start_epochs)" = 1 ] || fail "given epochs became more"
+expect 0 'result' "$nash" search data -o few $none --start-epochs 1 --cycle 2
+[ "$(setting few epochs)" = 3 ] || fail "cosines that are given became more"
+
 [ ! -e x ] || fail "a search that was refused leaves a directory"
