@@ -249,7 +249,7 @@ static void a_batch_normalisation_keeps_its_attributes(void **state)
     made_floats(&m, "b", "3", 2, 1);
     made_floats(&m, "m", "3", 3, 1);
     made_floats(&m, "v", "3", 4, 1);
-    made_node(&m, "BatchNormalization", "x g b m v", "n u1 u2 u3 u4");
+    made_node(&m, "BatchNormalization", "x g b m v", "n - - - -");
     made_float(&m, "epsilon", 1e-3F);
     made_float(&m, "momentum", 0.99F);
     made_int(&m, "spatial", 1);

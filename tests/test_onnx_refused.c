@@ -168,6 +168,29 @@ static void outputs_beside_the_first_are_refused_if_used(void **state)
     made_refuse(&m, NASH_EUNSUPPORTED, "its output \"where\" is used");
 }
 
+/* Before opset 14 nothing but its outputs says that it is one of training. */
+static void a_batch_normalisation_of_training_is_refused(void **state)
+{
+    (void)state;
+    static const char *const outputs[] = {"n mean", "n - - - saved"};
+    for (int64_t opset = 7; opset <= 14; opset++) {
+        made m = made_new(opset, 3, 6, 6);
+        nash_model *out;
+        made_floats(&m, "k", "3", 1, 1);
+        made_node(&m, "BatchNormalization", "x k k k k", outputs[opset % 2]);
+        made_end(&m, "n");
+        if (opset < 14) {
+            made_refuse(&m, NASH_EUNSUPPORTED,
+                        "it gives the batch's statistics (training mode), "
+                        "expected an inference graph");
+            continue;
+        }
+        out = made_finish(&m);
+        assert_ops(out, MADE_HEAD "batch_norm" MADE_TAIL);
+        nash_model_free(out);
+    }
+}
+
 static void a_softmax_inside_is_refused(void **state)
 {
     (void)state;
@@ -440,6 +463,7 @@ int main(void)
         cmocka_unit_test(one_score_is_no_class),
         cmocka_unit_test(an_average_pool_with_dilation_is_refused),
         cmocka_unit_test(outputs_beside_the_first_are_refused_if_used),
+        cmocka_unit_test(a_batch_normalisation_of_training_is_refused),
         cmocka_unit_test(a_softmax_inside_is_refused),
         cmocka_unit_test(images_as_output_are_refused),
         cmocka_unit_test(files_that_contradict_themselves_are_refused),

@@ -7,11 +7,24 @@
 
 /* ---- batch normalisation ------------------------------------------------ */
 
-static nash_status read_batch_norm_attrs(nash_attrs *attrs,
+/* Before opset 14 the training mode had no attribute: it was meant where more
+ * than the first output had a name. */
+static bool gives_statistics(const ni_reader *r, const ni_pb_node *node)
+{
+    for (size_t k = 1; k < node->n_output; k++)
+        if (*node->output[k] && r->opset < 14)
+            return true;
+    return false;
+}
+
+static nash_status read_batch_norm_attrs(nash_attrs *attrs, const ni_reader *r,
                                          const ni_pb_node *node)
 {
     nash_status status = NASH_OK;
     int64_t training, spatial;
+    REQUIRE(!gives_statistics(r, node), NASH_EUNSUPPORTED,
+            "it gives the batch's statistics (training mode), expected an "
+            "inference graph");
     TRY(ni_attribute_float(&attrs->eps, node, "epsilon", 1e-5F));
     TRY(ni_attribute_float(&attrs->momentum, node, "momentum", 0.9F));
     TRY(ni_attribute_int(&training, node, "training_mode", 0));
@@ -34,7 +47,7 @@ NI_READ(batch_norm)
     const ni_constant *tensors[4] = {NULL};
     ni_value *input = NULL;
     int32_t id;
-    TRY(read_batch_norm_attrs(&attrs, node));
+    TRY(read_batch_norm_attrs(&attrs, r, node));
     TRY(ni_reader_tensor(&input, r, node, 0, 0));
     int64_t channels = ni_reader_shape(r, input->id).c;
     for (size_t i = 0; i < 4; i++) {
