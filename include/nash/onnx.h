@@ -19,7 +19,8 @@
  * image, a bias, or a depthwise convolution; lambda f + (1 - lambda) h a gate.
  * A missing softmax is appended, a log-softmax read as a softmax. No
  * normalisation is added where there is none. Pools in ceil mode have the size
- * that PyTorch gives them.
+ * that PyTorch gives them. Tensors may lie in files of the same folder
+ * (external data; "net.onnx.data" and the like).
  */
 
 /**
@@ -33,16 +34,19 @@
 NASH_API nash_status nash_onnx_write(const nash_model *m, const char *path);
 
 /**
- * Read a model.
+ * Read a model. Files that it names for its tensors are opened only if they are
+ * in its own folder; symbolic links there are followed.
  *
- * @return NASH_OK, NASH_ENOTFOUND, NASH_EIO, NASH_EFORMAT (not ONNX, or
- *         truncated, or at odds with itself), NASH_EUNSUPPORTED (valid ONNX;
- *         the sentence names the first node that does not fit), NASH_ELIMIT
- *         (tensors out of all proportion to the file) or NASH_ENOMEM
+ * @return NASH_OK, NASH_ENOTFOUND, NASH_EIO (this file, or one with tensors),
+ *         NASH_EFORMAT (not ONNX, or truncated, or at odds with itself),
+ *         NASH_EUNSUPPORTED (valid ONNX; the sentence names the first node that
+ *         does not fit), NASH_ELIMIT (tensors out of all proportion to the
+ *         file) or NASH_ENOMEM
  */
 NASH_API nash_status nash_onnx_read(nash_model **out, const char *path);
 
-/** As nash_onnx_read(), from memory. @param name  for the error sentence */
+/** As nash_onnx_read(), from memory; tensors in files of their own are refused.
+ * @param name  for the error sentence */
 NASH_API nash_status nash_onnx_parse(nash_model **out, const void *data,
                                      size_t size_bytes, const char *name);
 

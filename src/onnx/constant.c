@@ -1,8 +1,8 @@
 /*
  * Tensors of a file: float32, float16, bfloat16 and double read as float32;
  * int64, int32, int8, uint8 and bool read as int64. Values are decoded where
- * they are used, so a weight is copied once. Refuses other types, external
- * data, and sizes that do not agree with the data.
+ * they are used, so a weight is copied once. Refuses other types, data in
+ * another file, and sizes that do not agree with the data.
  */
 #include "constant.h"
 
@@ -87,17 +87,34 @@ done:
     return status;
 }
 
+bool ni_constant_is_readable(const ni_pb_tensor *proto)
+{
+    return find_kind(proto->data_type) != NULL;
+}
+
+nash_status ni_constant_bytes(int64_t *bytes, const ni_pb_tensor *proto)
+{
+    nash_status status = NASH_OK;
+    ni_constant sizes = {0};
+    TRY(read_dims(&sizes, proto));
+    REQUIRE(!__builtin_mul_overflow(sizes.count,
+                                    find_kind(proto->data_type)->bytes, bytes),
+            NASH_EFORMAT, "the tensor's dimensions overflow");
+done:
+    return status;
+}
+
 nash_status ni_constant_open(ni_constant *out, const ni_pb_tensor *proto)
 {
     nash_status status = NASH_OK;
     const kind *k = find_kind(proto->data_type);
     *out = (ni_constant){.proto = proto};
-    REQUIRE(proto->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL,
-            NASH_EUNSUPPORTED,
-            "the tensor's data lie in another file, expected them within");
     REQUIRE(k, NASH_EUNSUPPORTED,
             "the tensor has data type %d, expected a float or integer type",
             (int)proto->data_type);
+    REQUIRE(proto->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL,
+            NASH_EUNSUPPORTED,
+            "the tensor's data lie in another file, expected them within");
     REQUIRE(!proto->segment, NASH_EUNSUPPORTED,
             "the tensor is a segment of a larger one");
     TRY(read_dims(out, proto));

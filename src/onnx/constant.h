@@ -25,6 +25,13 @@ typedef struct ni_constant {
     int64_t *ints;             /* or here, owned */
 } ni_constant;
 
+/** Whether a tensor's values are of a type that is read. */
+bool ni_constant_is_readable(const ni_pb_tensor *proto);
+
+/** How many bytes the values of such a tensor take as raw data.
+ * @return NASH_OK, NASH_EFORMAT or NASH_EUNSUPPORTED (its dimensions) */
+nash_status ni_constant_bytes(int64_t *bytes, const ni_pb_tensor *proto);
+
 /**
  * Take up a tensor of the file without copying its values; all sizes are
  * checked against what is there.

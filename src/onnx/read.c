@@ -4,6 +4,7 @@
  * one output; refuses the rest by naming the first operator that does not fit.
  * A graph that ends without a softmax gets one; a log-softmax is read as one.
  */
+#include "external.h"
 #include "note.h"
 #include "reader.h"
 #include "wire.h"
@@ -276,23 +277,34 @@ done:
     return status;
 }
 
-nash_status nash_onnx_parse(nash_model **out, const void *data,
-                            size_t size_bytes, const char *name)
+/* @param path  of the file, whose folder may hold more; NULL: there is none */
+static nash_status read_bytes(nash_model **out, const void *data,
+                              size_t size_bytes, const char *name,
+                              const char *path)
 {
     nash_status status = NASH_OK;
     ni_pb_model *file = NULL;
     ni_reader r = {.name = name};
+    int64_t fetched = 0;
     *out = NULL;
     TRY(parse(&file, data, size_bytes, name));
     r.file = file;
-    /* Half-precision weights, some of them shared, still fit. */
-    r.allowance = 4 * (int64_t)size_bytes + (1 << 20);
     TRY(check_header(&r));
+    if (path)
+        TRY(ni_external_fetch(&fetched, file->graph, path));
+    /* Half-precision weights, some of them shared, still fit. */
+    r.allowance = 4 * ((int64_t)size_bytes + fetched) + (1 << 20);
     TRY(build(out, &r));
 done:
     ni_reader_deinit(&r);
     free_parsed(file);
     return status;
+}
+
+nash_status nash_onnx_parse(nash_model **out, const void *data,
+                            size_t size_bytes, const char *name)
+{
+    return read_bytes(out, data, size_bytes, name, NULL);
 }
 
 nash_status nash_onnx_read(nash_model **out, const char *path)
@@ -302,7 +314,7 @@ nash_status nash_onnx_read(nash_model **out, const char *path)
     size_t size_bytes = 0;
     *out = NULL;
     TRY(ni_file_read(&data, &size_bytes, path, NI_ONNX_MAX_BYTES));
-    TRY(nash_onnx_parse(out, data, size_bytes, path));
+    TRY(read_bytes(out, data, size_bytes, path, path));
 done:
     ni_free(data);
     return status;
