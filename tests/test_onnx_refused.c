@@ -134,6 +134,27 @@ static void padding_that_means_something_else_is_refused(void **state)
     made_refuse(&up, NASH_EUNSUPPORTED, "its ceil_mode cannot be one");
 }
 
+/* onnxruntime then crops both sides, others the end. */
+static void automatic_padding_below_nothing_is_refused(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"SAME_UPPER", "SAME_LOWER"};
+    for (int i = 0; i < 4; i++) {
+        made m = made_new(13, 3, 6, 6);
+        made_floats(&m, "w", "4 3 1 1", 1, 1);
+        made_node(&m, "Conv", "x w", "z");
+        made_text(&m, "auto_pad", modes[i % 2]);
+        made_ints(&m, "strides", i < 2 ? "2 2" : "1 3");
+        made_end(&m, "z");
+        if (i < 2)
+            nash_model_free(made_finish(&m));
+        else
+            made_refuse(&m, NASH_EUNSUPPORTED,
+                        "auto_pad leaves out 2 pixels, and runtimes differ in "
+                        "which");
+    }
+}
+
 static void one_score_is_no_class(void **state)
 {
     (void)state;
@@ -460,6 +481,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_that_do_not_fit_are_refused_by_name),
         cmocka_unit_test(padding_that_means_something_else_is_refused),
+        cmocka_unit_test(automatic_padding_below_nothing_is_refused),
         cmocka_unit_test(one_score_is_no_class),
         cmocka_unit_test(an_average_pool_with_dilation_is_refused),
         cmocka_unit_test(outputs_beside_the_first_are_refused_if_used),

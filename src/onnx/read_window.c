@@ -45,6 +45,9 @@ static nash_status pad_same(nash_attrs *attrs, nash_shape in, bool upper)
             (int64_t)attrs->dilation[i] * (attrs->kernel[i] - 1) + 1;
         int64_t out = (size + stride - 1) / stride;
         int64_t total = (out - 1) * stride + reach - size;
+        REQUIRE(total >= -1, NASH_EUNSUPPORTED,
+                "auto_pad leaves out %lld pixels, and runtimes differ in which",
+                (long long)-total);
         int64_t less = total > 0 ? total / 2 : 0;
         int64_t more = total > 0 ? total - less : 0;
         TRY(ni_read_size(&attrs->pads[i], upper ? less : more, 0, "pads"));
