@@ -419,6 +419,35 @@ static void changes_of_rank_leave_no_node(void **state)
     nash_model_free(out);
 }
 
+/* Whatever was read for the shape alone is left out, and the tensors of what
+ * comes behind it stay with their nodes. */
+static void
+a_tensor_of_which_only_the_shape_is_read_leaves_no_node(void **state)
+{
+    (void)state;
+    made m = made_new(13, 3, 5, 4);
+    made_floats(&m, "w", "2 3 1 1", 1, 1);
+    made_floats(&m, "v", "4 2 1 1", 2, 1);
+    made_floats(&m, "k", "2 1 1", 3, 1);
+    made_floats(&m, "l", "4 1 1", 4, 1);
+    made_node(&m, "Conv", "x w", "a");
+    made_node(&m, "Conv", "a v", "b");
+    made_node(&m, "Mul", "a k", "c");
+    made_node(&m, "Relu", "c", "d");
+    made_node(&m, "Shape", "d", "shape");
+    made_node(&m, "Reshape", "a shape", "e");
+    made_node(&m, "Conv", "e v", "f");
+    made_node(&m, "Mul", "f l", "g");
+    made_node(&m, "Relu", "g", "h");
+    made_end(&m, "h");
+    nash_model *out = made_finish(&m);
+    assert_ops(out, MADE_HEAD "conv conv conv relu" MADE_TAIL);
+    assert_values(out, 1, NASH_SLOT_WEIGHT, 6, 1, 1);
+    assert_values(out, 2, NASH_SLOT_WEIGHT, 8, 2, 1);
+    assert_values(out, 3, NASH_SLOT_WEIGHT, 4, 4, 1);
+    nash_model_free(out);
+}
+
 /* ---- what does not matter ----------------------------------------------- */
 
 static void what_the_output_does_not_need_is_not_read(void **state)
@@ -480,7 +509,9 @@ static made everything(void)
     made_node(&m, "Relu", "d", "e");
     made_node(&m, "Mul", "e k", "f");
     made_node(&m, "Add", "f d", "g");
-    made_node(&m, "Shape", "g", "shape");
+    made_node(&m, "MaxPool", "g", "p"); /* read by nothing but a Shape */
+    made_ints(&m, "kernel_shape", "1 1");
+    made_node(&m, "Shape", "p", "shape");
     made_node(&m, "Gather", "shape zero", "n");
     made_node(&m, "Unsqueeze", "n axes", "n1");
     made_node(&m, "Concat", "n1 open", "target");
@@ -533,6 +564,8 @@ int main(void)
         cmocka_unit_test(sizes_are_multiplied),
         cmocka_unit_test(pads_computed_in_the_graph_are_followed),
         cmocka_unit_test(changes_of_rank_leave_no_node),
+        cmocka_unit_test(
+            a_tensor_of_which_only_the_shape_is_read_leaves_no_node),
         cmocka_unit_test(what_the_output_does_not_need_is_not_read),
         cmocka_unit_test(names_like_ours_mean_nothing_in_foreign_files),
         cmocka_unit_test(initializers_may_stand_among_the_inputs),

@@ -175,12 +175,11 @@ done:
 
 /* ---- the end ------------------------------------------------------------ */
 
-/* The output as the softmax's; one is appended where there is none. */
-static nash_status finish_output(ni_reader *r)
+/* The output as the softmax's, @p id; one is appended where there is none. */
+static nash_status finish_output(int32_t *id, ni_reader *r)
 {
     nash_status status = NASH_OK;
     ni_value *output = ni_reader_find(r, r->proto->output[0]->name);
-    int32_t id;
     REQUIRE(r->mirrored == r->averaged, NASH_EUNSUPPORTED,
             "it is not the mean over images and their mirror images");
     REQUIRE(output->kind == NI_VALUE_TENSOR || output->kind == NI_VALUE_AFFINE,
@@ -194,17 +193,79 @@ static nash_status finish_output(ni_reader *r)
     REQUIRE(shape.c >= 2, NASH_EUNSUPPORTED,
             "it is one number for an image, expected one per class, at least "
             "2");
+    *id = output->id;
     if (nash_graph_node(r->graph, output->id)->op != NASH_OP_SOFTMAX)
-        TRY(ni_reader_append(&id, r, NULL, NASH_OP_SOFTMAX, NULL, &output->id,
+        TRY(ni_reader_append(id, r, NULL, NASH_OP_SOFTMAX, NULL, &output->id,
                              1));
 done:
+    return status;
+}
+
+/* @return how many nodes the output needs, itself included */
+static int32_t mark_read(bool *read, const nash_graph *g, int32_t output)
+{
+    int32_t count = 0;
+    read[output] = true;
+    for (int32_t id = output; id >= 0; id--) {
+        for (int32_t k = 0; read[id] && k < nash_graph_node(g, id)->n_inputs;
+             k++)
+            read[nash_graph_input(g, id, k)] = true;
+        count += read[id];
+    }
+    return count;
+}
+
+static nash_status copy_node(int32_t *ids, nash_graph *to, const nash_graph *g,
+                             int32_t id)
+{
+    const nash_node *node = nash_graph_node(g, id);
+    int32_t inputs[NASH_MAX_INPUTS];
+    for (int32_t k = 0; k < node->n_inputs; k++)
+        inputs[k] = ids[nash_graph_input(g, id, k)];
+    return nash_graph_append(&ids[id], to, node->op, &node->attrs, inputs,
+                             node->n_inputs);
+}
+
+/* Nodes may be left without a reader: where nothing but an output's shape was
+ * asked for. */
+static nash_status drop_unread(ni_reader *r, int32_t output)
+{
+    nash_status status = NASH_OK;
+    const int32_t n = nash_graph_size(r->graph);
+    nash_graph *kept = NULL;
+    int32_t *ids = NULL;
+    bool *read = NULL;
+    NEW_ARRAY(read, n);
+    NEW_ARRAY(ids, n);
+    if (mark_read(read, r->graph, output) == n)
+        goto done;
+    TRY(nash_graph_create(&kept));
+    for (int32_t id = 0; id < n; id++) {
+        ni_built built = r->built[id];
+        if (read[id])
+            TRY(copy_node(ids, kept, r->graph, id));
+        else
+            ni_built_deinit(&built);
+        r->built[id] = (ni_built){0};
+        if (read[id])
+            r->built[ids[id]] = built;
+    }
+    nash_graph_free(r->graph);
+    r->graph = kept;
+    kept = NULL;
+done:
+    nash_graph_free(kept);
+    ni_free(read);
+    ni_free(ids);
     return status;
 }
 
 static nash_status finish_graph(ni_reader *r)
 {
     nash_status status = NASH_OK;
-    TRY(ni_reader_blame(r, "the output", finish_output(r)));
+    int32_t output;
+    TRY(ni_reader_blame(r, "the output", finish_output(&output, r)));
+    TRY(drop_unread(r, output));
     for (int32_t id = 0; id < nash_graph_size(r->graph); id++)
         if (r->built[id].tag >= 0)
             ni_graph_set_tag(r->graph, id, r->built[id].tag);
@@ -294,6 +355,7 @@ static nash_status read_bytes(nash_model **out, const void *data,
         TRY(ni_external_fetch(&fetched, file->graph, path));
     /* Half-precision weights, some of them shared, still fit. */
     r.allowance = 4 * ((int64_t)size_bytes + fetched) + (1 << 20);
+    r.allowance = 16 * ((int64_t)size_bytes + fetched) + (1 << 20);
     TRY(build(out, &r));
 done:
     ni_reader_deinit(&r);

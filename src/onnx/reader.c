@@ -224,13 +224,18 @@ done:
     return status;
 }
 
+void ni_built_deinit(ni_built *built)
+{
+    for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++)
+        ni_free(built->sources[slot].values);
+}
+
 void ni_reader_deinit(ni_reader *r)
 {
     for (int64_t i = 0; i < r->n_values; i++)
         ni_constant_deinit(&r->values[i].constant);
     for (int32_t id = 0; id < r->cap_built; id++)
-        for (int32_t slot = 0; slot < NASH_SLOT_COUNT; slot++)
-            ni_free(r->built[id].sources[slot].values);
+        ni_built_deinit(&r->built[id]);
     ni_free(r->values);
     ni_free(r->names);
     ni_free(r->needed);

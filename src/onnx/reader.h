@@ -107,6 +107,7 @@ typedef struct ni_reader {
  * @return NASH_OK, NASH_EFORMAT, NASH_EUNSUPPORTED or NASH_ENOMEM */
 nash_status ni_reader_open(ni_reader *r);
 void ni_reader_deinit(ni_reader *r);
+void ni_built_deinit(ni_built *built);
 
 /** Say where in the file something is wrong: the sentence so far was about
  * "it". The graph's own codes become NASH_EUNSUPPORTED.
