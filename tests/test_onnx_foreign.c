@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -462,6 +464,22 @@ static void what_the_output_does_not_need_is_not_read(void **state)
     nash_model_free(out);
 }
 
+/* A file of 1 MiB, and 40 of its weight. */
+static void weights_may_be_shared_by_many_layers(void **state)
+{
+    (void)state;
+    char from[16] = "x", to[16];
+    made m = made_new(13, 512, 1, 1);
+    made_floats(&m, "w", "512 512 1 1", 0, 0);
+    for (int i = 0; i < 40; i++) {
+        snprintf(to, sizeof to, "c%d", i);
+        made_node(&m, "Conv", strcat(from, " w"), to);
+        snprintf(from, sizeof from, "%s", to);
+    }
+    made_end(&m, to);
+    nash_model_free(made_finish(&m));
+}
+
 static void names_like_ours_mean_nothing_in_foreign_files(void **state)
 {
     (void)state;
@@ -567,6 +585,7 @@ int main(void)
         cmocka_unit_test(
             a_tensor_of_which_only_the_shape_is_read_leaves_no_node),
         cmocka_unit_test(what_the_output_does_not_need_is_not_read),
+        cmocka_unit_test(weights_may_be_shared_by_many_layers),
         cmocka_unit_test(names_like_ours_mean_nothing_in_foreign_files),
         cmocka_unit_test(initializers_may_stand_among_the_inputs),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),

@@ -353,8 +353,8 @@ static nash_status read_bytes(nash_model **out, const void *data,
     TRY(check_header(&r));
     if (path)
         TRY(ni_external_fetch(&fetched, file->graph, path));
-    /* Half-precision weights, some of them shared, still fit. */
-    r.allowance = 4 * ((int64_t)size_bytes + fetched) + (1 << 20);
+    /* Weights of a byte each, or such that dozens of layers share, still fit.
+     */
     r.allowance = 16 * ((int64_t)size_bytes + fetched) + (1 << 20);
     TRY(build(out, &r));
 done:
