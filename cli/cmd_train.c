@@ -239,8 +239,10 @@ static int redraw(training *t)
 static int read_model(training *t)
 {
     const request *ask = t->ask;
-    int result = adopt_read(&t->model, ask->model, &ask->adopt,
-                            "start, vgg and resnet9 are names of new networks");
+    bool there = access(ask->model, F_OK) == 0;
+    int result = adopt_read(
+        &t->model, ask->model, &ask->adopt,
+        there ? NULL : "start, vgg and resnet9 are names of new networks");
     if (result == EXIT_OK)
         result = adopt_data(&t->data, ask->data, t->model, ask->model,
                             &ask->adopt, ask->train.seed);

@@ -84,4 +84,8 @@ expect 1 'not finite' "$nash" train $start -o x.onnx --lr-start 1e3 \
     --momentum 0.999 --epochs 100
 expect 1 'none.onnx' "$nash" eval none.onnx data
 expect 1 'is not a directory' "$nash" eval a.onnx none
+hint='start, vgg and resnet9 are names of new networks'
+expect 1 "$hint" "$nash" train none.onnx data -o x.onnx
+expect 1 'data_batch_1.bin' "$nash" train data/data_batch_1.bin data -o x.onnx
+! grep -q "$hint" out || fail "a file that is there is taken for a name"
 [ ! -e x.onnx ] || fail "a training that failed leaves a file"
