@@ -188,6 +188,22 @@ static void a_head_that_is_not_a_layers_own_is_refused(void **state)
     }
 }
 
+static void a_convolution_in_groups_is_no_head(void **state)
+{
+    (void)state;
+    int32_t last;
+    nash_graph *g = begin(&last);
+    nash_attrs attrs = nash_attrs_window(1, 1);
+    attrs.out_channels = attrs.groups = 4;
+    assert_ok(nash_graph_append(&last, g, NASH_OP_CONV, &attrs, &last, 1));
+    nash_model *m = finish(g, put(g, NASH_OP_GLOBAL_POOL, 0, last));
+    assert_int_equal(nash_model_new_head(m, 5, 1), NASH_EUNSUPPORTED);
+    assert_says("the classes come from conv_4, a convolution in 4 groups, "
+                "expected a layer of their own, fully connected or a "
+                "convolution in one group");
+    nash_model_free(m);
+}
+
 static void a_flattened_plane_is_no_head(void **state)
 {
     (void)state;
@@ -243,6 +259,7 @@ int main(void)
         cmocka_unit_test(the_last_layer_is_made_anew_and_nothing_else),
         cmocka_unit_test(a_head_may_be_a_convolution_with_more_behind_it),
         cmocka_unit_test(a_head_that_is_not_a_layers_own_is_refused),
+        cmocka_unit_test(a_convolution_in_groups_is_no_head),
         cmocka_unit_test(a_flattened_plane_is_no_head),
         cmocka_unit_test(a_network_without_a_layer_has_no_head),
         cmocka_unit_test(running_out_of_memory_changes_nothing),

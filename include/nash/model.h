@@ -95,9 +95,10 @@ NASH_API nash_status nash_model_normalize(nash_model *m, const float *mean,
                                           const float *std);
 
 /**
- * Replace the last layer, fully connected or a convolution, by a fresh one for
- * so many classes, drawn as by nash_model_init(); activations, pools and batch
- * normalisations behind it stay. Metadata about the old classes goes.
+ * Replace the last layer, fully connected or a convolution in one group, by a
+ * fresh one for so many classes, drawn as by nash_model_init(); activations,
+ * pools and batch normalisations behind it stay. Metadata about the old classes
+ * goes.
  *
  * @return NASH_OK, NASH_EINVAL (fewer than 2 classes), NASH_EUNSUPPORTED (the
  *         classes do not come from one such layer, or others read it, too),

@@ -11,6 +11,7 @@
 #include "internal.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* ---- normalisation ------------------------------------------------------ */
 
@@ -91,18 +92,32 @@ static bool passes_channels(const nash_graph *g, int32_t id)
     return false;
 }
 
+/* A node, and what keeps a convolution from being a head. */
+static void name_source(char *text, size_t size_bytes, const nash_graph *g,
+                        int32_t id)
+{
+    int32_t groups = nash_graph_node(g, id)->attrs.groups;
+    char name[32];
+    nash_node_name(name, sizeof name, g, id);
+    if (groups > 1)
+        snprintf(text, size_bytes, "%s, a convolution in %d groups", name,
+                 groups);
+    else
+        snprintf(text, size_bytes, "%s", name);
+}
+
 /* The layer whose channels are the classes. */
 static nash_status find_head(int32_t *head, const nash_graph *g)
 {
     nash_status status = NASH_OK;
-    char name[32];
+    char name[96];
     int32_t id = nash_graph_input(g, nash_graph_size(g) - 1, 0);
     for (;; id = nash_graph_input(g, id, 0)) {
         bool layer = is_layer(nash_graph_node(g, id));
-        nash_node_name(name, sizeof name, g, id);
+        name_source(name, sizeof name, g, id);
         REQUIRE(layer || passes_channels(g, id), NASH_EUNSUPPORTED,
                 "the classes come from %s, expected a layer of their own, "
-                "fully connected or a convolution",
+                "fully connected or a convolution in one group",
                 name);
         REQUIRE(ni_graph_reader_count(g, id) == 1, NASH_EUNSUPPORTED,
                 "the classes come from %s, which others read, too", name);
