@@ -111,6 +111,40 @@ static int normalize(nash_model *m, const char *path, const adoption *a)
                      nash_error_message());
 }
 
+/* Whether a node divides by nothing, or by the root of less: what comes of that
+ * may be hidden by a ReLU. */
+static bool divides_by_nothing(const nash_model *m, int32_t id)
+{
+    const nash_node *node = nash_graph_node(nash_model_graph(m), id);
+    bool norm = node->op == NASH_OP_BATCH_NORM;
+    if (!norm && node->op != NASH_OP_NORMALIZE)
+        return false;
+    const nash_tensor *t =
+        nash_model_tensor(m, id, norm ? NASH_SLOT_VAR : NASH_SLOT_SCALE);
+    for (int64_t c = 0; c < t->count; c++)
+        if (norm ? !(t->data[c] + node->attrs.eps > 0) : t->data[c] == 0)
+            return true;
+    return false;
+}
+
+static int check_weights(const nash_model *m, const char *path)
+{
+    const nash_graph *g = nash_model_graph(m);
+    char name[32];
+    if (!nash_model_is_finite(m))
+        return cli_error("%s has weights or statistics that are not finite",
+                         path);
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
+        if (!divides_by_nothing(m, id))
+            continue;
+        nash_node_name(name, sizeof name, g, id);
+        return cli_error("%s: %s has a variance or standard deviation that "
+                         "nothing can be divided by",
+                         path, name);
+    }
+    return EXIT_OK;
+}
+
 static bool has(const nash_model *m, nash_op op)
 {
     const nash_graph *g = nash_model_graph(m);
@@ -126,6 +160,8 @@ int adopt_read(nash_model **out, const char *path, const adoption *a,
     *out = NULL;
     if (nash_onnx_read(out, path) != NASH_OK)
         return cli_fail(hint);
+    if (check_weights(*out, path) != EXIT_OK)
+        return EXIT_FAILED;
     if (a->mean)
         return normalize(*out, path, a);
     if (!has(*out, NASH_OP_NORMALIZE))

@@ -2,6 +2,7 @@
  * nash eval: judge models on a data set, each alone and all as an ensemble,
  * whose probabilities are the mean of theirs. One model is in memory at a time.
  */
+#include "adopt.h"
 #include "args.h"
 #include "cli.h"
 #include "json.h"
@@ -9,6 +10,7 @@
 #include "table.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,7 @@ typedef struct request {
     const char *data;
     nash_part part;
     bool mirror, json;
+    adoption adopt;
     nash_plan_opts plan;
 } request;
 
@@ -43,6 +46,10 @@ static int parse(request *ask, int argc, char **argv)
          .choices = parts},
         {"mirror", ARG_FLAG, &ask->mirror,
          "average over each image and its mirror image"},
+        {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
+         .fallback = "as it is"},
+        {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
+         .fallback = "as it is"},
         {"batch", ARG_INT, &ask->plan.batch, "images at once", 1, 65536},
         {"precision", ARG_CHOICE, &ask->plan.precision,
          "f32 is what other runtimes compute", .choices = precisions},
@@ -66,7 +73,8 @@ static int parse(request *ask, int argc, char **argv)
     ask->models = argv + 1;
     ask->n_models = operands - 1;
     ask->data = argv[operands];
-    return ARGS_GO;
+    int result = adopt_check(&ask->adopt, "eval", ask->models[0]);
+    return result == EXIT_OK ? ARGS_GO : result;
 }
 
 /* ---- judging ----------------------------------------------------------- */
@@ -101,9 +109,9 @@ static int judge_one(evaluation *e, int which)
 {
     const request *ask = e->ask;
     nash_model *m;
-    if (nash_onnx_read(&m, ask->models[which]) != NASH_OK)
-        return cli_fail(NULL);
-    int result = open_data(e, m, ask->models[which]);
+    int result = adopt_read(&m, ask->models[which], &ask->adopt, NULL);
+    if (result == EXIT_OK)
+        result = open_data(e, m, ask->models[which]);
     if (result == EXIT_OK) {
         const nash_images *images = e->images;
         nash_status status =
@@ -129,6 +137,9 @@ static int judge(evaluation *e)
         const nash_images *images = e->images;
         nash_score_of(&e->scores[which], NULL, e->single, images->labels,
                       images->n, images->classes);
+        if (isnan(e->scores[which].loss))
+            return cli_error("%s gives probabilities that are not finite",
+                             e->ask->models[which]);
         for (int64_t i = 0; i < (int64_t)images->n * images->classes; i++)
             e->mean[i] += e->single[i] / (float)n_models;
     }

@@ -11,6 +11,7 @@
 #include "progress.h"
 #include "table.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -416,8 +417,13 @@ static void print_json(const session *s)
 static int compare_and_write(session *s)
 {
     if (nash_morph_deviation(&s->deviation, s->parent, s->child, &s->compare) !=
-            NASH_OK ||
-        nash_onnx_write(s->child, s->ask->output) != NASH_OK)
+        NASH_OK)
+        return cli_fail(NULL);
+    if (isinf(s->deviation.infer))
+        return cli_error("%s or what was made of it gives logits that are not "
+                         "finite; %s is not written",
+                         s->ask->model, s->ask->output);
+    if (nash_onnx_write(s->child, s->ask->output) != NASH_OK)
         return cli_fail(NULL);
     if (s->ask->json)
         print_json(s);

@@ -3,10 +3,12 @@
  * training, judged in portions of a few hundred, and a file that cannot be read
  * does not keep the others from being judged.
  */
+#include "adopt.h"
 #include "args.h"
 #include "cli.h"
 #include "json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ typedef struct request {
     int n_files;
     int32_t top;
     bool mirror, json;
+    adoption adopt;
     nash_plan_opts plan;
 } request;
 
@@ -43,6 +46,10 @@ static int parse(request *ask, int argc, char **argv)
         {"top", ARG_INT, &ask->top, "how many classes to name", 1, 1e6},
         {"mirror", ARG_FLAG, &ask->mirror,
          "average over each image and its mirror image"},
+        {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
+         .fallback = "as it is"},
+        {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
+         .fallback = "as it is"},
         {"precision", ARG_CHOICE, &ask->plan.precision,
          "f32 is what other runtimes compute", .choices = precisions},
         {"threads", ARG_INT, &ask->plan.threads, "to compute with", 1, 1024,
@@ -64,14 +71,15 @@ static int parse(request *ask, int argc, char **argv)
     ask->model = argv[1];
     ask->files = argv + 2;
     ask->n_files = operands - 1;
-    return ARGS_GO;
+    int result = adopt_check(&ask->adopt, "predict", ask->model);
+    return result == EXIT_OK ? ARGS_GO : result;
 }
 
 static int prepare(prediction *w)
 {
     const request *ask = w->ask;
-    if (nash_onnx_read(&w->model, ask->model) != NASH_OK)
-        return cli_fail(NULL);
+    if (adopt_read(&w->model, ask->model, &ask->adopt, NULL) != EXIT_OK)
+        return EXIT_FAILED;
     const nash_graph *g = nash_model_graph(w->model);
     w->shape = nash_graph_input_shape(g);
     w->classes = nash_graph_classes(g);
@@ -137,6 +145,15 @@ static void print_json(const prediction *w, int32_t i)
     json_end();
 }
 
+static int check_finite(const prediction *w)
+{
+    for (int64_t i = 0; i < (int64_t)w->n * w->classes; i++)
+        if (!isfinite(w->p[i]))
+            return cli_error("%s gives probabilities that are not finite",
+                             w->ask->model);
+    return EXIT_OK;
+}
+
 /* Judge and print the images read so far. */
 static int flush(prediction *w)
 {
@@ -153,6 +170,8 @@ static int flush(prediction *w)
             : nash_predict(w->p, &w->model, 1, &images, NULL, w->n, &ask->plan);
     if (status != NASH_OK)
         return cli_fail(NULL);
+    if (check_finite(w) != EXIT_OK)
+        return EXIT_FAILED;
     for (int32_t i = 0; i < w->n; i++) {
         if (ask->json)
             print_json(w, i);

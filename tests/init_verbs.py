@@ -1,5 +1,5 @@
-"""Networks of other software in nash's verbs: search --init, train, morph, with
---input-mean, --input-std and --new-head.
+"""Networks of other software in nash's verbs: search --init, train, morph, eval,
+predict, with --input-mean, --input-std and --new-head.
 
     init_verbs.py NASH DIR
 
@@ -8,6 +8,7 @@ Ends with 77 (skipped) where the onnx or numpy package is missing.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -30,6 +31,14 @@ def residual(name, classes, size=32, channels=3):
     return name + ".onnx"
 
 
+def small(name, layer, channels=3, head=10):
+    """What layer(net, "x") makes of 8 x 8 images, pooled, as ten logits."""
+    net = Net(name, 13, (channels, 8, 8), 1)
+    x = net.op("Flatten", net.op("GlobalAveragePool", layer(net, "x")))
+    net.write(".", net.op("Gemm", x, net.weights(10, head), transB=1))
+    return name + ".onnx"
+
+
 def cifar(directory):
     """Ten classes in CIFAR-10's format, each of one grey and some noise."""
     os.makedirs(directory, exist_ok=True)
@@ -42,15 +51,24 @@ def cifar(directory):
                 out.write(bytes([label]) + pixels.astype(np.uint8).tobytes())
 
 
+def folder(directory):
+    """Ten classes in folders, of one picture each."""
+    for part in ("train", "test"):
+        for k in range(10):
+            os.makedirs(f"{directory}/{part}/{k}", exist_ok=True)
+            shutil.copy("sheet.png", f"{directory}/{part}/{k}/{part}.png")
+
+
 class Checks:
     def __init__(self, program):
         self.program, self.failed, self.passed = program, 0, 0
 
-    def expect(self, status, words, *args):
+    def expect(self, status, words, *args, unsaid=None):
         """nash ARGS ends with that status and says the words."""
         run = subprocess.run([self.program, *args], capture_output=True, text=True)
         said = run.stdout + run.stderr
-        if run.returncode == status and words in said:
+        good = run.returncode == status and words in said
+        if good and not (unsaid and unsaid in said):
             self.passed += 1
         else:
             self.failed += 1
@@ -105,6 +123,58 @@ def check_units(checks, ten):
         checks.failed += one.read() != two.read()
 
 
+def check_judging(checks, ten):
+    """As of a network that has the same normalisation inside."""
+    note, given = "has no normalisation inside", [
+        "--input-mean", "0.48,0.47,0.45", "--input-std", "0.25"]
+    checks.expect(0, "val error", "train", ten, "data", "-o", "n.onnx", *given,
+                  "--epochs", "0", *SMALL)
+    checks.expect(0, "10 classes", "data", "data", "--sheet", "sheet.png")
+    for verb, *of in (("eval", "data"), ("predict", "sheet.png")):
+        checks.expect(0, note, verb, ten, *of)
+        inside = checks.expect(0, "0.", verb, "--json", "n.onnx", *of, unsaid=note)
+        put_in = checks.expect(0, "0.", verb, "--json", ten, *of, *given, unsaid=note)
+        if inside != put_in.replace(ten, "n.onnx"):
+            checks.failed += 1
+            print(f"{verb}: {inside} with it inside, {put_in} with it put in")
+        checks.expect(1, "the network has a normalisation already", verb, "n.onnx",
+                      *of, *given)
+        checks.expect(2, "--input-mean is given without --input-std", verb, ten, *of,
+                      "--input-mean", "0")
+
+
+def check_broken(checks):
+    """What cannot be judged is no success."""
+    def of_variance(value, scale=1.0):
+        def layers_of(net, x):
+            x = net.op("Conv", x, net.weights(3, 3, 3, 3, scale=scale))
+            ones, var = net.constant([1.0] * 3), net.constant([1.0, 1.0, value])
+            return net.op("BatchNormalization", x, ones, ones, ones, var)
+        return layers_of
+
+    def of_std(net, x):
+        return net.op("Relu", net.op("Div", x, net.constant([[[0.0]]])))
+
+    nan, negative, nothing, vast = (
+        small(name, layer, head=3) for name, layer in (
+            ("nan", of_variance(np.nan)), ("negative", of_variance(-1.0)),
+            ("nothing", of_std), ("vast", of_variance(1.0, 1e37))))
+    divided = "variance or standard deviation that nothing can be divided by"
+    few = ["--images", "8", "--threads", "1"]
+    for name, words in ((nan, "nan.onnx has weights or statistics that are not"),
+                        (negative, divided), (nothing, divided),
+                        (vast, "vast.onnx gives probabilities that are not finite")):
+        checks.expect(1, words, "predict", name, "sheet.png")
+        checks.expect(1, words, "eval", name, "small")
+    checks.expect(1, "nan.onnx has weights", "train", nan, "small", "-o", "x")
+    checks.expect(1, "nan.onnx has weights", "search", "small", "-o", "x", "--init",
+                  nan, *SEARCH)
+    checks.expect(1, "nan.onnx has weights", "morph", nan, "--random", "1", "-o", "x",
+                  *few)
+    checks.expect(1, "x is not written", "morph", vast, "--random", "1", "-o", "x",
+                  *few)
+
+
 def check_refusals(checks, ten, seven):
     mean = ["--input-mean", "0.5", "--input-std", "0.25"]
     grey = residual("grey", 10, channels=1)
@@ -150,6 +220,9 @@ def main():
     ten, seven = residual("ten", 10), residual("seven", 7)
     check_uses(checks, ten, seven)
     check_units(checks, ten)
+    check_judging(checks, ten)
+    folder("small")
+    check_broken(checks)
     check_refusals(checks, ten, seven)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return checks.failed > 0
