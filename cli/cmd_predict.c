@@ -7,6 +7,7 @@
 #include "args.h"
 #include "cli.h"
 #include "json.h"
+#include "open.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,10 +85,8 @@ static int prepare(prediction *w)
     w->shape = nash_graph_input_shape(g);
     w->classes = nash_graph_classes(g);
     w->top = ask->top < w->classes ? ask->top : w->classes;
-    if (w->shape.c != 1 && w->shape.c != 3)
-        return cli_error("%s takes images with %d channels, pictures have 1 or "
-                         "3",
-                         ask->model, w->shape.c);
+    if (open_check_channels(ask->model, w->shape.c) != EXIT_OK)
+        return EXIT_FAILED;
     size_t bytes = (size_t)w->shape.c * (size_t)w->shape.h * (size_t)w->shape.w;
     w->names = calloc((size_t)w->classes, sizeof *w->names);
     w->pixels = calloc(PORTION, bytes);

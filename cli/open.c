@@ -44,17 +44,28 @@ int open_check_classes(const nash_model *m, const char *name,
                      name, k, class_name, dir, nash_dataset_class(ds, k));
 }
 
-/* @param size  to resize to; NULL: the images' own */
+int open_check_channels(const char *name, int32_t channels)
+{
+    if (channels == 1 || channels == 3)
+        return EXIT_OK;
+    return cli_error("%s takes images with %d channels, pictures have 1 or 3",
+                     name, channels);
+}
+
+/* @param size  to resize to; NULL: the images' own
+ * @param name  of the model that wants it */
 static int open_sized(nash_dataset **out, const char *dir,
-                      const nash_shape *size)
+                      const nash_shape *size, const char *name)
 {
     nash_dataset_opts opts = nash_dataset_opts_default();
+    *out = NULL;
     if (size) {
+        if (open_check_channels(name, size->c) != EXIT_OK)
+            return EXIT_FAILED;
         opts.height = size->h;
         opts.width = size->w;
         opts.channels = size->c;
     }
-    *out = NULL;
     return nash_dataset_open(out, dir, &opts) == NASH_OK ? EXIT_OK
                                                          : cli_fail(NULL);
 }
@@ -81,13 +92,13 @@ static int open_for_foreign(nash_dataset **out, const char *dir,
                             const nash_model *m, const char *name)
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
-    int result = open_sized(out, dir, NULL);
+    int result = open_sized(out, dir, NULL, name);
     if (result != EXIT_OK)
         return result;
     if (strcmp(nash_dataset_format(*out), "folder") != 0)
         return open_exact(out, dir, m, name);
     nash_dataset_close(*out);
-    return open_sized(out, dir, &want);
+    return open_sized(out, dir, &want, name);
 }
 
 static int give_up(nash_dataset **out, int result)
@@ -104,7 +115,7 @@ int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
     int result = nash_model_meta(m, NASH_META_CLASSES)
-                     ? open_sized(out, dir, &want)
+                     ? open_sized(out, dir, &want, name)
                      : open_for_foreign(out, dir, m, name);
     if (result == EXIT_OK)
         result = open_check_classes(m, name, *out, dir);
@@ -115,7 +126,7 @@ int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
                       const char *name, uint64_t seed)
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
-    int result = open_sized(out, dir, &want);
+    int result = open_sized(out, dir, &want, name);
     if (result == EXIT_OK &&
         nash_model_new_head(m, nash_dataset_classes(*out), seed) != NASH_OK)
         result = cli_error("--new-head is not possible for %s: %s", name,

@@ -13,6 +13,10 @@
 int open_check_classes(const nash_model *m, const char *name,
                        const nash_dataset *ds, const char *dir);
 
+/** Whether pictures can be read for a model that takes so many channels.
+ * @return likewise */
+int open_check_channels(const char *name, int32_t channels);
+
 /**
  * Open a data set for a model. Where the images' own size is another, they are
  * resized to the model's if the data set is a folder of pictures, or the model

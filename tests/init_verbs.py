@@ -175,6 +175,19 @@ def check_broken(checks):
                   *few)
 
 
+def check_pictures(checks):
+    """Networks for images that no picture gives."""
+    for channels in (2, 4, 5):
+        name = small(f"ch{channels}", lambda net, x: x, channels, channels)
+        words = f"{name} takes images with {channels} channels, pictures have 1 or 3"
+        checks.expect(1, words, "eval", name, "small")
+        checks.expect(1, words, "predict", name, "sheet.png")
+        for more in ([], ["--new-head"]):
+            checks.expect(1, words, "train", name, "small", "-o", "x", *more)
+            checks.expect(1, words, "search", "small", "-o", "x", "--init", name,
+                          *SEARCH, *more)
+
+
 def check_refusals(checks, ten, seven):
     mean = ["--input-mean", "0.5", "--input-std", "0.25"]
     grey = residual("grey", 10, channels=1)
@@ -223,6 +236,7 @@ def main():
     check_judging(checks, ten)
     folder("small")
     check_broken(checks)
+    check_pictures(checks)
     check_refusals(checks, ten, seven)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return checks.failed > 0
