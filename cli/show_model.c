@@ -106,8 +106,9 @@ static void json_ints(const char *key, const int32_t *values, int n)
     json_end();
 }
 
-static void json_attributes(const nash_attrs *a)
+static void json_attributes(const nash_node *node)
 {
+    const nash_attrs *a = &node->attrs;
     if (a->kernel[0] > 0) {
         json_ints("kernel", a->kernel, 2);
         json_ints("stride", a->stride, 2);
@@ -116,6 +117,20 @@ static void json_attributes(const nash_attrs *a)
     }
     if (a->groups > 1)
         json_int("groups", a->groups);
+    if (node->op == NASH_OP_CONV || node->op == NASH_OP_FC)
+        json_bool("bias", a->bias);
+    if (node->op == NASH_OP_MAX_POOL || node->op == NASH_OP_AVG_POOL)
+        json_bool("ceil_mode", a->ceil_mode);
+    if (node->op == NASH_OP_AVG_POOL)
+        json_bool("count_include_pad", a->count_include_pad);
+    if (node->op == NASH_OP_BATCH_NORM) {
+        json_real("eps", (double)a->eps);
+        json_real("momentum", (double)a->momentum);
+    }
+    if (node->op == NASH_OP_CLIP) {
+        json_real("low", (double)a->low);
+        json_real("high", (double)a->high);
+    }
 }
 
 static void json_layer(const nash_graph *g, int32_t id)
@@ -133,7 +148,7 @@ static void json_layer(const nash_graph *g, int32_t id)
     }
     json_end();
     json_shape("output", node->shape);
-    json_attributes(&node->attrs);
+    json_attributes(node);
     json_int("params", nash_node_params(g, id));
     json_int("macs", nash_node_macs(g, id));
     json_end();

@@ -188,6 +188,30 @@ def check_pictures(checks):
                           *SEARCH, *more)
 
 
+def check_shown(checks):
+    """Whatever a layer does can be read in JSON."""
+    def layers_of(net, x):
+        x = net.op("Conv", x, net.weights(3, 3, 3, 3), net.weights(3))
+        three = [net.constant([1.0] * 3) for _ in range(4)]
+        x = net.op("BatchNormalization", x, *three, epsilon=0.25, momentum=0.5)
+        x = net.op("Clip", x, net.constant(-0.5), net.constant(6.0))
+        x = net.op("MaxPool", x, kernel_shape=[2, 2], ceil_mode=1)
+        return net.op("AveragePool", x, kernel_shape=[2, 2], count_include_pad=1)
+
+    shown = json.loads(checks.expect(0, "layers", "show", "--json",
+                                     small("shown", layers_of, head=3)))
+    keys = ("bias", "eps", "momentum", "low", "high", "ceil_mode",
+            "count_include_pad")
+    found = [{k: layer[k] for k in keys if k in layer} for layer in shown["layers"]]
+    expected = [{}, {"bias": True}, {"eps": 0.25, "momentum": 0.5},
+                {"low": -0.5, "high": 6}, {"ceil_mode": True},
+                {"ceil_mode": False, "count_include_pad": True}, {}, {}, {}]
+    expected[-2] = {"bias": False}
+    if found != expected:
+        checks.failed += 1
+        print(f"show --json gives {found}, expected {expected}")
+
+
 def check_refusals(checks, ten, seven):
     mean = ["--input-mean", "0.5", "--input-std", "0.25"]
     grey = residual("grey", 10, channels=1)
@@ -237,6 +261,7 @@ def main():
     folder("small")
     check_broken(checks)
     check_pictures(checks)
+    check_shown(checks)
     check_refusals(checks, ten, seven)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return checks.failed > 0
