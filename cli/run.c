@@ -263,6 +263,7 @@ static int open_evaluator(run *r)
                               .run_dir = r->dir,
                               .data_dir = r->decoded ? r->decoded : r->data_dir,
                               .dataset = dataset,
+                              .data_hash = nash_dataset_hash(r->data),
                               .val_share = r->s->val_share,
                               .jobs = r->s->jobs,
                               .max_bytes = r->s->launcher

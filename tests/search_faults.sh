@@ -117,6 +117,26 @@ expect 1 'have changed since' "$nash" resume changed
 rm -r data
 mv gone data
 
+# it changes while candidates are trained: the search ends, and goes on when it
+# is put back
+launcher swap <<'EOF'
+case "$*" in *0001-00) cd "$DATA" && cp t10k-labels-idx1-ubyte \
+    train-labels-idx1-ubyte && cp t10k-images-idx3-ubyte train-images-idx3-ubyte ;;
+esac
+exec "$@"
+EOF
+cp -r data good
+export DATA="$dir/data"
+expect 1 'have changed since the run began' search swapped --jobs 1 \
+    --launcher "$dir/swap"
+[ "$(said swapped 1 0)" = '' ] || fail "swapped: $(said swapped 1 0)"
+expect 1 'have changed since' "$nash" resume swapped
+rm -r data
+mv good data
+expect 0 'best.onnx' "$nash" resume swapped
+same whole swapped
+same_record whole swapped
+
 # a newer record, a job of a newer nash, a run that was cut off at its very
 # beginning
 cp -r whole newer

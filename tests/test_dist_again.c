@@ -257,6 +257,37 @@ static void a_missing_data_set_is_nobodys_outcome(void **state)
     nash_model_free(m);
 }
 
+static void changed_training_images_are_nobodys_outcome(void **state)
+{
+    (void)state;
+    char path[160];
+    nash_dataset *ds = NULL;
+    nash_model *m = small_model();
+    nash_job job = a_job(m, 0);
+    nash_outcome outcome = {0};
+    nash_process_opts opts = some_opts();
+    assert_int_equal(nash_dataset_open(&ds, data, NULL), NASH_OK);
+    opts.data_hash = nash_dataset_hash(ds);
+    nash_dataset_close(ds);
+    snprintf(path, sizeof path, "%s/train-images-idx3-ubyte", data);
+    FILE *file = fopen(path, "r+b");
+    assert_int_equal(fseek(file, -1, SEEK_END), 0);
+    int last = fgetc(file);
+    fseek(file, -1, SEEK_END);
+    fputc(last ^ 1, file);
+    fclose(file);
+    assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_EIO);
+    assert_non_null(strstr(nash_error_message(), "the training images of"));
+    assert_non_null(strstr(nash_error_message(), "have changed since the run"));
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_EIO);
+    assert_non_null(strstr(nash_error_message(), path));
+    opts.data_hash = 0;
+    assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_EIO);
+    nash_outcome_deinit(&outcome);
+    nash_model_free(m);
+}
+
 /* ---- side by side -------------------------------------------------------- */
 
 static nash_status sixty(void *ctx, const nash_job *job, size_t *bytes)
@@ -404,6 +435,7 @@ int main(int argc, char **argv)
         DIST_TEST(a_candidate_that_hangs_is_ended),
         DIST_TEST(what_is_not_the_candidates_fault_is_not_its_outcome),
         DIST_TEST(a_missing_data_set_is_nobodys_outcome),
+        DIST_TEST(changed_training_images_are_nobodys_outcome),
         DIST_TEST(fewer_run_side_by_side_where_memory_is_short),
         DIST_TEST(a_candidate_waits_for_its_lock),
         DIST_TEST(a_run_that_was_moved_is_still_answered),

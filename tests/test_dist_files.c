@@ -42,6 +42,7 @@ static ni_task a_task(void)
                     .child = 3,
                     .on_all = true,
                     .model_hash = UINT64_MAX - 1,
+                    .data_hash = UINT64_MAX - 2,
                     .val_share = 1.0 / 3.0,
                     .data_dir = data,
                     .dataset = nash_dataset_opts_default(),
@@ -70,8 +71,10 @@ static void a_job_comes_back_without_loss(void **state)
     assert_int_equal(hash, read_hash);
     assert_string_equal(back.data_dir, data);
     assert_int_equal(back.model_hash, task.model_hash);
+    assert_int_equal(back.data_hash, task.data_hash);
     assert_true(back.val_share == task.val_share);
     assert_int_equal(back.dataset.max_bytes, INT64_MAX);
+    assert_true(back.dataset.max_skipped == task.dataset.max_skipped);
     assert_int_equal(back.train.seed, task.train.seed);
     assert_int_equal(back.train.step, UINT32_MAX);
     assert_int_equal(back.train.schedule, NASH_SCHEDULE_CONSTANT);

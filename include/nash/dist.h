@@ -15,10 +15,13 @@ typedef struct nash_process_opts {
     const char *run_dir;
     const char *data_dir;
     nash_dataset_opts dataset;
-    double val_share; /* of the training images, in (0, 1) */
-    int32_t jobs;     /* candidates side by side, >= 1 */
-    size_t max_bytes; /* of all that run side by side, by `bytes`: fewer
-                         do where it would be more; 0: no limit */
+    uint64_t data_hash; /* of the training images, nash_dataset_hash(): with
+                           others no candidate is trained; 0: whatever they are
+                         */
+    double val_share;   /* of the training images, in (0, 1) */
+    int32_t jobs;       /* candidates side by side, >= 1 */
+    size_t max_bytes;   /* of all that run side by side, by `bytes`: fewer
+                           do where it would be more; 0: no limit */
     double checkpoint_seconds; /* between two states of a training; 0: none
                                   but where stop_epoch cuts it short */
     double timeout_seconds;    /* end a candidate that says nothing for so long;
@@ -53,9 +56,10 @@ typedef struct nash_process_opts {
  * one that stopped at an earlier stop_epoch of it, or was cut off, goes on from
  * its state. One whose process dies, hangs or runs out of memory is started
  * again, from the second time on alone; after five times without a new state
- * that is its outcome. One that reports it cannot be trained here (disk, data,
- * lock) ends the evaluation with NASH_EIO and has no outcome. Interrupted, it
- * ends the candidates, waits for them and returns NASH_ESTOP.
+ * that is its outcome. One that reports it cannot be trained here (disk, data
+ * that is gone or has changed, lock) ends the evaluation with NASH_EIO and has
+ * no outcome. Interrupted, it ends the candidates, waits for them and returns
+ * NASH_ESTOP.
  *
  * @param evaluator  receives the interface; release with
  *                   nash_process_evaluator_close()
@@ -104,8 +108,8 @@ NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
  * @param epochs_after        whose time it leaves of them
  * @return NASH_OK once a result (also a failure of the training) is written;
  *         NASH_ENOTFOUND (no job.json), NASH_EFORMAT, NASH_EBUSY (another
- *         process trains it), NASH_ESTOP, NASH_EIO (data that cannot be found,
- *         or a file), or what opening the data returned
+ *         process trains it), NASH_ESTOP, NASH_EIO (data that cannot be opened
+ *         or has changed, or a file) or NASH_ENOMEM
  */
 NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd,
                                         int alive_fd, double checkpoint_seconds,

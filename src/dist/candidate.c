@@ -259,8 +259,15 @@ static nash_status open_data(nash_dataset **out, const char *dir,
     else
         NEW_FROM(path, ni_path_join(dir, task->data_dir));
     status = nash_dataset_open(out, path, &task->dataset);
-    if (status == NASH_ENOTFOUND)
-        status = NASH_EIO; /* as when a disk is not mounted */
+    if (status == NASH_OK && task->data_hash != 0 &&
+        nash_dataset_hash(*out) != task->data_hash)
+        status = ni_fail(NASH_EIO,
+                         "the training images of %s have changed since the "
+                         "run began",
+                         path);
+    else if (status != NASH_OK && status != NASH_ENOMEM)
+        status = NASH_EIO; /* the run could open them: as when a disk is not
+                              mounted, or a file is being replaced */
 done:
     ni_free(path);
     return status;

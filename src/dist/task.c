@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20, FORMAT = 2 };
+enum { MOST_BYTES = 1 << 20, FORMAT = 3 };
 
 static const char *const schedules[] = {"sgdr", "constant", NULL};
 static const char *const engines[] = {"onednn", "ref", NULL};
@@ -29,9 +29,13 @@ static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
     }
 
 static const ni_field task_fields[] = {
-    ROW(ni_task, step, INT32),     ROW(ni_task, child, INT32),
-    ROW(ni_task, on_all, BOOL),    ROW(ni_task, model_hash, UINT64),
-    ROW(ni_task, val_share, REAL), {NULL},
+    ROW(ni_task, step, INT32),
+    ROW(ni_task, child, INT32),
+    ROW(ni_task, on_all, BOOL),
+    ROW(ni_task, model_hash, UINT64),
+    ROW(ni_task, data_hash, UINT64),
+    ROW(ni_task, val_share, REAL),
+    {NULL},
 };
 
 static const ni_field dataset_fields[] = {
@@ -42,6 +46,7 @@ static const ni_field dataset_fields[] = {
     ROW(nash_dataset_opts, seed, UINT64),
     ROW(nash_dataset_opts, max_side, INT32),
     ROW(nash_dataset_opts, max_bytes, INT64),
+    ROW(nash_dataset_opts, max_skipped, REAL),
     {NULL},
 };
 

@@ -12,6 +12,7 @@ typedef struct ni_task {
     int32_t step, child;
     bool on_all;
     uint64_t model_hash; /* of model.onnx */
+    uint64_t data_hash;  /* of the training images; 0: whatever they are */
     double val_share;
     char *data_dir; /* absolute, or from the candidate's directory; owned if it
                        was read */
