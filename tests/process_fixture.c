@@ -194,6 +194,10 @@ static void misbehave(const char *directory)
         fputs("nash: out of memory\n", stderr);
         exit(nash_candidate_exit(NASH_ENOMEM));
     }
+    if (strncmp(misdeed, "lost", 4) == 0) {
+        fputs("client_loop: send disconnect: Broken pipe\n", stderr);
+        exit(255);
+    }
     if (strncmp(misdeed, "exit", 4) == 0) {
         fputs("first line\nnash: it is too hot\n", stderr);
         exit(3);

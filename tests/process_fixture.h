@@ -7,8 +7,9 @@
  * A tiny data set, and candidates as processes: a test program with this
  * fixture is also the candidate. Started as "PROGRAM candidate DIR" it does
  * what the nash program does, or misbehaves as the environment says:
- * NASH_TEST_MISDEED=die|poor|exit|garbage|hang|unable|fall:CHILD; "fall" is to
- * die after each of the first FALLS states that it leaves.
+ * NASH_TEST_MISDEED=die|poor|lost|exit|garbage|hang|unable|fall:CHILD; "lost"
+ * is to end as ssh does without its connection, "fall" to die after each of the
+ * first FALLS states that it leaves.
  */
 
 enum { FALLS = 4 };

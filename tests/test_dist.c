@@ -154,6 +154,13 @@ static void a_candidate_without_memory_is_started_again(void **state)
                             "with: nash: out of memory");
 }
 
+static void a_candidate_whose_connection_is_lost_is_started_again(void **state)
+{
+    (void)state;
+    check_misdeed("lost:1", "no result; it was tried 5 times; its log ends "
+                            "with: client_loop: send disconnect: Broken pipe");
+}
+
 static void a_broken_result_is_no_result(void **state)
 {
     (void)state;
@@ -419,6 +426,7 @@ int main(int argc, char **argv)
         DIST_TEST(a_killed_candidate_is_an_outcome_that_names_the_signal),
         DIST_TEST(a_candidate_that_gives_up_is_quoted_from_its_log),
         DIST_TEST(a_candidate_without_memory_is_started_again),
+        DIST_TEST(a_candidate_whose_connection_is_lost_is_started_again),
         DIST_TEST(a_broken_result_is_no_result),
         DIST_TEST(a_diverging_training_is_a_lasting_outcome),
         DIST_TEST(a_result_is_used_again_for_the_same_job_only),

@@ -54,12 +54,12 @@ typedef struct nash_process_opts {
  * An evaluator that runs candidates as processes. A candidate that already has
  * a trained model, or has diverged, for exactly the same job is not run again;
  * one that stopped at an earlier stop_epoch of it, or was cut off, goes on from
- * its state. One whose process dies, hangs or runs out of memory is started
- * again, from the second time on alone; after five times without a new state
- * that is its outcome. One that reports it cannot be trained here (disk, data
- * that is gone or has changed, lock) ends the evaluation with NASH_EIO and has
- * no outcome. Interrupted, it ends the candidates, waits for them and returns
- * NASH_ESTOP.
+ * its state. One whose process dies, hangs, runs out of memory or ends with
+ * status 255, as ssh does when a connection is lost, is started again, from the
+ * second time on alone; after five times without a new state that is its
+ * outcome. One that reports it cannot be trained here (disk, data that is gone
+ * or has changed, lock) ends the evaluation with NASH_EIO and has no outcome.
+ * Interrupted, it ends the candidates, waits for them and returns NASH_ESTOP.
  *
  * @param evaluator  receives the interface; release with
  *                   nash_process_evaluator_close()

@@ -185,9 +185,10 @@ static int signal_of(int wait_status)
 
 bool ni_launch_cut_off(const ni_end *end)
 {
-    return end->silent || signal_of(end->wait_status) != 0 ||
-           (WIFEXITED(end->wait_status) &&
-            WEXITSTATUS(end->wait_status) == NI_EXIT_MEMORY);
+    if (end->silent || signal_of(end->wait_status) != 0)
+        return true;
+    int code = WEXITSTATUS(end->wait_status);
+    return code == NI_EXIT_MEMORY || code == NI_EXIT_SSH;
 }
 
 bool ni_launch_unable(const ni_end *end)

@@ -6,10 +6,12 @@
 #include <stdbool.h>
 
 /* The exit statuses of a candidate that cannot be trained here and now, and of
- * one whose process had no memory. */
+ * one whose process had no memory; and of ssh, when a connection was not made
+ * or was lost. */
 enum {
     NI_EXIT_UNABLE = 75, /* EX_TEMPFAIL */
     NI_EXIT_MEMORY = 71, /* EX_OSERR */
+    NI_EXIT_SSH = 255,
 };
 
 /*
