@@ -156,20 +156,54 @@ static void key_of(char key[32], int32_t step)
     snprintf(key, 32, "pace_%04d", step);
 }
 
+/* @return whether the text is one of record()'s */
+static bool parse(nash_pace *pace, const char *text)
+{
+    char stage[16];
+    int i = 0;
+    *pace = (nash_pace){0};
+    /* runs of before growth was limited have three parts */
+    if (sscanf(text, "%15s %d %d %lf", stage, &pace->neighbours, &pace->epochs,
+               &pace->growth) < 3)
+        return false;
+    while (i < NASH_STAGE_OVER && strcmp(stage, stages[i]) != 0)
+        i++;
+    pace->stage = (nash_stage)i;
+    return i < NASH_STAGE_OVER;
+}
+
+/* Whether a search with these settings can have decided that. */
+static bool is_possible(const nash_pace *pace, const settings *s)
+{
+    static const int32_t most_epochs = 100000;
+    static const double most_growth = 1e9;
+    bool climbs = pace->stage == NASH_STAGE_CLIMB;
+    return pace->neighbours >= (climbs ? 2 : 0) &&
+           pace->neighbours <= s->search.neighbours && pace->epochs >= 0 &&
+           pace->epochs <= most_epochs && pace->growth >= 0.0 &&
+           pace->growth <= most_growth;
+}
+
+/* Whether all that is recorded about steps can be kept to: a record may be
+ * damaged. */
+static int check_recorded(const nash_history *h, const settings *s)
+{
+    nash_pace pace;
+    for (int32_t i = 0; i < h->n_settings; i++)
+        if (strncmp(h->keys[i], "pace_", strlen("pace_")) == 0 &&
+            (!parse(&pace, h->values[i]) || !is_possible(&pace, s)))
+            return cli_error("the run's setting '%s' is not usable",
+                             h->keys[i]);
+    return EXIT_OK;
+}
+
 /* What is recorded about a step. @return whether there is anything */
 static bool recall(nash_pace *pace, const nash_history *h, int32_t step)
 {
-    char key[32], stage[16];
+    char key[32];
     key_of(key, step);
     const char *text = step < 0 ? NULL : nash_history_get(h, key);
-    /* runs of before growth was limited have three parts */
-    if (!text || sscanf(text, "%15s %d %d %lf", stage, &pace->neighbours,
-                        &pace->epochs, &pace->growth) < 3)
-        return false;
-    for (int i = 0; i < 3; i++)
-        if (strcmp(stage, stages[i]) == 0)
-            pace->stage = (nash_stage)i;
-    return true;
+    return text && parse(pace, text);
 }
 
 /* And what deciding it took. */
@@ -315,7 +349,9 @@ int pace_begin(run *r)
     nash_pace start;
     if (nash_history_load(&h, r->dir) != NASH_OK)
         return cli_fail(NULL);
-    int result = recall(&start, h, 0) ? EXIT_OK : begin(r, h);
+    int result = check_recorded(h, r->s);
+    if (result == EXIT_OK && !recall(&start, h, 0))
+        result = begin(r, h);
     nash_history_free(h);
     return result;
 }

@@ -10,8 +10,9 @@
  */
 
 /** Check that the budget is enough, and choose the largest network where no
- * --max-macs says it; nothing in a run whose first step was decided before.
- * @return EXIT_OK, or EXIT_FAILED after a sentence */
+ * --max-macs says it; in a run whose first step was decided before, check only
+ * that what is recorded can be kept to. @return EXIT_OK, or EXIT_FAILED after a
+ * sentence */
 int pace_begin(run *r);
 
 /** The pacer of a run with a budget. @param r  borrowed by it */

@@ -153,6 +153,19 @@ expect 1 'cut off before it began' "$nash" resume early
 expect 0 'best.onnx' search early
 same whole early
 
+# decisions that cannot have been made, as in a damaged record
+expect 0 'best.onnx' search paced --budget 12epochs
+for value in 'climb 12 1 0' 'climb 1 1 0' 'climb 2 -1 0' 'final 1 2000000000 0' \
+    'climb 2 1 nan' 'climb 2 1 1e300' 'leap 2 1 0' 'climb' ''; do
+    rm -rf damaged
+    cp -r paced damaged
+    sqlite3 damaged/run.db "DELETE FROM setting WHERE key = 'finished';
+        DELETE FROM choice WHERE step > 0;
+        UPDATE setting SET value = '$value' WHERE key = 'pace_0001'"
+    expect 1 "the run's setting 'pace_0001' is not usable" \
+        "$nash" resume damaged
+done
+
 # the cap on memory does not depend on the jobs
 cap() { sqlite3 "$1/run.db" "SELECT value FROM setting WHERE key = 'max_memory'"; }
 expect 0 'best.onnx' search alone --jobs 1
