@@ -1,6 +1,7 @@
 /*
  * nash resume: go on with an interrupted search. Its settings come from the
- * run; only what changes nothing about the result can be chosen anew.
+ * run; only what changes nothing about the result can be chosen anew, and what
+ * is not is as the search was given it.
  */
 #include "args.h"
 #include "cli.h"
@@ -19,7 +20,8 @@ int cmd_resume(int argc, char **argv)
         "Go on with an interrupted search.",
         options,
         "Candidates that were finished are not trained again; the result is "
-        "the same as\nwithout the interruption.",
+        "the same as\nwithout the interruption. What is not given here is as "
+        "the search was given it.",
         1,
         1};
     int go = args_parse(&operands, &spec, argc, argv);

@@ -309,7 +309,8 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
          "--budget of time pays for",
          0, 1024, .fallback = "processors / threads"},
         {"launcher", ARG_TEXT, &s->launcher,
-         "words put before a candidate's command, e.g. 'srun -n1 -c8'",
+         "words put before a candidate's command, e.g. 'srun -n1 -c8'; '': "
+         "none",
          .fallback = ""},
         {"checkpoint-every", ARG_REAL, &s->checkpoint_every,
          "seconds between two states of a training, which it goes on from "
@@ -322,7 +323,11 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
          "take candidates that computed on another instruction set"},
         {"json", ARG_FLAG, &s->json, "print the result as JSON"},
         {NULL}};
-    return put(options, 0, part);
+    int n = put(options, 0, part);
+    assert(n <= SETTINGS_RUN_MOST);
+    for (int i = 0; i < n; i++)
+        options[i].given = &s->run_given[i];
+    return n;
 }
 
 /* ---- what is left open -------------------------------------------------- */
@@ -402,6 +407,8 @@ int settings_complete(settings *s, const char *verb)
 {
     nash_search_opts *o = &s->search;
     int32_t height, width;
+    if (s->launcher && !*s->launcher)
+        s->launcher = NULL;
     complete_numbers(s);
     if (complete_budget(s, verb) != EXIT_OK)
         return EXIT_USAGE;
@@ -485,45 +492,86 @@ int settings_size(int32_t *height, int32_t *width, const settings *s,
 
 /* ---- the record --------------------------------------------------------- */
 
+/* Of the keys of how to run. "jobs" without it is how many there were. */
+#define RUN_PREFIX "run_"
+
 /* "lr-start" -> "lr_start" */
-static void key_of(char key[64], const char *name)
+static void key_of(char key[64], const char *prefix, const char *name)
 {
-    snprintf(key, 64, "%s", name);
+    snprintf(key, 64, "%s%s", prefix, name);
     for (char *c = key; *c; c++)
         if (*c == '-')
             *c = '_';
 }
 
+static int record(const arg_option *o, const char *prefix, nash_store *store)
+{
+    char key[64], text[4096];
+    key_of(key, prefix, o->name);
+    arg_format(text, sizeof text, o);
+    return nash_store_set(store, key, text) == NASH_OK ? EXIT_OK
+                                                       : cli_fail(NULL);
+}
+
 int settings_record(settings *s, nash_store *store)
 {
     arg_option options[SETTINGS_MOST];
-    char key[64], text[4096];
+    int result = EXIT_OK;
     settings_options(options, s);
-    for (const arg_option *o = options; o->name; o++) {
-        key_of(key, o->name);
-        arg_format(text, sizeof text, o);
-        if (nash_store_set(store, key, text) != NASH_OK)
-            return cli_fail(NULL);
-    }
+    for (const arg_option *o = options; o->name && result == EXIT_OK; o++)
+        result = record(o, "", store);
+    settings_run_options(options, s);
+    for (const arg_option *o = options; o->name && result == EXIT_OK; o++)
+        if (*o->given && o->value != &s->json)
+            result = record(o, RUN_PREFIX, store);
+    return result;
+}
+
+static int set(const arg_option *o, const char *key, const char *text)
+{
+    const arg_spec spec = {"resume"};
+    if (o->type == ARG_TEXT && !*text)
+        *(const char **)o->value = NULL;
+    else if (arg_assign(&spec, o, text) != ARGS_GO)
+        return cli_error("the run's setting '%s' is not usable", key);
     return EXIT_OK;
+}
+
+/* Those that decide the result: each has to be there. */
+static int recall_all(settings *s, const nash_history *history)
+{
+    arg_option options[SETTINGS_MOST];
+    int result = EXIT_OK;
+    char key[64];
+    settings_options(options, s);
+    for (const arg_option *o = options; o->name && result == EXIT_OK; o++) {
+        key_of(key, "", o->name);
+        const char *text = nash_history_get(history, key);
+        result = text ? set(o, key, text)
+                      : cli_error("the run has no setting '%s'", key);
+    }
+    return result;
+}
+
+/* Those of how to run that were given then, and are not now. */
+static int recall_given(settings *s, const nash_history *history)
+{
+    arg_option options[SETTINGS_MOST];
+    int result = EXIT_OK;
+    char key[64];
+    settings_run_options(options, s);
+    for (const arg_option *o = options; o->name && result == EXIT_OK; o++) {
+        key_of(key, RUN_PREFIX, o->name);
+        const char *text = nash_history_get(history, key);
+        if (text && !*o->given)
+            result = set(o, key, text);
+    }
+    return result;
 }
 
 int settings_recall(settings *s, const nash_history *history)
 {
     s->final_inherit_given = true; /* or decided when the run began */
-    arg_option options[SETTINGS_MOST];
-    const arg_spec spec = {"resume"};
-    char key[64];
-    settings_options(options, s);
-    for (const arg_option *o = options; o->name; o++) {
-        key_of(key, o->name);
-        const char *text = nash_history_get(history, key);
-        if (!text)
-            return cli_error("the run has no setting '%s'", key);
-        if (o->type == ARG_TEXT && !*text)
-            *(const char **)o->value = NULL;
-        else if (arg_assign(&spec, o, text) != ARGS_GO)
-            return cli_error("the run's setting '%s' is not usable", key);
-    }
-    return EXIT_OK;
+    int result = recall_all(s, history);
+    return result == EXIT_OK ? recall_given(s, history) : result;
 }

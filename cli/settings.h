@@ -12,6 +12,7 @@
  */
 
 enum { SETTINGS_MOST = 96 }; /* options in the table, its end included */
+enum { SETTINGS_RUN_MOST = 8 };
 
 typedef enum budget_unit {
     BUDGET_SECONDS, /* of the whole run, wall clock */
@@ -55,6 +56,7 @@ typedef struct settings {
     const char *launcher;
     double checkpoint_every, candidate_timeout; /* seconds */
     bool allow_mixed, json;
+    bool run_given[SETTINGS_RUN_MOST]; /* which of these, as in their table */
 } settings;
 
 extern const char *const settings_presets[];
@@ -66,7 +68,8 @@ settings settings_default(void);
  * which must stay where it is. @return their number */
 int settings_options(arg_option options[SETTINGS_MOST], settings *s);
 
-/** The options of how to run: jobs, launcher and so on; likewise. */
+/** The options of how to run: jobs, launcher and so on; likewise. They note
+ * whether they are given. */
 int settings_run_options(arg_option options[SETTINGS_MOST], settings *s);
 
 /** Set everything that the chosen preset sets. */
@@ -101,7 +104,9 @@ bool budget_is_time(const settings *s);
 int settings_size(int32_t *height, int32_t *width, const settings *s,
                   const char *verb);
 
-/** Record them in a run, and read them back.
+/** Record them in a run, and read them back. Of how to run, what was given is
+ * recorded under "run_" and the option's name, and read back where it is not
+ * given anew.
  * @param history  borrowed as long as @p s: texts point into it
  * @return EXIT_OK, or EXIT_FAILED after a sentence */
 int settings_record(settings *s, nash_store *store);

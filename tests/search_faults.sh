@@ -78,10 +78,35 @@ status=0
 wait $pid || status=$?
 [ $status = 1 ] || fail "stopped twice: status $status"
 touch twice/best.onnx.1.tmp # as one leaves that is killed while it writes
-expect 0 'best.onnx' "$nash" resume twice
+expect 0 'best.onnx' "$nash" resume twice --launcher ''
 [ ! -e twice/best.onnx.1.tmp ] || fail "a temporary file is left in the run"
 same whole twice
 same_record whole twice
+
+# how to run is remembered, where it is not said anew
+launcher mark <<'EOF'
+echo "$*" >>marks
+exec "$@"
+EOF
+again()
+{
+    rm -r marks told/candidates/000[12]-*
+    sqlite3 told/run.db "DELETE FROM setting WHERE key = 'finished';
+        DELETE FROM choice WHERE step > 0; DELETE FROM outcome WHERE step > 0;
+        UPDATE setting SET value = 'elsewhere' WHERE key = 'engine'"
+    expect 0 'best.onnx' "$nash" resume told "$@"
+}
+expect 0 'best.onnx' search told --launcher "$dir/mark" --allow-mixed --jobs 1 \
+    --checkpoint-every 7 --candidate-timeout 77
+[ "$(sqlite3 told/run.db "SELECT key, value FROM setting
+    WHERE key GLOB 'run_*' ORDER BY key" | tr '\n' ' ')" = "run_allow_mixed|yes \
+run_candidate_timeout|77 run_checkpoint_every|7 run_jobs|1 \
+run_launcher|$dir/mark " ] || fail "what was given is not on record"
+again
+grep -q 'checkpoint-every 7 ' marks || fail "forgotten: $(cat marks)"
+again --checkpoint-every 9
+grep -q 'checkpoint-every 9 ' marks || fail "not said anew: $(cat marks)"
+same whole told
 
 # killed: no orphan, though it was in the middle of a long training
 small exec "$nash" search data -o orphaned --start-epochs 100000 >out 2>&1 &
@@ -133,7 +158,7 @@ expect 1 'have changed since the run began' search swapped --jobs 1 \
 expect 1 'have changed since' "$nash" resume swapped
 rm -r data
 mv good data
-expect 0 'best.onnx' "$nash" resume swapped
+expect 0 'best.onnx' "$nash" resume swapped --launcher ''
 same whole swapped
 same_record whole swapped
 

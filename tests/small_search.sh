@@ -59,7 +59,8 @@ record()
             hex(val_balanced_error) FROM epoch;
         SELECT 'choice', * FROM choice;
         SELECT 'refusal', * FROM refusal;
-        SELECT 'setting', * FROM setting WHERE key NOT IN ('jobs', 'seconds');
+        SELECT 'setting', * FROM setting WHERE key NOT IN ('jobs', 'seconds')
+            AND key NOT GLOB 'run_*';
         PRAGMA integrity_check;"
 }
 
