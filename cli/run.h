@@ -28,6 +28,7 @@ typedef struct run {
     double began;      /* clock */
     double seconds;    /* of the run, before it was resumed */
     double noted;      /* of the run, when they were last recorded */
+    double told_epoch; /* clock, when an epoch was last recorded */
     double given_up;   /* epochs of the training under way, to end in time */
 } run;
 

@@ -281,6 +281,43 @@ static void a_stop_ends_all_candidates(void **state)
     nash_model_free(m);
 }
 
+static nash_status stop_at_the_fifth(void *ctx, const nash_job *job,
+                                     const nash_epoch *e)
+{
+    heard *h = ctx;
+    (void)job;
+    (void)e;
+    h->stop = ++h->epochs >= 5;
+    usleep(1000); /* longer than saying it takes */
+    return NASH_OK;
+}
+
+static void a_stop_is_heard_beside_one_who_never_pauses(void **state)
+{
+    (void)state;
+    heard h = {0};
+    char launcher[128];
+    nash_model *m = small_model();
+    nash_job job = a_job(m, 0);
+    nash_outcome outcome = {0};
+    nash_process_opts opts = some_opts();
+    snprintf(launcher, sizeof launcher, "%s/talker", work);
+    FILE *script = fopen(launcher, "w");
+    fputs("#!/bin/sh\nexec yes epoch 0 1 1 1 1 1 1 1\n", script);
+    fclose(script);
+    chmod(launcher, 0777);
+    opts.launcher = launcher;
+    opts.ctx = &h;
+    opts.epoch = stop_at_the_fifth;
+    opts.stop = &h.stop;
+    alarm(60);
+    assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_ESTOP);
+    alarm(0);
+    assert_in_range(h.epochs, 5, 100);
+    nash_outcome_deinit(&outcome);
+    nash_model_free(m);
+}
+
 static void a_killed_coordinator_leaves_no_orphan(void **state)
 {
     (void)state;
@@ -432,6 +469,7 @@ int main(int argc, char **argv)
         DIST_TEST(a_result_is_used_again_for_the_same_job_only),
         DIST_TEST(a_result_of_another_engine_is_refused_unless_allowed),
         DIST_TEST(a_stop_ends_all_candidates),
+        DIST_TEST(a_stop_is_heard_beside_one_who_never_pauses),
         DIST_TEST(a_killed_coordinator_leaves_no_orphan),
         DIST_TEST(a_launcher_with_a_shell_does_not_take_paths_apart),
         DIST_TEST(programs_that_are_not_there_end_the_evaluation),

@@ -324,7 +324,8 @@ static nash_status reap(evaluation *e)
         if (s->process.pid < 0 || !ni_process_ended(&s->process, &wait_status))
             continue;
         e->running--;
-        ni_process_read(&s->process, take_line, s);
+        while (ni_process_read(&s->process, take_line, s)) {
+        }
         ni_process_finish(&s->process, 0);
         TRY(s->told);
         TRY(settle(e, s, wait_status));

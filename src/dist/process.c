@@ -114,23 +114,23 @@ static void split_lines(ni_process *p, void (*line)(void *, char *), void *ctx)
         p->used = 0;
 }
 
-void ni_process_read(ni_process *p, void (*line)(void *ctx, char *line),
+bool ni_process_read(ni_process *p, void (*line)(void *ctx, char *line),
                      void *ctx)
 {
-    while (p->output >= 0) {
-        ssize_t n =
-            read(p->output, p->line + p->used, sizeof p->line - p->used);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n <= 0) {
-            close_fd(&p->output);
-            return;
-        }
-        p->used += (size_t)n;
-        split_lines(p, line, ctx);
+    if (p->output < 0)
+        return false;
+    ssize_t n = read(p->output, p->line + p->used, sizeof p->line - p->used);
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n <= 0) {
+        close_fd(&p->output);
+        return false;
     }
+    p->used += (size_t)n;
+    split_lines(p, line, ctx);
+    return true;
 }
 
 bool ni_process_ended(ni_process *p, int *wait_status)

@@ -33,9 +33,11 @@ typedef struct ni_process {
 nash_status ni_process_start(ni_process *p, char *const argv[],
                              const char *log_path);
 
-/** Take what the output holds now, line by line; lines that are too long are
- * dropped. @param line  called with each, without its newline */
-void ni_process_read(ni_process *p, void (*line)(void *ctx, char *line),
+/** Take some of what the output holds now, a buffer at most: who speaks faster
+ * than is listened to must not take all the time. Lines that are too long are
+ * dropped. @param line  called with each, without its newline
+ * @return whether there may be more */
+bool ni_process_read(ni_process *p, void (*line)(void *ctx, char *line),
                      void *ctx);
 
 /** Whether it has ended; then its status is as for waitpid(). */
