@@ -339,6 +339,52 @@ static void a_short_climb_grows_less_before_it_loses_a_step(void **state)
     }
 }
 
+/* One step of four candidates of 100 epochs costs 800 s if nothing grows. */
+static void a_long_cosine_is_shortened_before_a_step_is_lost(void **state)
+{
+    (void)state;
+    static const struct {
+        double climb;
+        nash_stage stage;
+        int32_t epochs;
+    } cases[] = {{1700.0, NASH_STAGE_CLIMB, 100},
+                 {900.0, NASH_STAGE_CLIMB, 50},
+                 {410.0, NASH_STAGE_CLIMB, 25},
+                 {150.0, NASH_STAGE_FINAL, 0}};
+    nash_search_opts opts = halving_search();
+    opts.steps = 2;
+    opts.epochs = opts.train.cycle = 100;
+    opts.neighbours = 4;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nash_pace pace;
+        nash_budget budget = {1.0, 0.0, cases[i].climb, 1.6};
+        const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 1.0};
+        nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+        assert_int_equal(pace.stage, cases[i].stage);
+        if (cases[i].epochs > 0)
+            assert_int_equal(pace.epochs, cases[i].epochs);
+    }
+}
+
+/* 1,000 epochs of a network twice as large cost 5,000 s of 100,000. */
+static void what_the_longest_training_leaves_goes_to_the_climb(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    nash_budget budget = {1e5, 0.0, 0.01, 1.6};
+    nash_costs costs = {0.0, 2.0, 2.0, 2.5, 2.0};
+    nash_pace pace;
+    opts.steps = 1;
+    opts.epochs = opts.train.cycle = 1000;
+    opts.neighbours = 4; /* 14,000 s, 10,400 s if they grow by 1.4 */
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
+    assert_int_equal(pace.epochs, 1000);
+    costs.spent = 95000.0 - 9000.0;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_int_equal(pace.epochs, 500);
+}
+
 static void a_larger_budget_is_for_larger_networks(void **state)
 {
     (void)state;
@@ -360,6 +406,8 @@ int main(void)
         cmocka_unit_test(a_start_without_epochs_stays_as_it_is),
         cmocka_unit_test(jobs_beyond_the_candidates_save_nothing),
         cmocka_unit_test(a_short_climb_grows_less_before_it_loses_a_step),
+        cmocka_unit_test(a_long_cosine_is_shortened_before_a_step_is_lost),
+        cmocka_unit_test(what_the_longest_training_leaves_goes_to_the_climb),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 enum {
     LEAST_NEIGHBOURS = 4,
     FEW_STEPS = 2,
+    SHORTEST = 4,       /* part of a cosine */
     MOST_EPOCHS = 1000, /* more teach a network nothing */
 };
 
@@ -139,15 +140,26 @@ static int32_t fewer_epochs(const nash_search_opts *opts, int32_t epochs)
     return fewer;
 }
 
+/* What the climb may still cost: its share, and what the longest final training
+ * of the largest network would leave over. */
+static double left_of(const nash_budget *budget, const nash_costs *costs)
+{
+    double shares = budget->start_share + budget->climb_share;
+    double longest =
+        MOST_EPOCHS * costs->final_epoch * fmax(costs->largest, 1.0);
+    return fmax(shares * budget->total, budget->total - longest) - costs->spent;
+}
+
 /* Where the steps that are left cannot all be paid for with the least of
  * neighbours, candidates are trained for fewer cosines, and then steps are
- * dropped, the last two not before networks grow less; what there is too much
- * goes to more neighbours. */
+ * dropped, the last two not before networks grow less and a long cosine is
+ * shortened to a quarter at least; what there is too much goes to more
+ * neighbours. */
 static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
                         const nash_search_opts *opts, int32_t steps)
 {
-    double left = (budget->start_share + budget->climb_share) * budget->total -
-                  costs->spent;
+    double left = left_of(budget, costs);
+    int32_t few = steps < FEW_STEPS ? steps : FEW_STEPS;
     int32_t most = opts->neighbours;
     const climb whole = {.steps = steps,
                          .neighbours =
@@ -160,8 +172,14 @@ static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
         if (c.steps == steps)
             break;
     }
-    grow_less(&c, steps < FEW_STEPS ? steps : FEW_STEPS, budget, costs, opts,
-              left);
+    grow_less(&c, few, budget, costs, opts, left);
+    for (int32_t e = c.epochs / 2, least = c.epochs / SHORTEST;
+         c.steps < few && e > 0 && e >= least; e /= 2) {
+        c = whole;
+        c.epochs = e;
+        drop_steps(&c, budget, costs, opts, left);
+        grow_less(&c, few, budget, costs, opts, left);
+    }
     add_neighbours(&c, costs, opts, left);
     return c;
 }
