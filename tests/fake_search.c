@@ -22,6 +22,7 @@ static nash_status train(fake *f, const nash_job *job, nash_outcome *outcome)
 {
     nash_status status = NASH_OK;
     nash_model *m = NULL;
+    const nash_epoch none = {0};
     double loss = f->score(job);
     outcome->status = f->failing[job->child];
     outcome->val = (nash_score){loss, loss / 10.0, loss / 5.0, 100};
@@ -29,8 +30,7 @@ static nash_status train(fake *f, const nash_job *job, nash_outcome *outcome)
     outcome->seconds = 0.5;
     if (outcome->status != NASH_OK)
         strcpy(outcome->message, "made to fail");
-    NEW_ARRAY(outcome->epochs, 1);
-    outcome->n_epochs = 1;
+    TRY(nash_outcome_add_epoch(outcome, &none));
     TRY(nash_model_dup(&m, job->model));
     for (int32_t id = 0; id < nash_graph_size(nash_model_graph(m)); id++)
         if (nash_graph_node(nash_model_graph(m), id)->op == NASH_OP_FC)

@@ -520,6 +520,35 @@ static void options_out_of_range_are_refused(void **state)
     fake_deinit(&f);
 }
 
+static void an_outcome_takes_any_number_of_epochs(void **state)
+{
+    (void)state;
+    int64_t live = ni_memory_live_blocks(), bytes = ni_memory_live_bytes();
+    nash_outcome outcome = {0};
+    for (int32_t i = 0; i < 100; i++) {
+        const nash_epoch epoch = {.epoch = i, .lr = 1.0 / (i + 1)};
+        ni_memory_fail_after(0);
+        nash_status status = nash_outcome_add_epoch(&outcome, &epoch);
+        ni_memory_fail_after(-1);
+        if (status != NASH_OK) {
+            assert_int_equal(status, NASH_ENOMEM);
+            assert_int_equal(outcome.n_epochs, i);
+            status = nash_outcome_add_epoch(&outcome, &epoch);
+        }
+        assert_int_equal(status, NASH_OK);
+        assert_true(ni_memory_live_bytes() - bytes >=
+                    outcome.n_epochs * (int64_t)sizeof epoch);
+    }
+    assert_int_equal(outcome.n_epochs, 100);
+    for (int32_t i = 0; i < 100; i++) {
+        assert_int_equal(outcome.epochs[i].epoch, i);
+        assert_true(outcome.epochs[i].lr == 1.0 / (i + 1));
+    }
+    nash_outcome_deinit(&outcome);
+    assert_int_equal(outcome.n_epochs, 0);
+    assert_int_equal(ni_memory_live_blocks(), live);
+}
+
 static void running_out_of_memory_leaks_nothing(void **state)
 {
     (void)state;
@@ -566,6 +595,7 @@ int main(void)
         cmocka_unit_test(only_long_final_trainings_take_their_own_cutout),
         cmocka_unit_test(the_result_knows_its_lineage),
         cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(an_outcome_takes_any_number_of_epochs),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,8 @@ typedef struct nash_outcome {
     char message[240]; /* one sentence unless NASH_OK */
     nash_score val;    /* NaN where nothing was measured */
     int32_t n_epochs;
-    nash_epoch *epochs; /* [n_epochs], owned; the last may be a part of one */
+    nash_epoch *epochs; /* [n_epochs], owned, filled by nash_outcome_add_epoch()
+                           alone; the last may be a part of one */
     int64_t images;     /* trained on, counted once per epoch */
     double seconds;     /* wall clock */
     /* epochs, images and seconds: since the training's first epoch */
@@ -141,6 +142,17 @@ typedef struct nash_job {
                               largest): it goes on from where it stopped,
                               with the bits of one uninterrupted training */
 } nash_job;
+
+/**
+ * Append an epoch to an outcome's, the only way to fill them: their memory is
+ * the library's.
+ *
+ * @param outcome  unchanged on failure
+ * @param epoch    copied
+ * @return NASH_OK or NASH_ENOMEM
+ */
+NASH_API nash_status nash_outcome_add_epoch(nash_outcome *outcome,
+                                            const nash_epoch *epoch);
 
 /** Release what an outcome owns and clear it. */
 NASH_API void nash_outcome_deinit(nash_outcome *outcome);

@@ -77,7 +77,9 @@ static nash_status on_epoch(void *ctx, const nash_epoch *e)
 {
     training *t = ctx;
     char line[256];
-    t->outcome.epochs[t->outcome.n_epochs++] = *e;
+    nash_status status = nash_outcome_add_epoch(&t->outcome, e);
+    if (status != NASH_OK)
+        return status;
     t->outcome.images += t->n_train;
     tell(t, line,
          snprintf(line, sizeof line,
@@ -194,7 +196,6 @@ static nash_status train(training *t, nash_model *m, const ni_task *task,
     nash_status status = NASH_OK;
     nash_outcome *outcome = &t->outcome;
     int32_t *first = NULL, *val = NULL, n_val = 0;
-    NEW_ARRAY(outcome->epochs, task->train.epochs);
     if (!task->on_all)
         TRY(nash_run_split(&first, &t->n_train, &val, &n_val, images,
                            task->val_share, task->train.seed));

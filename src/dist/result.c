@@ -102,10 +102,12 @@ done:
 static nash_status parse_epochs(nash_outcome *outcome, const cJSON *list)
 {
     nash_status status = NASH_OK;
-    NEW_ARRAY(outcome->epochs, cJSON_GetArraySize(list));
-    for (const cJSON *item = list ? list->child : NULL; item; item = item->next)
-        TRY(ni_fields_read(&outcome->epochs[outcome->n_epochs++], epoch_fields,
-                           item));
+    for (const cJSON *item = list ? list->child : NULL; item;
+         item = item->next) {
+        nash_epoch epoch = {0};
+        TRY(ni_fields_read(&epoch, epoch_fields, item));
+        TRY(nash_outcome_add_epoch(outcome, &epoch));
+    }
 done:
     return status;
 }

@@ -45,6 +45,24 @@ const char *nash_candidate_kind_name(nash_candidate_kind kind)
     return "?";
 }
 
+/* The array doubles whenever their number is a power of two. */
+nash_status nash_outcome_add_epoch(nash_outcome *outcome,
+                                   const nash_epoch *epoch)
+{
+    nash_status status = NASH_OK;
+    nash_epoch *grown;
+    int32_t n = outcome->n_epochs;
+    if ((n & (n - 1)) == 0) {
+        NEW_FROM(grown, ni_realloc(outcome->epochs, n ? 2 * (int64_t)n : 1,
+                                   sizeof *grown));
+        outcome->epochs = grown;
+    }
+    outcome->epochs[n] = *epoch;
+    outcome->n_epochs = n + 1;
+done:
+    return status;
+}
+
 void nash_outcome_deinit(nash_outcome *outcome)
 {
     ni_free(outcome->epochs);
