@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -188,6 +189,94 @@ static void files_are_replaced_whole(void **state)
     rmdir(scratch_path(""));
 }
 
+static void a_file_that_cannot_be_replaced_leaves_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(ni_make_directories(scratch_path("taken")), NASH_OK);
+    assert_int_equal(ni_file_write_atomic(scratch_path("taken"), "new", 3),
+                     NASH_EIO);
+    assert_int_equal(rmdir(scratch_path("taken")), 0);
+    assert_int_equal(rmdir(scratch_path("")), 0);
+}
+
+enum { CONTENT_BYTES = 1 << 20, WRITES = 30 };
+
+typedef struct writer {
+    const char *path;
+    char letter;
+    int failures;
+} writer;
+
+/* A file of one letter, time and again. */
+static void *write_letters(void *arg)
+{
+    writer *w = arg;
+    char *content = malloc(CONTENT_BYTES);
+    memset(content, w->letter, CONTENT_BYTES);
+    for (int i = 0; i < WRITES; i++)
+        w->failures +=
+            ni_file_write_atomic(w->path, content, CONTENT_BYTES) != NASH_OK;
+    free(content);
+    return NULL;
+}
+
+static void assert_of_one_letter(const char *path)
+{
+    char *data;
+    size_t size;
+    assert_int_equal(ni_file_read(&data, &size, path, CONTENT_BYTES), NASH_OK);
+    assert_int_equal(size, CONTENT_BYTES);
+    assert_memory_equal(data, data + 1, size - 1);
+    ni_free(data);
+}
+
+static void threads_may_write_one_path_at_once(void **state)
+{
+    (void)state;
+    pthread_t threads[2];
+    assert_int_equal(ni_make_directories(scratch_path("")), NASH_OK);
+    const char *path = scratch_path("file");
+    writer writers[] = {{path, 'a', 0}, {path, 'b', 0}};
+    write_letters(&writers[0]);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, write_letters, &writers[i]), 0);
+    for (int i = 0; i < WRITES; i++)
+        assert_of_one_letter(path);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(writers[i].failures, 0);
+    }
+    assert_of_one_letter(path);
+    unlink(path);
+    assert_int_equal(rmdir(scratch_path("")), 0);
+}
+
+/* Nor is what somebody put under such a name followed. */
+static void temporary_files_that_were_left_are_not_written_to(void **state)
+{
+    (void)state;
+    char *data, name[64];
+    size_t size;
+    assert_int_equal(ni_make_directories(scratch_path("")), NASH_OK);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "file.%d.%d.tmp", (int)getpid(), i);
+        assert_int_equal(symlink("other", scratch_path(name)), 0);
+    }
+    assert_int_equal(ni_file_write_atomic(scratch_path("file"), "new", 3),
+                     NASH_OK);
+    assert_int_equal(access(scratch_path("other"), F_OK), -1);
+    assert_int_equal(ni_file_read(&data, &size, scratch_path("file"), 3),
+                     NASH_OK);
+    ni_free(data);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "file.%d.%d.tmp", (int)getpid(), i);
+        assert_int_equal(unlink(scratch_path(name)), 0);
+    }
+    unlink(scratch_path("file"));
+    assert_int_equal(rmdir(scratch_path("")), 0);
+}
+
 static void links_are_followed_and_devices_written_to(void **state)
 {
     (void)state;
@@ -314,6 +403,9 @@ int main(void)
         cmocka_unit_test(a_shuffle_is_a_permutation),
         cmocka_unit_test(the_hash_is_xxh3),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(a_file_that_cannot_be_replaced_leaves_nothing),
+        cmocka_unit_test(threads_may_write_one_path_at_once),
+        cmocka_unit_test(temporary_files_that_were_left_are_not_written_to),
         cmocka_unit_test(links_are_followed_and_devices_written_to),
         cmocka_unit_test(utf8_is_told_from_other_bytes),
         cmocka_unit_test(json_members_are_checked),

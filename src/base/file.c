@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,25 @@ static const char *followed(char space[PATH_MAX], const char *path)
     return link && realpath(path, space) ? space : path;
 }
 
+/* A new file beside the path, of a name that no other writer has: processes
+ * tell theirs apart by their number, threads by a counter. Names that a killed
+ * process left are passed over. */
+static nash_status open_temporary(char **name, int *fd, const char *path)
+{
+    nash_status status = NASH_OK;
+    static atomic_uint counter;
+    do {
+        ni_free(*name);
+        NEW_FROM(*name, ni_format("%s.%ld.%u.tmp", path, (long)getpid(),
+                                  atomic_fetch_add(&counter, 1)));
+        *fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (*fd < 0 && errno == EEXIST);
+    if (*fd < 0)
+        status = ni_fail_errno(NASH_EIO, "%s cannot be written", path);
+done:
+    return status;
+}
+
 static nash_status replace(const char *path, const char *keep,
                            const ni_part *parts, int32_t n)
 {
@@ -141,12 +161,7 @@ static nash_status replace(const char *path, const char *keep,
     int fd = -1;
     bool made = false;
     char *temporary = NULL;
-    NEW_FROM(temporary, ni_format("%s.%ld.tmp", path, (long)getpid()));
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        status = ni_fail_errno(NASH_EIO, "%s cannot be written", path);
-        goto done;
-    }
+    TRY(open_temporary(&temporary, &fd, path));
     made = true;
     for (int32_t i = 0; i < n; i++)
         TRY(drain(fd, &parts[i], path));

@@ -20,8 +20,9 @@ nash_status ni_file_read(char **data, size_t *size_bytes, const char *path,
 
 /**
  * Replace @p path atomically: temporary file beside it, fsync, rename, fsync of
- * the directory. On failure the old content is still there. Symbolic links are
- * followed; a device or a pipe is written to.
+ * the directory. On failure the old content is still there and the temporary
+ * file gone. Processes and threads may write one path at once: one of them
+ * wins. Symbolic links are followed; a device or a pipe is written to.
  *
  * @return NASH_OK, NASH_EIO or NASH_ENOMEM
  */
