@@ -3,6 +3,10 @@
 
 #include "dataset.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * From images on disk order to batches of floats. Every draw is keyed by
  * (seed, step, epoch, image): siblings of a search step see the same batches
@@ -41,5 +45,9 @@ NASH_API void nash_batch_fill(float *dst, int32_t *labels,
                               const nash_images *images, const int32_t *index,
                               int32_t n, const nash_augment *augment,
                               const float *mean, const nash_batch_key *key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

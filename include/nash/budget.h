@@ -3,6 +3,10 @@
 
 #include "search.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * How a search that has only so much to spend divides it: a little for the
  * starting network, a part for the climb, the rest for the final training.
@@ -66,5 +70,9 @@ NASH_API void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
  * than the number of images seen (0.35).
  */
 NASH_API int64_t nash_budget_macs(double pflop);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

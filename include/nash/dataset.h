@@ -3,6 +3,10 @@
 
 #include "graph.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A data set is a directory whose format is recognised by content: CIFAR-10 or
  * CIFAR-100 binary, IDX (MNIST's), or folders of PNG and JPEG files,
@@ -176,5 +180,9 @@ typedef void (*nash_fetch_progress)(void *ctx, const char *what, int64_t bytes,
  */
 NASH_API nash_status nash_fetch(nash_source source, const char *dir,
                                 nash_fetch_progress progress, void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

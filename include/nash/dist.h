@@ -3,6 +3,10 @@
 
 #include "search.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Candidates as processes. The evaluator writes RUN/candidates/SSSS-CC/ with
  * model.onnx and job.json, starts "nash candidate DIR", and takes what it left
@@ -136,5 +140,9 @@ NASH_API nash_status nash_run_split(int32_t **train, int32_t *n_train,
                                     const nash_images *images, double val_share,
                                     uint64_t seed);
 NASH_API void nash_split_free(int32_t *index);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A graph is an architecture: operations, their sizes and who reads whom. It
  * holds no weights. Nodes are numbered 0 .. size-1 in topological order: a
@@ -147,5 +151,9 @@ NASH_API uint64_t nash_graph_hash(const nash_graph *g);
  */
 NASH_API void nash_node_name(char *name, size_t size_bytes, const nash_graph *g,
                              int32_t id);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

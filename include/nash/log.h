@@ -3,6 +3,10 @@
 
 #include "status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The library never prints. What it would like a person to know (never an
  * error: those are returned) goes to one hook.
@@ -25,5 +29,9 @@ typedef void (*nash_log_hook)(void *ctx, nash_log_level level,
  * @param ctx   passed through; borrowed until the hook is replaced
  */
 NASH_API void nash_log_set_hook(nash_log_hook hook, void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "graph.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A model is a graph and its tensors: weights, running statistics, constants,
  * all plain row-major float32 in logical sizes; and key-value metadata.
@@ -206,5 +210,9 @@ NASH_API nash_status nash_net_vgg(nash_model **out, const nash_net_opts *opts);
  * with BN. The residual sums are add nodes; 512 is twice the third width. */
 NASH_API nash_status nash_net_resnet9(nash_model **out,
                                       const nash_net_opts *opts);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Network morphisms: surgery on a model that keeps its function. Elsken,
  * Metzen, Hutter, arXiv 1711.04528, section 3; equation numbers are theirs.
@@ -196,5 +200,9 @@ NASH_API nash_status nash_morph_deviation(nash_deviation *out,
                                           const nash_model *parent,
                                           const nash_model *child,
                                           const nash_probe *probe);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

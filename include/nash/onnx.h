@@ -3,6 +3,10 @@
 
 #include "model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A model is an ONNX file: opset 17, IR 8, input "image" [N,C,H,W] float32 in
  * 0..255, output "probabilities" [N,K]. Our own files come back without loss:
@@ -49,5 +53,9 @@ NASH_API nash_status nash_onnx_read(nash_model **out, const char *path);
  * @param name  for the error sentence */
 NASH_API nash_status nash_onnx_parse(nash_model **out, const void *data,
                                      size_t size_bytes, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "morph.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A plan is a model's graph compiled for one batch size, mode and precision,
  * on one engine. It owns all scratch memory, whose size is known before
@@ -156,5 +160,9 @@ NASH_API const char *nash_engine_describe(nash_engine engine);
  * @param dst  may be logits */
 NASH_API void nash_softmax(float *dst, const float *logits, int64_t n,
                            int32_t classes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "store.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Reports: one self-contained HTML page of a run, drawings (SVG), and plain
  * words for what a run consists of. All text is UTF-8.
@@ -72,5 +76,9 @@ NASH_API void nash_morph_words(char *words, size_t size_bytes,
  * @param size_bytes  of @p text; 48 is always enough */
 NASH_API void nash_candidate_label(char *text, size_t size_bytes,
                                    const nash_record *record);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 #include "morph.h"
 #include "train.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The search decides; it does not train, store or print. It asks an evaluator
  * to train candidates, and tells an observer what happens. Algorithm 1 of
@@ -222,5 +226,9 @@ NASH_API nash_status nash_search(nash_model **out, const nash_model *start,
                                  const nash_evaluator *evaluator,
                                  const nash_observer *observer,
                                  const nash_search_state *state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

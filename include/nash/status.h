@@ -1,6 +1,10 @@
 #ifndef NASH_STATUS_H
 #define NASH_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Status codes and the error sentence.
  *
@@ -55,5 +59,9 @@ NASH_API const char *nash_status_text(nash_status status);
  * @return borrowed until the thread's next failing call; "" if none failed yet
  */
 NASH_API const char *nash_error_message(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "search.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The run store: run.db, an SQLite file with one writer, the coordinator. The
  * writer is an observer; the reader gives the whole history at once.
@@ -95,5 +99,9 @@ NASH_API void nash_history_free(nash_history *history);
 /** A setting's or result's value; NULL if there is none. Borrowed. */
 NASH_API const char *nash_history_get(const nash_history *history,
                                       const char *key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

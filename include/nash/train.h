@@ -4,6 +4,10 @@
 #include "batch.h"
 #include "plan.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Training by SGD with warm restarts (SGDR, arXiv 1608.03983), and evaluation.
  *
@@ -315,5 +319,9 @@ NASH_API nash_status nash_train_speed(nash_speed *out, double *nodes,
                                       nash_model *m,
                                       const nash_train_opts *opts,
                                       double seconds);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
