@@ -215,6 +215,25 @@ static void a_flattened_plane_is_no_head(void **state)
     nash_model_free(m);
 }
 
+/* An image, and at times a layer, but no output. */
+static void a_network_that_is_not_complete_gets_no_head(void **state)
+{
+    (void)state;
+    for (int layers = 0; layers < 2; layers++) {
+        nash_graph *g;
+        nash_model *m;
+        nash_attrs input = {.out_channels = 3, .size = {6, 6}};
+        assert_ok(nash_graph_create(&g));
+        assert_ok(nash_graph_append(NULL, g, NASH_OP_INPUT, &input, NULL, 0));
+        if (layers > 0)
+            put(g, NASH_OP_CONV, 4, 0);
+        assert_ok(nash_model_create(&m, &g));
+        assert_int_equal(nash_model_new_head(m, 5, 1), NASH_EINVAL);
+        assert_says("expected exactly one softmax");
+        nash_model_free(m);
+    }
+}
+
 /* ---- memory ------------------------------------------------------------- */
 
 static void a_network_without_a_layer_has_no_head(void **state)
@@ -262,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_convolution_in_groups_is_no_head),
         cmocka_unit_test(a_flattened_plane_is_no_head),
         cmocka_unit_test(a_network_without_a_layer_has_no_head),
+        cmocka_unit_test(a_network_that_is_not_complete_gets_no_head),
         cmocka_unit_test(running_out_of_memory_changes_nothing),
     };
     return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);

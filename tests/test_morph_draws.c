@@ -225,6 +225,27 @@ static void giving_up_leaves_the_model_and_says_why(void **state)
     nash_model_free(m);
 }
 
+static void nothing_is_drawn_in_a_graph_that_is_not_complete(void **state)
+{
+    (void)state;
+    nash_graph *g;
+    nash_model *m;
+    nash_morph morph;
+    nash_attrs input = {.out_channels = 3, .size = {8, 8}};
+    nash_morph_opts opts = nash_morph_opts_default();
+    assert_ok(nash_graph_create(&g));
+    assert_ok(nash_graph_append(NULL, g, NASH_OP_INPUT, &input, NULL, 0));
+    assert_ok(nash_model_create(&m, &g));
+    for (int kind = 0; kind < NASH_MORPH_COUNT; kind++) {
+        nash_status status =
+            nash_morph_draw(&morph, (nash_morph_kind)kind, m, 1, 0, 0);
+        assert_int_equal(status, NASH_EINVAL);
+    }
+    assert_int_equal(nash_morph_random(m, &opts, NULL, NULL, NULL),
+                     NASH_EINVAL);
+    nash_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +256,7 @@ int main(void)
         cmocka_unit_test(equal_keys_give_equal_children_and_others_differ),
         cmocka_unit_test(no_child_outgrows_a_cap),
         cmocka_unit_test(giving_up_leaves_the_model_and_says_why),
+        cmocka_unit_test(nothing_is_drawn_in_a_graph_that_is_not_complete),
     };
     return cmocka_run_group_tests_name("morph_draws", tests, NULL, NULL);
 }

@@ -104,9 +104,10 @@ NASH_API nash_status nash_model_normalize(nash_model *m, const float *mean,
  * pools and batch normalisations behind it stay. Metadata about the old classes
  * goes.
  *
- * @return NASH_OK, NASH_EINVAL (fewer than 2 classes), NASH_EUNSUPPORTED (the
- *         classes do not come from one such layer, or others read it, too),
- *         NASH_ELIMIT or NASH_ENOMEM; unchanged on failure
+ * @return NASH_OK, NASH_EINVAL (fewer than 2 classes, or a graph that is not
+ *         complete), NASH_EUNSUPPORTED (the classes do not come from one such
+ *         layer, or others read it, too), NASH_ELIMIT or NASH_ENOMEM; unchanged
+ *         on failure
  */
 NASH_API nash_status nash_model_new_head(nash_model *m, int32_t classes,
                                          uint64_t seed);

@@ -137,7 +137,8 @@ NASH_API nash_status nash_morph_record(nash_model *m, const nash_morph *morph);
  *
  * @param key  the draw's number: equal (seed, child, key) give equal draws
  * @return NASH_OK, NASH_EREFUSED or NASH_ELIMIT if the drawn place is
- *         impossible, NASH_EINVAL for a kind outside the list, or NASH_ENOMEM
+ *         impossible, NASH_EINVAL for a kind outside the list or a graph that
+ *         is not complete, or NASH_ENOMEM
  */
 NASH_API nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
                                      const nash_model *m, uint64_t seed,
@@ -181,7 +182,8 @@ NASH_API nash_morph_opts nash_morph_opts_default(void);
  * @param m        changed in place; untouched on failure
  * @param applied  receives [n] morphisms; may be NULL
  * @param refused  [NASH_MORPH_COUNT], added to; may be NULL
- * @return NASH_OK, NASH_EREFUSED (max_draws spent), or as nash_morph_apply()
+ * @return NASH_OK, NASH_EREFUSED (max_draws spent), NASH_EINVAL (an option, or
+ *         a graph that is not complete), or as nash_morph_apply()
  */
 NASH_API nash_status nash_morph_random(nash_model *m,
                                        const nash_morph_opts *opts,

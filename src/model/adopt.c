@@ -144,6 +144,7 @@ nash_status nash_model_new_head(nash_model *m, int32_t classes, uint64_t seed)
     int32_t head;
     REQUIRE(classes >= 2, NASH_EINVAL, "classes is %d, expected at least 2",
             classes);
+    TRY(nash_graph_check(m->graph));
     TRY(find_head(&head, m->graph));
     TRY(nash_model_dup(&copy, m));
     ni_graph_attrs(copy->graph, head)->out_channels = classes;

@@ -107,13 +107,14 @@ nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
                             const nash_model *m, uint64_t seed, uint32_t child,
                             uint32_t key)
 {
-    nash_status status = check_kind(kind);
-    if (status != NASH_OK)
-        return status;
-    ni_rng rng = ni_rng_make(seed, NI_RNG_MORPH, child, key);
+    nash_status status = NASH_OK;
+    const nash_graph *g = nash_model_graph(m);
     nash_morph morph = {.kind = kind};
-    status = rows[kind]->draw(&morph, nash_model_graph(m), &rng);
-    if (status == NASH_OK)
-        *out = morph;
+    TRY(check_kind(kind));
+    TRY(nash_graph_check(g));
+    ni_rng rng = ni_rng_make(seed, NI_RNG_MORPH, child, key);
+    TRY(rows[kind]->draw(&morph, g, &rng));
+    *out = morph;
+done:
     return status;
 }
