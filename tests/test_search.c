@@ -520,6 +520,76 @@ static void options_out_of_range_are_refused(void **state)
     fake_deinit(&f);
 }
 
+/* Before anybody is asked for anything. */
+static void assert_refused(const nash_search_opts *opts, const char *sentence)
+{
+    fake f = fake_new();
+    nash_model *start = small_start(), *result = NULL;
+    assert_int_equal(run(&result, &f, start, opts, false), NASH_EINVAL);
+    assert_null(result);
+    assert_int_equal(f.n[0], 0);
+    assert_string_equal(nash_error_message(), sentence);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
+static void options_outside_their_lists_are_refused(void **state)
+{
+    (void)state;
+    nash_search_opts opts = small_search();
+    opts.strategy = (nash_strategy)9;
+    assert_refused(&opts, "strategy 9 is none of nash_strategy");
+    opts = small_search();
+    opts.criterion = (nash_criterion)9;
+    assert_refused(&opts, "criterion 9 is none of nash_criterion");
+    opts = small_search();
+    opts.morph.widen_mode = (nash_widen_mode)9;
+    assert_refused(&opts, "widen_mode is 9, which is no nash_widen_mode");
+    opts = small_search();
+    opts.train.engine = (nash_engine)9;
+    assert_refused(&opts, "in train, engine 9 is none of nash_engine");
+    opts = small_search();
+    opts.train.precision = (nash_precision)9;
+    assert_refused(&opts, "in train, precision 9 is none of nash_precision");
+}
+
+static void
+options_of_the_parts_are_refused_before_anything_is_done(void **state)
+{
+    (void)state;
+    nash_search_opts opts = small_search();
+    opts.morph.kinds = 0;
+    assert_refused(&opts, "kinds is 0x0, expected bits of nash_morph_kind, at "
+                          "least one");
+    opts = small_search();
+    opts.morph.max_draws = 0;
+    assert_refused(&opts, "max_draws is 0, expected at least 1");
+    opts = small_search();
+    opts.start_train.cycle_growth = 0;
+    assert_refused(&opts,
+                   "in start_train, cycle_growth is 0, expected at least 1");
+    opts = small_search();
+    opts.train.batch = 0;
+    assert_refused(&opts, "in train, batch is 0, expected at least 1");
+    opts = small_search();
+    opts.final_train.lr_start = -1.0;
+    assert_refused(&opts,
+                   "in final_train, lr_start is -1, expected at least 0");
+}
+
+/* Those that a search sets itself. */
+static void options_that_are_ignored_may_be_anything(void **state)
+{
+    (void)state;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    opts.morph.n = -1;
+    opts.train.epochs = opts.start_train.epochs = opts.final_train.epochs = -1;
+    opts.train.stop_epoch = 9;
+    hash_of_run(&f, &opts);
+    fake_deinit(&f);
+}
+
 static void an_outcome_takes_any_number_of_epochs(void **state)
 {
     (void)state;
@@ -595,6 +665,10 @@ int main(void)
         cmocka_unit_test(only_long_final_trainings_take_their_own_cutout),
         cmocka_unit_test(the_result_knows_its_lineage),
         cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(options_outside_their_lists_are_refused),
+        cmocka_unit_test(
+            options_of_the_parts_are_refused_before_anything_is_done),
+        cmocka_unit_test(options_that_are_ignored_may_be_anything),
         cmocka_unit_test(an_outcome_takes_any_number_of_epochs),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
     };

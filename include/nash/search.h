@@ -216,9 +216,11 @@ typedef struct nash_search_state {
  * @param probe     for batch normalisation's statistics; borrowed
  * @param state     where to resume (the winner is asked of the evaluator);
  *                  NULL: from the start
- * @return NASH_OK, NASH_EINVAL, NASH_ENOMEM, or what evaluator, probe, pacer or
- *         observer returned; if no candidate of a step is usable: the status
- *         of the first that failed, NASH_EDIVERGED if none did
+ * @return NASH_OK, NASH_EINVAL (an option, also one of morphisms or trainings:
+ *         before anything is asked of anybody; or a pace that cannot be),
+ *         NASH_ENOMEM, or what evaluator, probe, pacer or observer returned; if
+ *         no candidate of a step is usable: the status of the first that
+ *         failed, NASH_EDIVERGED if none did
  */
 NASH_API nash_status nash_search(nash_model **out, const nash_model *start,
                                  const nash_search_opts *opts,

@@ -5,6 +5,7 @@
  * this one may be impossible in the network. Costs a copy of the weights per
  * draw, two if there are caps, which are checked before anything is measured.
  */
+#include "options.h"
 #include "surgery.h"
 
 #include "model/edit.h"
@@ -46,7 +47,7 @@ nash_morph_opts nash_morph_opts_default(void)
     return opts;
 }
 
-static nash_status check_opts(const nash_morph_opts *opts)
+nash_status ni_morph_opts_check(const nash_morph_opts *opts)
 {
     nash_status status = NASH_OK;
     REQUIRE(opts->n >= 0, NASH_EINVAL,
@@ -255,7 +256,7 @@ nash_status nash_morph_random(nash_model *m, const nash_morph_opts *opts,
     nash_status status = NASH_OK;
     nash_model *child = NULL;
     stream s = {.opts = opts, .probe = probe, .refused = refused};
-    TRY(check_opts(opts));
+    TRY(ni_morph_opts_check(opts));
     list_groups(&s);
     TRY(nash_model_dup(&child, m));
     for (int32_t i = 0; i < opts->n; i++) {

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "morph/options.h"
+#include "train/options.h"
 
 #include <math.h>
 
@@ -69,9 +71,37 @@ void nash_outcome_deinit(nash_outcome *outcome)
     *outcome = (nash_outcome){0};
 }
 
+/* How a step trains. @param name  the member of nash_search_opts */
+static nash_status check_train(const char *name, nash_train_opts train)
+{
+    train.epochs = train.stop_epoch = 0; /* a step's own count */
+    if (ni_train_opts_check(&train) == NASH_OK)
+        return NASH_OK;
+    return ni_fail(NASH_EINVAL, "in %s, %s", name, nash_error_message());
+}
+
+/* What is handed on to morphisms and trainings. */
+static nash_status check_parts(const nash_search_opts *opts)
+{
+    nash_status status = NASH_OK;
+    nash_morph_opts morph = opts->morph;
+    morph.n = opts->morphs;
+    TRY(ni_morph_opts_check(&morph));
+    TRY(check_train("start_train", opts->start_train));
+    TRY(check_train("train", opts->train));
+    TRY(check_train("final_train", opts->final_train));
+done:
+    return status;
+}
+
 static nash_status check(const nash_search_opts *opts)
 {
     nash_status status = NASH_OK;
+    REQUIRE((unsigned)opts->strategy <= NASH_STRATEGY_RANDOM, NASH_EINVAL,
+            "strategy %d is none of nash_strategy", (int)opts->strategy);
+    REQUIRE((unsigned)opts->criterion <= NASH_CRITERION_BALANCED_ERROR,
+            NASH_EINVAL, "criterion %d is none of nash_criterion",
+            (int)opts->criterion);
     REQUIRE(opts->steps >= 0 && opts->steps <= 10000, NASH_EINVAL,
             "a search of %d steps was asked for, expected 0 to 10000",
             opts->steps);
@@ -92,6 +122,7 @@ static nash_status check(const nash_search_opts *opts)
             "tie is %g, expected 0 to 1", opts->tie);
     REQUIRE(opts->strategy == NASH_STRATEGY_HILLCLIMB || opts->steps >= 1,
             NASH_EINVAL, "a random network needs at least 1 step, got 0");
+    TRY(check_parts(opts));
 done:
     return status;
 }

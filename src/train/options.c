@@ -85,6 +85,10 @@ nash_status ni_train_opts_check(const nash_train_opts *opts)
             "augment.pad and augment.cutout are %d and %d, "
             "expected at most %d",
             opts->augment.pad, opts->augment.cutout, (int)NASH_MAX_DIM);
+    REQUIRE((unsigned)opts->engine <= NASH_ENGINE_REF, NASH_EINVAL,
+            "engine %d is none of nash_engine", (int)opts->engine);
+    REQUIRE((unsigned)opts->precision <= NASH_PRECISION_BF16, NASH_EINVAL,
+            "precision %d is none of nash_precision", (int)opts->precision);
     TRY(check_whole("threads", opts->threads, 1));
     TRY(check_whole("snapshots", opts->snapshots, 0));
     TRY(check_whole("stop_epoch", opts->stop_epoch, 0));
