@@ -55,6 +55,7 @@ static void cycles_grow_and_leftover_epochs_find_a_place(void **state)
     assert_cycles(15, 1, 2, (const int32_t[]){1, 2, 4, 8, 0});
     assert_cycles(20, 10, 1, (const int32_t[]){10, 10, 0});
     assert_cycles(17, 10, 1, (const int32_t[]){10, 7, 0});
+    assert_cycles(15, 10, 1, (const int32_t[]){10, 5, 0});
     assert_cycles(14, 10, 1, (const int32_t[]){14, 0});
     assert_cycles(10, 1, 2, (const int32_t[]){1, 2, 7, 0});
     assert_cycles(5, 17, 2, (const int32_t[]){5, 0});
@@ -256,6 +257,20 @@ static void a_lone_image_is_no_step_but_a_pair_is(void **state)
 }
 
 /* A place in the cosine: of several, and bent. */
+static void without_images_or_steps_there_is_nothing(void **state)
+{
+    (void)state;
+    nash_train_opts opts = nash_train_opts_default();
+    assert_int_equal(nash_steps_per_epoch(0, 128), 0);
+    assert_int_equal(nash_steps_per_epoch(100, 0), 0);
+    assert_int_equal(nash_steps_per_epoch(-1, -1), 0);
+    assert_true(nash_learning_rate(&opts, 0, 0) == 0.0);
+    assert_true(nash_learning_rate(&opts, -2, 10) == 0.0);
+    opts.lr_end = 0.01;
+    assert_true(nash_learning_rate(&opts, 169, 10) == 0.01);
+    assert_true(nash_learning_rate(&opts, 170, 10) == 0.0);
+}
+
 static void the_place_in_a_cosine_ends_at_one(void **state)
 {
     (void)state;
@@ -294,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_warm_up_rises_evenly_and_only_once),
         cmocka_unit_test(the_constant_rate_is_constant),
         cmocka_unit_test(a_lone_image_is_no_step_but_a_pair_is),
+        cmocka_unit_test(without_images_or_steps_there_is_nothing),
         cmocka_unit_test(the_place_in_a_cosine_ends_at_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

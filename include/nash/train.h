@@ -142,8 +142,8 @@ typedef struct nash_train_hooks {
  * logged and training goes on, but for that of stop_epoch, which has to be.
  */
 
-/** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1. The
- * last step of a cycle has lr_end exactly. */
+/** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1, 0 for
+ * any other. The last step of a cycle has lr_end exactly. */
 NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                                    int64_t steps_per_epoch);
 
@@ -152,7 +152,7 @@ NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
 NASH_API int32_t nash_cycle_end(const nash_train_opts *opts, int32_t epoch);
 
 /** Steps of an epoch over @p n images: the full batches, and the partial one
- * unless it is a single image. */
+ * unless it is a single image; 0 if there are no images, or none in a batch. */
 NASH_API int64_t nash_steps_per_epoch(int32_t n, int32_t batch);
 
 /**

@@ -112,6 +112,8 @@ int64_t nash_steps_per_epoch(int32_t n, int32_t batch)
 {
     nash_train_opts opts = {.batch = batch};
     int32_t own, rest;
+    if (n < 1 || batch < 1)
+        return 0;
     ni_train_batches(&own, &rest, &opts, n);
     return n / own + (rest > 0);
 }

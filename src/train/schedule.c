@@ -123,5 +123,8 @@ double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                           int64_t steps_per_epoch)
 {
     const ni_bend unbent = {0};
+    if (steps_per_epoch < 1 || step < 0 ||
+        step / steps_per_epoch >= opts->epochs)
+        return 0.0;
     return ni_learning_rate(opts, &unbent, step, steps_per_epoch);
 }
