@@ -59,6 +59,14 @@ static void md5_sums_are_the_known_ones(void **state)
                         "900150983cd24fb0d6963f7d28e17f72");
 }
 
+static void a_source_outside_the_list_makes_nothing(void **state)
+{
+    (void)state;
+    assert_fetch_fails((nash_source)9, "no-source", NASH_EINVAL,
+                       "source 9 is none of nash_source");
+    assert_false(ni_is_directory(made_path("no-source")));
+}
+
 static void a_missing_program_is_named(void **state)
 {
     (void)state;
@@ -246,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(md5_sums_are_the_known_ones),
+        cmocka_unit_test(a_source_outside_the_list_makes_nothing),
         cmocka_unit_test(a_missing_program_is_named),
         cmocka_unit_test(a_failure_is_explained_in_the_programs_words),
         cmocka_unit_test(a_download_with_another_sum_is_refused),

@@ -176,7 +176,8 @@ typedef void (*nash_fetch_progress)(void *ctx, const char *what, int64_t bytes,
  * @return NASH_OK, NASH_ENOTFOUND (a program that is needed: npm, apt-get, tar,
  *         dpkg-deb), NASH_EIO (offline or disk full: the sentence says who was
  *         asked for what), NASH_EFORMAT (wrong sum), NASH_EBUSY (another fetch
- *         into the directory) or NASH_ENOMEM
+ *         into the directory), NASH_EINVAL (another source; nothing is made) or
+ *         NASH_ENOMEM
  */
 NASH_API nash_status nash_fetch(nash_source source, const char *dir,
                                 nash_fetch_progress progress, void *ctx);

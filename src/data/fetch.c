@@ -92,6 +92,8 @@ nash_status nash_fetch(nash_source source, const char *dir,
 {
     nash_status status = NASH_OK;
     ni_fetch f = {.dir = dir, .lock = -1, .progress = progress, .ctx = ctx};
+    REQUIRE((unsigned)source <= NASH_SOURCE_FASHION_MNIST, NASH_EINVAL,
+            "source %d is none of nash_source", (int)source);
     TRY(ni_make_directories(dir));
     NEW_FROM(f.work, ni_path_join(dir, ".fetch"));
     switch (source) {
