@@ -391,6 +391,8 @@ static void a_larger_budget_is_for_larger_networks(void **state)
     int64_t one = nash_budget_macs(1.0), four = nash_budget_macs(4.0);
     assert_in_range(four, 2 * one, 3 * one);
     assert_int_equal(nash_budget_macs(0.0), 0);
+    assert_true(nash_budget_macs((double)INFINITY) == INT64_MAX);
+    assert_true(nash_budget_macs(1e300) == INT64_MAX);
 }
 
 int main(void)

@@ -67,7 +67,7 @@ NASH_API void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
 /**
  * The network size that a budget of @p pflop lets its final training do justice
  * to, in multiply-accumulates an image: it grows faster (as the power of 0.65)
- * than the number of images seen (0.35).
+ * than the number of images seen (0.35). INT64_MAX where that is more.
  */
 NASH_API int64_t nash_budget_macs(double pflop);
 

@@ -31,7 +31,8 @@ double nash_budget_least(const nash_costs *costs)
 
 int64_t nash_budget_macs(double pflop)
 {
-    return (int64_t)(180e6 * pow(fmax(pflop, 0.0), 0.65));
+    double macs = 180e6 * pow(fmax(pflop, 0.0), 0.65);
+    return macs < 0x1p63 ? (int64_t)macs : INT64_MAX;
 }
 
 /* One at least, unless none is wanted. */
