@@ -400,6 +400,28 @@ static void time_is_kept_only_while_profiling(void **state)
     nash_model_free(m);
 }
 
+static void what_a_plan_has_not_is_nothing(void **state)
+{
+    (void)state;
+    nash_model *m = random_model(3, NULL);
+    int32_t size = nash_graph_size(nash_model_graph(m));
+    for (int i = 0; i < 2; i++) {
+        nash_plan_opts opts = opts_of(engines[i], NASH_MODE_TRAIN, 2);
+        nash_plan *plan;
+        OK(nash_plan_create(&plan, m, &opts));
+        assert_null(nash_plan_gradient(plan, INT32_MIN, 0));
+        assert_null(nash_plan_gradient(plan, size, 0));
+        for (int32_t id = 1; id < size - 1; id++) { /* not a neighbour's */
+            assert_null(nash_plan_gradient(plan, id, -NASH_SLOT_COUNT));
+            assert_null(nash_plan_gradient(plan, id, NASH_SLOT_COUNT));
+        }
+        assert_true(nash_plan_seconds(plan, INT32_MIN, false) == 0);
+        assert_true(nash_plan_seconds(plan, size, true) == 0);
+        nash_plan_free(plan);
+    }
+    nash_model_free(m);
+}
+
 /* ---- softmax ---------------------------------------------------------- */
 
 static void softmax_is_stable_and_works_in_place(void **state)
@@ -444,6 +466,7 @@ int main(void)
         cmocka_unit_test(crews_work_in_step_round_after_round),
         cmocka_unit_test(opening_crews_survives_any_failed_allocation),
         cmocka_unit_test(time_is_kept_only_while_profiling),
+        cmocka_unit_test(what_a_plan_has_not_is_nothing),
         cmocka_unit_test(softmax_is_stable_and_works_in_place),
         cmocka_unit_test(softmax_of_a_nan_is_nan),
     };

@@ -22,6 +22,8 @@ static void nodes_have_tags_and_names(void **state)
     assert_int_equal(nash_graph_input(g, 4, 1), 2);
     nash_node_name(name, sizeof name, g, 5);
     assert_string_equal(name, "global_pool_5");
+    assert_string_equal(nash_op_name((nash_op)-1), "?");
+    assert_string_equal(nash_op_name(NASH_OP_COUNT), "?");
     nash_graph_free(g);
 }
 

@@ -120,6 +120,10 @@ static void new_tensors_have_their_sizes_and_are_neutral(void **state)
     assert_null(nash_model_tensor(m, 0, 0));
     assert_null(nash_model_tensor(m, 3, 1));
     assert_null(nash_model_tensor(m, 6, 0));
+    assert_null(nash_model_tensor(m, 7, 0));
+    assert_null(nash_model_tensor(m, -1, 0));
+    assert_null(nash_model_tensor(m, 1, -1));
+    assert_null(nash_model_tensor(m, 1, NASH_SLOT_COUNT));
     assert_filled(m, 1, NASH_SLOT_WEIGHT, 0);
     assert_filled(m, 2, NASH_SLOT_GAMMA, 1);
     assert_filled(m, 2, NASH_SLOT_BETA, 0);

@@ -60,6 +60,27 @@ static void only_what_a_normalisation_reads_is_before_it(void **state)
     nash_model_free(m);
 }
 
+static void values_outside_the_lists_are_question_marks(void **state)
+{
+    (void)state;
+    nash_model *m = make_chain();
+    char text[NASH_MORPH_TEXT_BYTES];
+    nash_morph morph = {.kind = NASH_MORPH_WIDEN, .at = 2, .factor = 2};
+    static const int kinds[] = {-1, NASH_MORPH_COUNT, 99};
+    morph.mode = (nash_widen_mode)9;
+    nash_morph_format(text, sizeof text, &morph, m);
+    assert_string_equal(text, "widen:at=conv_2,factor=2,mode=?");
+    for (int i = 0; i < 3; i++) {
+        morph.kind = (nash_morph_kind)kinds[i];
+        assert_string_equal(nash_morph_name(morph.kind), "?");
+        assert_string_equal(nash_morph_type(morph.kind), "?");
+        assert_string_equal(nash_morph_text(morph.kind), "?");
+        nash_morph_format(text, sizeof text, &morph, m);
+        assert_string_equal(text, "?:at=conv_2");
+    }
+    nash_model_free(m);
+}
+
 /* ---- type I ------------------------------------------------------------ */
 
 static void an_identity_convolution_keeps_the_function(void **state)
@@ -523,6 +544,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_a_normalisation_reads_is_before_it),
+        cmocka_unit_test(values_outside_the_lists_are_question_marks),
         cmocka_unit_test(an_identity_convolution_keeps_the_function),
         cmocka_unit_test(
             a_fully_connected_layer_goes_only_where_height_and_width_are_1),

@@ -71,7 +71,8 @@ typedef struct nash_node {
 
 typedef struct nash_graph nash_graph;
 
-/** An operation's name in ops.def, "batch_norm". Borrowed. */
+/** An operation's name in ops.def, "batch_norm"; "?" for a value outside the
+ * list. Borrowed. */
 NASH_API const char *nash_op_name(nash_op op);
 
 /** An empty graph. @return NASH_OK or NASH_ENOMEM */

@@ -64,7 +64,8 @@ NASH_API void nash_model_free(nash_model *m);
 /** Its graph, borrowed until the model changes. */
 NASH_API const nash_graph *nash_model_graph(const nash_model *m);
 
-/** A node's tensor, borrowed; NULL where the slot is empty. */
+/** A node's tensor, borrowed; NULL where the slot is empty, or there is no such
+ * node or slot. */
 NASH_API nash_tensor *nash_model_tensor(const nash_model *m, int32_t id,
                                         int32_t slot);
 

@@ -85,7 +85,7 @@ typedef struct nash_probe {
     int32_t images;
 } nash_probe;
 
-/** "deepen". Borrowed. */
+/** "deepen". Borrowed; "?" for a value outside the list, as the next two. */
 NASH_API const char *nash_morph_name(nash_morph_kind kind);
 /** The paper's type, "I+I+III". Borrowed. */
 NASH_API const char *nash_morph_type(nash_morph_kind kind);
@@ -106,8 +106,9 @@ NASH_API nash_status nash_morph_parse(nash_morph *out, const char *text,
 /** Bytes that every text form fits into. */
 enum { NASH_MORPH_TEXT_BYTES = 160 };
 
-/** Write the text form, cut at @p size_bytes. @p m is the model it applies to
- * (before or after), for the names. */
+/** Write the text form, cut at @p size_bytes; "?" stands for values outside
+ * their lists. @p m is the model it applies to (before or after), for the
+ * names. */
 NASH_API void nash_morph_format(char *text, size_t size_bytes,
                                 const nash_morph *morph, const nash_model *m);
 

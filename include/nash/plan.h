@@ -113,7 +113,8 @@ NASH_API float *nash_plan_d_logits(nash_plan *plan);
 NASH_API nash_status nash_plan_backward(nash_plan *plan);
 
 /** dL/d(tensor), laid out as the model's tensor; NULL where it has no
- * gradient (statistics, constants, plans that do not train). Borrowed. */
+ * gradient (statistics, constants, plans that do not train), or there is no
+ * such node or slot. Borrowed. */
 NASH_API float *nash_plan_gradient(const nash_plan *plan, int32_t id,
                                    int32_t slot);
 
@@ -129,7 +130,7 @@ NASH_API nash_status nash_plan_read(nash_plan *plan, int32_t id, float *dst);
  * added up. */
 NASH_API void nash_plan_profile(nash_plan *plan, bool on);
 /** Seconds spent on a node while profiling, forward or backward. An operation
- * that is fused into another counts there. */
+ * that is fused into another counts there. 0 where there is no such node. */
 NASH_API double nash_plan_seconds(const nash_plan *plan, int32_t id,
                                   bool backward);
 

@@ -128,7 +128,8 @@ typedef enum nash_candidate_kind {
     NASH_CANDIDATE_FINAL   /* the result's final training */
 } nash_candidate_kind;
 
-/** "start", "child", "parent" or "final". Borrowed. */
+/** "start", "child", "parent" or "final"; "?" for a value outside the list.
+ * Borrowed. */
 NASH_API const char *nash_candidate_kind_name(nash_candidate_kind kind);
 
 /* A candidate to train; its name is "SSSS-CC", step and child. */

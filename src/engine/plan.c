@@ -191,9 +191,15 @@ nash_status nash_plan_backward(nash_plan *plan)
     return plan->engine->backward(plan);
 }
 
+static bool has_node(const nash_plan *plan, int32_t id)
+{
+    return id >= 0 && id < nash_graph_size(nash_model_graph(plan->model));
+}
+
 float *nash_plan_gradient(const nash_plan *plan, int32_t id, int32_t slot)
 {
-    if (!plan->gradient)
+    if (!plan->gradient || !has_node(plan, id) || slot < 0 ||
+        slot >= NASH_SLOT_COUNT)
         return NULL;
     return plan->gradient[(int64_t)id * NASH_SLOT_COUNT + slot];
 }
@@ -216,6 +222,8 @@ void nash_plan_profile(nash_plan *plan, bool on)
 
 double nash_plan_seconds(const nash_plan *plan, int32_t id, bool backward)
 {
+    if (!has_node(plan, id))
+        return 0.0;
     return plan->seconds[2 * (int64_t)id + (backward ? 1 : 0)];
 }
 

@@ -23,8 +23,7 @@ static const struct {
 
 const char *nash_op_name(nash_op op)
 {
-    assert(op >= 0 && op < NASH_OP_COUNT);
-    return ops[op].name;
+    return (unsigned)op < NASH_OP_COUNT ? ops[op].name : "?";
 }
 
 /* ---- the block ---------------------------------------------------------- */

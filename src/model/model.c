@@ -129,6 +129,9 @@ const nash_graph *nash_model_graph(const nash_model *m)
 
 nash_tensor *nash_model_tensor(const nash_model *m, int32_t id, int32_t slot)
 {
+    if (id < 0 || id >= nash_graph_size(m->graph) || slot < 0 ||
+        slot >= NASH_SLOT_COUNT)
+        return NULL;
     nash_tensor *t = ni_model_slot(m, id, slot);
     return t->data ? t : NULL;
 }

@@ -39,7 +39,7 @@ extern const ni_morphism ni_morph_conv, ni_morph_fc, ni_morph_batch_norm,
     ni_morph_widen, ni_morph_concat_skip, ni_morph_relu, ni_morph_gate,
     ni_morph_add_skip, ni_morph_deepen;
 
-/** The row of a kind. */
+/** The row of a kind; NULL for a value outside the list. */
 const ni_morphism *ni_morphism_of(nash_morph_kind kind);
 
 /** As nash_morph_apply(), in place: for callers that have made a copy. */

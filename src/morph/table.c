@@ -7,9 +7,11 @@
 
 #include "model/edit.h"
 
-static const struct {
+typedef struct wording {
     const char *name, *type, *text;
-} words[NASH_MORPH_COUNT] = {
+} wording;
+
+static const wording words[NASH_MORPH_COUNT] = {
 #define WORDS(kind, name, type, text) [NASH_MORPH_##kind] = {name, type, text},
     NASH_MORPH_LIST(WORDS)
 #undef WORDS
@@ -27,29 +29,39 @@ static const ni_morphism *const rows[NASH_MORPH_COUNT] = {
     [NASH_MORPH_DEEPEN] = &ni_morph_deepen,
 };
 
+static bool is_kind(nash_morph_kind kind)
+{
+    return (unsigned)kind < NASH_MORPH_COUNT;
+}
+
+static wording words_of(nash_morph_kind kind)
+{
+    return is_kind(kind) ? words[kind] : (wording){"?", "?", "?"};
+}
+
 const char *nash_morph_name(nash_morph_kind kind)
 {
-    return words[kind].name;
+    return words_of(kind).name;
 }
 
 const char *nash_morph_type(nash_morph_kind kind)
 {
-    return words[kind].type;
+    return words_of(kind).type;
 }
 
 const char *nash_morph_text(nash_morph_kind kind)
 {
-    return words[kind].text;
+    return words_of(kind).text;
 }
 
 const ni_morphism *ni_morphism_of(nash_morph_kind kind)
 {
-    return rows[kind];
+    return is_kind(kind) ? rows[kind] : NULL;
 }
 
 static nash_status check_kind(nash_morph_kind kind)
 {
-    if ((unsigned)kind >= NASH_MORPH_COUNT)
+    if (!is_kind(kind))
         return ni_fail(NASH_EINVAL, "morphism %d is not a nash_morph_kind",
                        (int)kind);
     return NASH_OK;

@@ -225,7 +225,8 @@ void nash_morph_format(char *text, size_t size_bytes, const nash_morph *morph,
                        const nash_model *m)
 {
     const nash_graph *g = nash_model_graph(m);
-    uint32_t uses = ni_morphism_of(morph->kind)->keys;
+    const ni_morphism *row = ni_morphism_of(morph->kind);
+    uint32_t uses = row ? row->keys : 0;
     writer w = {text, size_bytes, 0};
     if (size_bytes == 0)
         return;
@@ -238,7 +239,8 @@ void nash_morph_format(char *text, size_t size_bytes, const nash_morph *morph,
     if (uses & NI_KEY_FACTOR)
         put(&w, ",factor=%d", morph->factor);
     if (uses & NI_KEY_MODE)
-        put(&w, ",mode=%s", mode_names[morph->mode]);
+        put(&w, ",mode=%s",
+            (unsigned)morph->mode < N_MODES ? mode_names[morph->mode] : "?");
     if (uses & NI_KEY_NORM && morph->norm)
         put(&w, ",norm=1");
     if (uses & NI_KEY_SEED && morph->seed != 0)
