@@ -283,7 +283,7 @@ static void the_hash_covers_the_bits_of_every_tensor(void **state)
 static void metadata_is_sorted_replaced_and_removed(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"m", "a", "z", "ma", ""};
+    static const char *const keys[] = {"m", "a", "z", "ma", "\u00e9"};
     nash_model *m = make_small();
     const char *key, *value, *before = NULL;
     for (int i = 0; i < 5; i++)
@@ -303,6 +303,21 @@ static void metadata_is_sorted_replaced_and_removed(void **state)
     assert_null(nash_model_meta(m, "a"));
     assert_null(nash_model_meta(m, "mb"));
     assert_int_equal(nash_model_meta_count(m), 4);
+    nash_model_free(m);
+}
+
+static void metadata_are_text_with_a_key(void **state)
+{
+    (void)state;
+    nash_model *m = make_small();
+    int32_t entries = nash_model_meta_count(m);
+    assert_int_equal(nash_model_set_meta(m, "", "x"), NASH_EINVAL);
+    assert_int_equal(nash_model_set_meta(m, "caf\xe9", "x"), NASH_EINVAL);
+    assert_int_equal(nash_model_set_meta(m, "k", "caf\xe9"), NASH_EINVAL);
+    assert_int_equal(nash_model_meta_count(m), entries);
+    assert_int_equal(nash_model_set_meta(m, "k", "two\nlines"), NASH_OK);
+    assert_int_equal(nash_model_set_meta(m, "k", "\xff"), NASH_EINVAL);
+    assert_string_equal(nash_model_meta(m, "k"), "two\nlines");
     nash_model_free(m);
 }
 
@@ -587,6 +602,7 @@ int main(void)
         cmocka_unit_test(a_copy_is_equal_and_independent),
         cmocka_unit_test(the_hash_covers_the_bits_of_every_tensor),
         cmocka_unit_test(metadata_is_sorted_replaced_and_removed),
+        cmocka_unit_test(metadata_are_text_with_a_key),
         cmocka_unit_test(an_inserted_node_brings_neutral_tensors),
         cmocka_unit_test(resizing_replaces_only_what_no_longer_fits),
         cmocka_unit_test(swapped_models_exchange_everything),

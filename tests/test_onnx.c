@@ -339,6 +339,27 @@ static void metadata_comes_back(void **state)
     nash_model_free(m);
 }
 
+/* As others write them. */
+static void metadata_that_are_no_text_are_left_out(void **state)
+{
+    (void)state;
+    nash_model *m = make_small(), *back = NULL;
+    void *bytes = NULL;
+    size_t n;
+    assert_ok(nash_model_set_meta(m, "kept", "text"));
+    assert_ok(nash_model_set_meta(m, "other", "bytes-to-be"));
+    assert_ok(nash_model_set_meta(m, "key-to-be", "other"));
+    assert_ok(ni_onnx_pack(&bytes, &n, m));
+    *(char *)memmem(bytes, n, "bytes-to-be", 11) = '\xff';
+    *(char *)memmem(bytes, n, "key-to-be", 9) = '\xff';
+    assert_ok(nash_onnx_parse(&back, bytes, n, "bytes.onnx"));
+    assert_int_equal(nash_model_meta_count(back), 1);
+    assert_string_equal(nash_model_meta(back, "kept"), "text");
+    nash_model_free(back);
+    nash_model_free(m);
+    ni_free(bytes);
+}
+
 static void the_file_depends_on_the_model_alone(void **state)
 {
     (void)state;
@@ -419,6 +440,7 @@ int main(void)
         cmocka_unit_test(odd_gates_come_back_without_loss),
         cmocka_unit_test(tags_come_back_in_any_order),
         cmocka_unit_test(metadata_comes_back),
+        cmocka_unit_test(metadata_that_are_no_text_are_left_out),
         cmocka_unit_test(the_file_depends_on_the_model_alone),
         cmocka_unit_test(an_incomplete_graph_is_not_written),
         cmocka_unit_test(a_dilated_average_is_not_written),

@@ -144,8 +144,9 @@ NASH_API void nash_model_meta_at(const nash_model *m, int32_t i,
 /**
  * Set, replace or (value NULL) remove a metadata entry.
  *
- * @param key, value  copied
- * @return NASH_OK or NASH_ENOMEM; unchanged on failure
+ * @param key, value  UTF-8, the key not empty; copied
+ * @return NASH_OK, NASH_EINVAL (an empty key, or other bytes) or NASH_ENOMEM;
+ *         unchanged on failure
  */
 NASH_API nash_status nash_model_set_meta(nash_model *m, const char *key,
                                          const char *value);

@@ -24,7 +24,8 @@ extern "C" {
  * A missing softmax is appended, a log-softmax read as a softmax. No
  * normalisation is added where there is none. Pools in ceil mode have the size
  * that PyTorch gives them. Tensors may lie in files of the same folder
- * (external data; "net.onnx.data" and the like).
+ * (external data; "net.onnx.data" and the like). Metadata without a key, or of
+ * other bytes than UTF-8, are left out.
  */
 
 /**

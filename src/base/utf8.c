@@ -20,6 +20,14 @@ int ni_utf8_length(const char *text)
     return overlong || surrogate || beyond ? 0 : n;
 }
 
+bool ni_utf8_is_valid(const char *s)
+{
+    int n;
+    while ((n = ni_utf8_length(s)) > 0)
+        s += n;
+    return *s == '\0';
+}
+
 bool ni_utf8_is_printable(const char *s)
 {
     while (*s) {

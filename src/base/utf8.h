@@ -7,6 +7,9 @@
  * of the string, or where its bytes are not UTF-8 (RFC 3629). */
 int ni_utf8_length(const char *s);
 
+/** Whether all of a string is UTF-8. */
+bool ni_utf8_is_valid(const char *s);
+
 /** Whether all of a string is UTF-8 without control characters. */
 bool ni_utf8_is_printable(const char *s);
 

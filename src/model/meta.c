@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <string.h>
@@ -76,6 +77,11 @@ nash_status nash_model_set_meta(nash_model *m, const char *key,
 {
     nash_status status = NASH_OK;
     char *copy = NULL;
+    REQUIRE(*key, NASH_EINVAL, "a metadata entry without a key");
+    REQUIRE(ni_utf8_is_valid(key), NASH_EINVAL,
+            "the metadata key \"%s\" is not UTF-8", key);
+    REQUIRE(!value || ni_utf8_is_valid(value), NASH_EINVAL,
+            "the value of the metadata key \"%s\" is not UTF-8", key);
     int32_t i = lower_bound(m, key);
     if (!holds(m, i, key)) {
         if (value)

@@ -10,6 +10,7 @@
 #include "wire.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "graph/edit.h"
 
 #include <stdio.h>
@@ -302,7 +303,12 @@ done:
     return status;
 }
 
-/* Entries without a key mean nothing. */
+static bool is_text(const char *s)
+{
+    return s && ni_utf8_is_valid(s);
+}
+
+/* Entries without a key mean nothing; what is not UTF-8 is no text. */
 static nash_status copy_metadata(nash_model *m, const ni_reader *r)
 {
     nash_status status = NASH_OK;
@@ -312,9 +318,9 @@ static nash_status copy_metadata(nash_model *m, const ni_reader *r)
             file->n_metadata_props, MAX_METADATA);
     for (size_t i = 0; i < file->n_metadata_props; i++) {
         const ni_pb_entry *entry = file->metadata_props[i];
-        if (entry->key && *entry->key)
-            TRY(nash_model_set_meta(m, entry->key,
-                                    entry->value ? entry->value : ""));
+        const char *value = entry->value ? entry->value : "";
+        if (is_text(entry->key) && *entry->key && is_text(value))
+            TRY(nash_model_set_meta(m, entry->key, value));
     }
 done:
     return status;
