@@ -319,6 +319,11 @@ static void utf8_is_told_from_other_bytes(void **state)
                                        "\xff"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_int_equal(ni_utf8_length(none[i]), 0);
+    for (size_t i = 1; i < sizeof none / sizeof *none; i++)
+        assert_false(ni_utf8_is_valid(none[i]));
+    assert_true(ni_utf8_is_valid(""));
+    assert_true(ni_utf8_is_valid("na\u00efve\n\u4e2d"));
+    assert_false(ni_utf8_is_valid("caf\xe9 noir"));
     assert_int_equal(ni_utf8_length("a"), 1);
     assert_int_equal(ni_utf8_length("\u00e9"), 2);
     assert_int_equal(ni_utf8_length("\u20ac"), 3);
@@ -332,7 +337,9 @@ static void json_members_are_checked(void **state)
 {
     (void)state;
     static const char text[] = "{\"n\": 3, \"x\": 0.5, \"s\": \"t\", "
-                               "\"b\": true}";
+                               "\"b\": true, \"exact\": -9007199254740992, "
+                               "\"rounded\": 9007199254740994, "
+                               "\"huge\": 1e300}";
     cJSON *tree;
     int64_t n;
     double x;
@@ -345,6 +352,10 @@ static void json_members_are_checked(void **state)
     assert_int_equal(ni_json_string(&s, tree, "s"), NASH_OK);
     assert_int_equal(ni_json_bool(&b, tree, "b"), NASH_OK);
     assert_int_equal(ni_json_int(&n, tree, "x"), NASH_EFORMAT);
+    assert_int_equal(ni_json_int(&n, tree, "exact"), NASH_OK);
+    assert_true(n == -(INT64_C(1) << 53));
+    assert_int_equal(ni_json_int(&n, tree, "rounded"), NASH_EFORMAT);
+    assert_int_equal(ni_json_int(&n, tree, "huge"), NASH_EFORMAT);
     assert_int_equal(ni_json_int(&n, tree, "missing"), NASH_EFORMAT);
     assert_non_null(strstr(nash_error_message(), "\"missing\""));
     cJSON_Delete(tree);
