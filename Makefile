@@ -1,7 +1,7 @@
 # Two commands for people: `make demo` and `make test`. Both install what they
 # need, build, and can be run again at once.
 
-.PHONY: all demo test bench bench-children lint install clean setup
+.PHONY: all demo test bench bench-children lint install uninstall clean setup
 
 # What a command says is shown only if it fails.
 quiet = log=$$(mktemp); $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm -f $$log
@@ -40,8 +40,18 @@ lint:
 	@tools/setup.sh build lint
 	@tools/lint.sh
 
+# Below /usr/local, or PREFIX; DESTDIR goes before either.
 install: all
-	cmake --install build
+	cmake --install build $(if $(PREFIX),--prefix "$(PREFIX)")
+
+# What the last installation put there, and its directories if that was all.
+uninstall:
+	@test -f build/install_manifest.txt || \
+	    { echo "uninstall: nothing was installed from here" >&2; exit 1; }
+	@sed 's|^|$(DESTDIR)|' build/install_manifest.txt | xargs -d '\n' rm -fv
+	@sed -n 's|^\(.*/nash\)/[^/]*$$|$(DESTDIR)\1|p' \
+	    build/install_manifest.txt | sort -u | \
+	    xargs -d '\n' rmdir --ignore-fail-on-non-empty
 
 clean:
 	rm -rf build build-dev build-clang build-asan build-tsan build-cov build-fuzz
