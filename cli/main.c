@@ -45,7 +45,7 @@ static int help(void)
 
 static int version(void)
 {
-    printf("nash %s, %s\n", NASH_VERSION,
+    printf("nash %s, %s\n", nash_version(),
            nash_engine_describe(NASH_ENGINE_ONEDNN));
     return cli_finish(EXIT_OK);
 }

@@ -457,7 +457,7 @@ static int record_rest(const run *r)
         {"data_hash", hash},
         {"jobs", jobs},
         {"engine", nash_engine_describe(NASH_ENGINE_ONEDNN)},
-        {"nash_version", NASH_VERSION},
+        {"nash_version", nash_version()},
     };
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         if (nash_store_set(r->store, rest[i][0], rest[i][1]) != NASH_OK)

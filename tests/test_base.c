@@ -30,6 +30,12 @@ static void every_status_has_a_name_and_a_text(void **state)
     assert_string_equal(nash_status_text(NASH_ENOMEM), "out of memory");
 }
 
+static void the_version_is_the_projects(void **state)
+{
+    (void)state;
+    assert_string_equal(nash_version(), PROJECT_VERSION);
+}
+
 static void the_error_sentence_may_quote_itself(void **state)
 {
     (void)state;
@@ -404,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_a_name_and_a_text),
+        cmocka_unit_test(the_version_is_the_projects),
         cmocka_unit_test(the_error_sentence_may_quote_itself),
         cmocka_unit_test(blocks_are_zeroed_aligned_and_counted),
         cmocka_unit_test(sizes_that_overflow_are_out_of_memory),

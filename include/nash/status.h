@@ -6,7 +6,7 @@ extern "C" {
 #endif
 
 /*
- * Status codes and the error sentence.
+ * Status codes and the error sentence; the library's version.
  *
  * Every fallible call returns a nash_status: NASH_OK (0), or one of the
  * negative codes below. The first function to notice an error also writes one
@@ -56,9 +56,16 @@ NASH_API const char *nash_status_text(nash_status status);
  * The sentence that the last failing call of this thread left: it names the
  * file, option or value, and what was expected.
  *
+ * A status that a function of the caller's own returned (a hook, an evaluator,
+ * an observer, ...), NASH_ESTOP say, is passed on as it is: the sentence is
+ * then an older one, unless that function has it from a call of the library.
+ *
  * @return borrowed until the thread's next failing call; "" if none failed yet
  */
 NASH_API const char *nash_error_message(void);
+
+/** The version of the library that is linked, "0.1.0". Borrowed. */
+NASH_API const char *nash_version(void);
 
 #ifdef __cplusplus
 }
