@@ -181,8 +181,9 @@ typedef struct nash_evaluator {
                         int32_t child);
 } nash_evaluator;
 
-/* Told of everything, in order; a status other than NASH_OK ends the search.
- * Any member may be NULL. A resumed search tells of its first step again. */
+/* Told of everything, in order; a status other than NASH_OK ends the search,
+ * and nash_error_message() knows nothing of it. Any member may be NULL. A
+ * resumed search tells of its first step again. */
 typedef struct nash_observer {
     void *ctx;
     /**

@@ -99,8 +99,9 @@ typedef struct nash_score {
 
 typedef struct nash_train_hooks {
     void *ctx;
-    /* after every epoch; a status other than NASH_OK ends the training with it.
-     * May be NULL. */
+    /* after every epoch; a status other than NASH_OK ends the training with it,
+     * as that of any hook does; nash_error_message() knows nothing of it. May
+     * be NULL. */
     nash_status (*epoch)(void *ctx, const nash_epoch *epoch);
     /* about every second: share done of all steps. May be NULL. */
     nash_status (*progress)(void *ctx, double share, double images_per_second);
