@@ -228,12 +228,35 @@ static nash_status nearly_alike(void *ctx, const nash_job *jobs, int32_t n,
     return status;
 }
 
-static int32_t winner_with_tie(double tie, int64_t *macs)
+static int32_t largest_of(const nash_job *jobs, int32_t n)
+{
+    int32_t largest = 0;
+    for (int32_t k = 1; k < n; k++)
+        if (nash_graph_macs(nash_model_graph(jobs[k].model)) >
+            nash_graph_macs(nash_model_graph(jobs[largest].model)))
+            largest = k;
+    return largest;
+}
+
+/* Losses 1.00, but 1.02 for the largest. */
+static nash_status largest_is_worst(void *ctx, const nash_job *jobs, int32_t n,
+                                    nash_outcome *outcomes)
+{
+    nash_status status = fake_evaluate(ctx, jobs, n, outcomes);
+    for (int32_t i = 0; i < n; i++)
+        outcomes[i].val.loss = 1.0;
+    outcomes[largest_of(jobs, n)].val.loss = 1.02;
+    return status;
+}
+
+static int32_t winner_with_tie(double tie, int64_t *macs,
+                               nash_status (*evaluate)(void *, const nash_job *,
+                                                       int32_t, nash_outcome *))
 {
     fake f = fake_new();
     nash_search_opts opts = small_search();
     opts.tie = tie;
-    run_step(&f, opts, nearly_alike);
+    run_step(&f, opts, evaluate);
     int32_t winner = f.winners[1];
     for (int32_t k = 0; k < f.n[1]; k++)
         macs[k] = nash_graph_macs(nash_model_graph(f.trained[1][k]));
@@ -245,13 +268,18 @@ static void the_largest_of_equals_wins(void **state)
 {
     (void)state;
     int64_t macs[64];
-    assert_int_equal(winner_with_tie(0.0, macs), 0);
-    assert_int_equal(winner_with_tie(0.005, macs), 0);
-    int32_t chosen = winner_with_tie(0.025, macs), largest = 0;
+    assert_int_equal(winner_with_tie(0.0, macs, nearly_alike), 0);
+    assert_int_equal(winner_with_tie(0.005, macs, nearly_alike), 0);
+    int32_t chosen = winner_with_tie(0.025, macs, nearly_alike), largest = 0;
     for (int32_t k = 1; k <= 2; k++)
         largest = macs[k] > macs[largest] ? k : largest;
     assert_int_equal(chosen, largest);
     assert_int_not_equal(largest, 0);
+    for (int32_t k = 0; k < 4; k++)
+        largest = macs[k] > macs[largest] ? k : largest;
+    assert_int_equal(winner_with_tie(0.021, macs, largest_is_worst), largest);
+    assert_int_not_equal(winner_with_tie(0.019, macs, largest_is_worst),
+                         largest);
 }
 
 static void caps_hold_for_every_candidate(void **state)
