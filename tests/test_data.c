@@ -326,6 +326,88 @@ static void a_holdout_is_stratified_and_named_by_its_seed(void **state)
     nash_dataset_close(other);
 }
 
+/* Labels 0 0 0 1 0 0 0 1 ...: three quarters and one. */
+static void label_unevenly(int32_t *labels, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        labels[i] = i % 4 == 3;
+}
+
+static void a_split_gives_every_class_its_share(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    int32_t labels[N], first[N], second[N];
+    label_unevenly(labels, N);
+    for (int32_t n_first = 0; n_first <= N; n_first++) {
+        int32_t seen[N] = {0}, ones = 0;
+        assert_int_equal(nash_split(first, n_first, second, labels, N, 2, 5),
+                         NASH_OK);
+        for (int32_t i = 0; i < n_first; i++) {
+            assert_true(i == 0 || first[i] > first[i - 1]);
+            seen[first[i]]++;
+            ones += labels[first[i]];
+        }
+        for (int32_t i = 0; i < N - n_first; i++) {
+            assert_true(i == 0 || second[i] > second[i - 1]);
+            seen[second[i]]++;
+        }
+        for (int32_t i = 0; i < N; i++)
+            assert_int_equal(seen[i], 1);
+        /* n_first / 4, the half going to the lower class */
+        assert_int_equal(ones, (n_first + 1) / 4);
+    }
+}
+
+static void a_split_is_named_by_its_seed_class_by_class(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    int32_t labels[N], a[N], b[N], rest[N];
+    label_unevenly(labels, N);
+    assert_int_equal(nash_split(a, 20, rest, labels, N, 2, 5), NASH_OK);
+    assert_int_equal(nash_split(b, 20, rest, labels, N, 2, 5), NASH_OK);
+    assert_memory_equal(a, b, 20 * sizeof *a);
+    assert_int_equal(nash_split(b, 20, rest, labels, N, 2, 6), NASH_OK);
+    assert_memory_not_equal(a, b, 20 * sizeof *a);
+    /* a third class takes nothing from the draws of the others */
+    int32_t more[N + 8];
+    memcpy(more, labels, sizeof labels);
+    for (int32_t i = N; i < N + 8; i++)
+        more[i] = 2;
+    int32_t c[N + 8], others[N + 8];
+    assert_int_equal(nash_split(c, 24, others, more, N + 8, 3, 5), NASH_OK);
+    assert_memory_equal(a, c, 20 * sizeof *a);
+    /* classes of one size are drawn differently */
+    bool alike = true;
+    for (int32_t i = 0; i < N; i++)
+        labels[i] = i / 20;
+    assert_int_equal(nash_split(a, 20, rest, labels, N, 2, 5), NASH_OK);
+    for (int32_t i = 0; i < 10; i++)
+        alike = alike && a[i] + 20 == a[10 + i];
+    assert_false(alike);
+}
+
+static void a_split_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    int32_t labels[] = {0, 1, 2}, first[3], second[3];
+    assert_int_equal(nash_split(first, 0, second, labels, 0, 3, 1),
+                     NASH_EINVAL);
+    assert_int_equal(nash_split(first, -1, second, labels, 3, 3, 1),
+                     NASH_EINVAL);
+    assert_int_equal(nash_split(first, 4, second, labels, 3, 3, 1),
+                     NASH_EINVAL);
+    assert_int_equal(nash_split(first, 1, second, labels, 3, 0, 1),
+                     NASH_EINVAL);
+    assert_int_equal(nash_split(first, 1, second, labels, 3, 2, 1),
+                     NASH_EINVAL);
+    assert_non_null(strstr(nash_error_message(), "image 2 has label 2"));
+    labels[0] = -1;
+    assert_int_equal(nash_split(first, 1, second, labels, 3, 3, 1),
+                     NASH_EINVAL);
+}
+
 static void without_test_set_and_holdout_there_is_no_test_part(void **state)
 {
     (void)state;
@@ -568,6 +650,9 @@ int main(void)
         cmocka_unit_test(size_and_channels_can_be_asked_for),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(a_holdout_is_stratified_and_named_by_its_seed),
+        cmocka_unit_test(a_split_gives_every_class_its_share),
+        cmocka_unit_test(a_split_is_named_by_its_seed_class_by_class),
+        cmocka_unit_test(a_split_that_cannot_be_is_refused),
         cmocka_unit_test(without_test_set_and_holdout_there_is_no_test_part),
         cmocka_unit_test(test_images_are_not_read_before_they_are_asked_for),
         cmocka_unit_test(the_hash_tells_pixels_and_labels),
