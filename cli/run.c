@@ -12,37 +12,16 @@
 #include "pace.h"
 #include "probe.h"
 #include "progress.h"
+#include "stop.h"
 #include "verdict.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { PROGRAM_BYTES = 96 << 20 };
-
-static volatile int stop_asked;
-
-static void ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    if (stop_asked++)
-        _exit(EXIT_FAILED); /* candidates end when our pipes close */
-}
-
-/* Those that are ignored, as nohup does with SIGHUP, stay so. */
-static void catch_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction action = {.sa_handler = ask_to_stop};
-    struct sigaction before;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (sigaction(signals[i], NULL, &before) == 0 &&
-            before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
-}
 
 char *run_path(const run *r, const char *file)
 {
@@ -278,7 +257,7 @@ static int open_evaluator(run *r)
                               .checkpoint_seconds = r->s->checkpoint_every,
                               .timeout_seconds = r->s->candidate_timeout,
                               .allow_mixed = r->s->allow_mixed,
-                              .stop = &stop_asked,
+                              .stop = stop_flag(),
                               .ctx = r,
                               .bytes = process_bytes,
                               .progress = on_progress,
@@ -416,15 +395,33 @@ static int search(run *r)
     return status == NASH_OK ? EXIT_OK : say_why(r, status);
 }
 
+/* Judging is in one piece, and can be done again: from now on a signal ends the
+ * program at once. */
+static int stop_listening(const run *r)
+{
+    char hint[4200];
+    snprintf(hint, sizeof hint,
+             "nash: stopped on request\nhint: 'nash resume %s' goes on\n",
+             r->dir);
+    stop_at_once(hint);
+    if (!*stop_flag())
+        return EXIT_OK;
+    nash_store_event(r->store, "stopped");
+    fputs(hint, stderr);
+    return EXIT_FAILED;
+}
+
 /* From the first step, or the one after the last finished, to the end. */
 static int go(run *r)
 {
-    catch_signals();
+    stop_catch();
     int result = assemble(r);
     if (result == EXIT_OK && r->s->budget.text)
         result = pace_begin(r);
     if (result == EXIT_OK)
         result = search(r);
+    if (result == EXIT_OK)
+        result = stop_listening(r);
     if (result == EXIT_OK)
         result = verdict_reach(r);
     if (result == EXIT_OK)

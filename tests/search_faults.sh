@@ -83,6 +83,30 @@ expect 0 'best.onnx' "$nash" resume twice --launcher ''
 same whole twice
 same_record whole twice
 
+# stopped while the result is judged, which waits for its images here
+launcher block <<'EOF'
+case "$*" in *0002-00) ;; *) exec "$@" ;; esac
+"$@"
+status=$?
+mv data/t10k-labels-idx1-ubyte labels
+mkfifo data/t10k-labels-idx1-ubyte
+exit $status
+EOF
+small exec "$nash" search data -o judged --steps 1 --launcher "$dir/block" \
+    >out 2>&1 &
+pid=$!
+while ! grep -q 'judging on the test images' out; do sleep 0.05; done
+sleep 0.2
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+[ $status = 1 ] && grep -q "hint: 'nash resume judged' goes on" out ||
+    fail "stopped while judging: status $status, $(cat out)"
+mv labels data/t10k-labels-idx1-ubyte
+expect 0 'best.onnx' "$nash" resume judged --launcher ''
+same whole judged
+same_record whole judged
+
 # how to run is remembered, where it is not said anew
 launcher mark <<'EOF'
 echo "$*" >>marks
