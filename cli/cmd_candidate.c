@@ -10,7 +10,7 @@
 int cmd_candidate(int argc, char **argv)
 {
     bool encoded = false;
-    double checkpoint_every = 60.0, seconds = 0.0, epochs_after = 0.0;
+    double checkpoint_every = 60.0, until = 0.0, epochs_after = 0.0;
     int operands;
     const arg_option options[] = {
         {"encoded", ARG_FLAG, &encoded,
@@ -19,13 +19,12 @@ int cmd_candidate(int argc, char **argv)
          "seconds between two states of the training, which it goes on from "
          "after a crash; 0: none",
          0, 1e9},
-        {"seconds", ARG_REAL, &seconds,
-         "that the training may take, of fewer epochs if need be; 0: as many "
-         "as it takes",
+        {"until", ARG_REAL, &until,
+         "when the training has to be done, of fewer epochs if need be, in "
+         "seconds since 1970; 0: whenever",
          0, 1e12},
         {"epochs-after", ARG_REAL, &epochs_after,
-         "of whose time to leave of these seconds for what comes after", 0,
-         1e6},
+         "of whose time to leave until then for what comes after", 0, 1e6},
         {NULL}};
     const arg_spec spec = {
         "candidate",
@@ -43,7 +42,7 @@ int cmd_candidate(int argc, char **argv)
         return cli_fail(NULL);
     nash_status status =
         nash_candidate_run(argv[1], STDOUT_FILENO, STDIN_FILENO,
-                           checkpoint_every, seconds, epochs_after);
+                           checkpoint_every, until, epochs_after);
     if (status != NASH_OK)
         cli_fail(NULL);
     return nash_candidate_exit(status);

@@ -317,8 +317,9 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
          "after a crash; 0: none",
          0, 1e9},
         {"candidate-timeout", ARG_REAL, &s->candidate_timeout,
-         "end a candidate that says nothing for so many seconds; 0: never", 0,
-         1e9},
+         "end a candidate that says nothing for so many seconds, a launcher's "
+         "wait included; 0: never",
+         0, 1e9},
         {"allow-mixed", ARG_FLAG, &s->allow_mixed,
          "take candidates that computed on another instruction set"},
         {"json", ARG_FLAG, &s->json, "print the result as JSON"},

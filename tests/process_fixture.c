@@ -216,21 +216,20 @@ static void misbehave(const char *directory)
     }
 }
 
-/* "PROGRAM candidate --checkpoint-every SECONDS [--seconds SECONDS
- * --epochs-after EPOCHS] [--encoded]
- * DIR" */
+/* "PROGRAM candidate --checkpoint-every SECONDS [--until TIME --epochs-after
+ * EPOCHS] [--encoded] DIR" */
 static int be_candidate(int argc, char **argv)
 {
     char *directory = argv[argc - 1];
     double checkpoint = strtod(argv[3], NULL);
-    bool timed = strcmp(argv[4], "--seconds") == 0;
-    double seconds = timed ? strtod(argv[5], NULL) : 0.0;
+    bool timed = strcmp(argv[4], "--until") == 0;
+    double until = timed ? strtod(argv[5], NULL) : 0.0;
     if (strcmp(argv[argc - 2], "--encoded") == 0 &&
         nash_candidate_decode(directory) != NASH_OK)
         return 1;
     misbehave(directory);
     nash_status status =
-        nash_candidate_run(directory, 1, 0, checkpoint, seconds, 0.0);
+        nash_candidate_run(directory, 1, 0, checkpoint, until, 0.0);
     if (status != NASH_OK)
         fprintf(stderr, "nash: %s\n", nash_error_message());
     return nash_candidate_exit(status);

@@ -118,6 +118,33 @@ static void a_candidate_without_time_is_cut_short_and_says_so(void **state)
     nash_model_free(m);
 }
 
+static double one_second(void *ctx, const nash_job *job, double *epochs_after)
+{
+    (void)ctx;
+    (void)job;
+    *epochs_after = 0.0;
+    return 1.0;
+}
+
+static void a_launchers_wait_is_part_of_the_time(void **state)
+{
+    (void)state;
+    char script[128];
+    nash_model *m = small_model();
+    nash_process_opts opts = some_opts();
+    opts.time_left = one_second;
+    snprintf(script, sizeof script, "%s/queue", work);
+    FILE *file = fopen(script, "w");
+    fputs("#!/bin/sh\nsleep 1.2\nexec \"$@\"\n", file);
+    fclose(file);
+    chmod(script, 0777);
+    opts.launcher = script;
+    nash_outcome late = evaluate_one(&opts, a_long_job(m, 0), 0);
+    assert_int_equal(late.n_epochs, 1);
+    nash_outcome_deinit(&late);
+    nash_model_free(m);
+}
+
 static void earlier_stops_are_answered_as_they_were(void **state)
 {
     (void)state;
@@ -429,6 +456,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         DIST_TEST(a_cut_candidate_goes_on_to_the_same_bits),
         DIST_TEST(a_candidate_without_time_is_cut_short_and_says_so),
+        DIST_TEST(a_launchers_wait_is_part_of_the_time),
         DIST_TEST(earlier_stops_are_answered_as_they_were),
         DIST_TEST(another_training_begins_with_nothing_of_the_one_before),
         DIST_TEST(a_candidate_that_keeps_dying_goes_on_to_the_same_bits),

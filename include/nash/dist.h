@@ -42,8 +42,9 @@ typedef struct nash_process_opts {
                      double images_per_second);
     nash_status (*epoch)(void *ctx, const nash_job *job,
                          const nash_epoch *epoch);
-    /* the seconds that a candidate's process may take, and the epochs whose
-     * time it leaves of them, see nash_train_hooks; 0: as many as it takes */
+    /* the seconds that a candidate may take, what its launcher waits for
+     * included, and the epochs whose time it leaves of them, see
+     * nash_train_hooks; 0: as many as it takes */
     double (*time_left)(void *ctx, const nash_job *job, double *epochs_after);
     /* its training has so many epochs now, to end in time */
     nash_status (*bent)(void *ctx, const nash_job *job, double epochs);
@@ -107,9 +108,9 @@ NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
  * @param alive_fd            it gives up soon after this end of file; -1: never
  * @param checkpoint_seconds  between two states; 0: none but where stop_epoch
  *                            cuts the training short
- * @param seconds             that it may take, see nash_train_hooks; 0: as many
- *                            as it takes
- * @param epochs_after        whose time it leaves of them
+ * @param until               when it has to be done, in seconds since 1970, see
+ *                            nash_train_hooks; 0: whenever
+ * @param epochs_after        whose time it leaves until then
  * @return NASH_OK once a result (also a failure of the training) is written;
  *         NASH_ENOTFOUND (no job.json), NASH_EFORMAT, NASH_EBUSY (another
  *         process trains it), NASH_ESTOP, NASH_EIO (data that cannot be opened
@@ -117,7 +118,7 @@ NASH_API nash_status nash_candidates_prune(const char *run_dir, int32_t step,
  */
 NASH_API nash_status nash_candidate_run(const char *dir, int progress_fd,
                                         int alive_fd, double checkpoint_seconds,
-                                        double seconds, double epochs_after);
+                                        double until, double epochs_after);
 
 /** The exit status by which "nash candidate" reports that; 75 says that it
  * was not the candidate's fault. */

@@ -330,7 +330,7 @@ done:
 }
 
 nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
-                               double checkpoint_seconds, double seconds,
+                               double checkpoint_seconds, double until,
                                double epochs_after)
 {
     nash_status status = NASH_OK;
@@ -343,7 +343,9 @@ nash_status nash_candidate_run(const char *dir, int progress_fd, int alive_fd,
                   .alive_fd = alive_fd,
                   .checkpoint_seconds = checkpoint_seconds,
                   .epochs_after = epochs_after,
-                  .end = seconds > 0.0 ? ni_clock_seconds() + seconds : 0.0};
+                  .end = until > 0.0
+                             ? ni_clock_seconds() + until - ni_clock_of_day()
+                             : 0.0};
     t.outcome.val = (nash_score){(double)NAN, (double)NAN, (double)NAN, 0};
     TRY(ni_task_read(&task, &hash, dir));
     NEW_FROM(lock_path, ni_path_join(dir, NI_FILE_LOCK));

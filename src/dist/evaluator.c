@@ -135,12 +135,14 @@ static nash_status start(slot *s, const ni_processes *p, const nash_job *job)
     nash_status status = NASH_OK;
     char *dir = NULL, *log = NULL;
     char **argv = NULL;
-    double after = 0.0, seconds = 0.0;
+    double after = 0.0, seconds = 0.0, until = 0.0;
     if (p->opts.time_left)
         seconds = p->opts.time_left(p->opts.ctx, job, &after);
+    if (seconds > 0.0) /* a launcher may let it wait */
+        until = ni_clock_of_day() + seconds;
     NEW_FROM(dir, ni_candidate_path(p->run_dir, job->step, job->child, NULL));
     NEW_FROM(log, ni_path_join(dir, NI_FILE_LOG));
-    TRY(ni_launch_words(&argv, &p->launch, dir, seconds, after));
+    TRY(ni_launch_words(&argv, &p->launch, dir, until, after));
     TRY(ni_process_start(&s->process, argv, log));
     s->owner = p;
     s->job = job;

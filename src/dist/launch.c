@@ -104,8 +104,7 @@ nash_status nash_candidate_decode(char *path)
 }
 
 nash_status ni_launch_words(char ***argv, const ni_launch *launch,
-                            const char *dir, double seconds,
-                            double epochs_after)
+                            const char *dir, double until, double epochs_after)
 {
     nash_status status = NASH_OK;
     const char *word = launch->launcher;
@@ -124,10 +123,10 @@ nash_status ni_launch_words(char ***argv, const ni_launch *launch,
     next++;
     NEW_FROM(*next, ni_format("%.9g", launch->checkpoint_seconds));
     next++;
-    if (seconds > 0.0) {
-        NEW_FROM(*next, ni_strdup("--seconds"));
+    if (until > 0.0) {
+        NEW_FROM(*next, ni_strdup("--until"));
         next++;
-        NEW_FROM(*next, ni_format("%.9g", seconds));
+        NEW_FROM(*next, ni_format("%.3f", until));
         next++;
         NEW_FROM(*next, ni_strdup("--epochs-after"));
         next++;

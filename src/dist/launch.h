@@ -38,12 +38,11 @@ void ni_launch_deinit(ni_launch *launch);
  * joins words and has a shell take them apart again.
  *
  * @param argv     receives the NULL-terminated words; ni_launch_words_free()
- * @param seconds  that it may take; 0: as many as it takes
- * @param epochs_after  whose time it leaves of them
+ * @param until  when it has to be done, as ni_clock_of_day(); 0: whenever
+ * @param epochs_after  whose time it leaves until then
  */
 nash_status ni_launch_words(char ***argv, const ni_launch *launch,
-                            const char *dir, double seconds,
-                            double epochs_after);
+                            const char *dir, double until, double epochs_after);
 void ni_launch_words_free(char **argv);
 
 /* How a candidate's process ended that left no result. */
