@@ -205,6 +205,7 @@ static void the_page_says_what_happened(void **state)
         "<td>3</td>",
         "id=\"c-2-1\" class=\"won\"",
         "test 6.25 %",
+        "Learning rate at the end of each epoch",
     };
     char *page = read_page(&make_run()->history, NULL);
     for (size_t i = 0; i < sizeof said / sizeof *said; i++)
@@ -272,6 +273,63 @@ static void many_classes_get_a_list_instead_of_a_matrix(void **state)
                                  "<td>898</td></tr>\n<tr><td>class 29</td>"
                                  "<td>class 27</td><td>897</td></tr>"));
     ni_free(page);
+}
+
+/* How often the page's curves name a step. */
+static int32_t count_names(const char *page)
+{
+    static const char *const names[] = {"step ", "start<", "final<"};
+    int32_t n = 0;
+    page = strstr(page, "id=\"curves\"");
+    while (page && (page = strstr(page, "<text x=\""))) {
+        page = strchr(page, '>') + 1;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            n += strncmp(page, names[i], strlen(names[i])) == 0;
+    }
+    return n;
+}
+
+/* 1000 epochs of the result make those of the steps 4 pixels wide. */
+static void names_of_short_steps_do_not_overlap(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    static nash_epoch epochs[MANY];
+    made_run *run = make_run();
+    char *page = read_page(&run->history, NULL);
+    /* start, two steps and final, in three charts */
+    assert_int_equal(count_names(page), 3 * 4);
+    ni_free(page);
+    nash_record *last = &run->records[run->history.n_records - 1];
+    for (int32_t e = 0; e < MANY; e++)
+        epochs[e] = last->epochs[e < EPOCHS ? e : EPOCHS - 1];
+    last->epochs = epochs;
+    last->n_epochs = MANY;
+    page = read_page(&run->history, NULL);
+    assert_int_equal(count_names(page), 3);
+    ni_free(page);
+}
+
+static void values_next_to_nothing_have_a_chart(void **state)
+{
+    (void)state;
+    static const double tiny[] = {5e-324, 1e-310, 1e-300, 2e-300};
+    for (size_t i = 0; i < sizeof tiny / sizeof *tiny; i++) {
+        made_run *run = make_run();
+        for (int32_t k = 0; k < RECORDS; k++)
+            for (int32_t e = 0; e < EPOCHS; e++)
+                run->epochs[k][e] = (nash_epoch){.epoch = e,
+                                                 .lr = tiny[i],
+                                                 .train_loss = tiny[i],
+                                                 .train_error = tiny[i],
+                                                 .val_loss = tiny[i],
+                                                 .val_error = tiny[i]};
+        alarm(20);
+        char *page = read_page(&run->history, NULL);
+        alarm(0);
+        assert_well_formed(page);
+        ni_free(page);
+    }
 }
 
 /* ---- words -------------------------------------------------------------- */
@@ -371,6 +429,8 @@ int main(void)
         cmocka_unit_test(a_run_that_has_just_begun_has_a_page),
         cmocka_unit_test(results_that_are_not_sound_are_left_out),
         cmocka_unit_test(many_classes_get_a_list_instead_of_a_matrix),
+        cmocka_unit_test(names_of_short_steps_do_not_overlap),
+        cmocka_unit_test(values_next_to_nothing_have_a_chart),
         cmocka_unit_test(morphisms_are_put_in_plain_words),
         cmocka_unit_test(operations_are_described),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),

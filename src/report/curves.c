@@ -80,13 +80,17 @@ static double place_y(const chart *c, double value)
     return TOP + c->height * (1 - fmin(fmax(share, 0), 1));
 }
 
+/* What is next to nothing counts as 0: its decade may be too small for a
+ * double.
+ */
 static void widen_range(chart *c, measure of)
 {
+    static const double tiny = 1e-300;
     for (int32_t i = 0; i < c->h->n_records; i++) {
         const nash_record *r = &c->h->records[i];
         for (int32_t e = 0; e < r->n_epochs; e++) {
             double value = of(&r->epochs[e]);
-            if (!isfinite(value) || (c->logarithmic && value <= 0))
+            if (!isfinite(value) || value < tiny)
                 continue;
             c->least = fmin(c->least, value);
             c->most = fmax(c->most, value);
@@ -159,11 +163,13 @@ static void put_log_ticks(const chart *c, bool percent)
     }
 }
 
-/* The steps' borders and names, and the epochs along the bottom. */
+/* The steps' borders and names, where there is room for them, and the epochs
+ * along the bottom. */
 static void put_steps(const chart *c)
 {
+    static const double letter = 6, apart = 8; /* pixels, or somewhat less */
     char text[NI_WORD];
-    double bottom = TOP + c->height;
+    double bottom = TOP + c->height, end = 0; /* of the last name */
     for (int32_t i = 0; i < c->h->n_records; i++) {
         const nash_record *r = &c->h->records[i];
         int32_t before = epochs_before(c->h, r);
@@ -175,7 +181,10 @@ static void put_steps(const chart *c)
         nash_candidate_label(text, sizeof text, r);
         if (r->kind == NASH_CANDIDATE_CHILD || r->kind == NASH_CANDIDATE_PARENT)
             snprintf(text, sizeof text, "step %d", r->step);
+        if (x + 4 < end)
+            continue;
         put_label(c, "", x + 4, TOP - 6, text);
+        end = x + 4 + letter * (double)strlen(text) + apart;
     }
     int32_t step = c->epochs > 10 ? (int32_t)round_down(c->epochs / 5.0) : 1;
     for (int32_t e = step; e <= c->epochs; e += step) {
@@ -289,7 +298,7 @@ static void put_rate(chart c)
     widen_range(&c, rate);
     if (c.most <= 0)
         return;
-    open_chart(&c, "Learning rate");
+    open_chart(&c, "Learning rate at the end of each epoch");
     c.most = round_up(c.most, round_down(c.most));
     for (int i = 0; i <= 2; i++) {
         snprintf(text, sizeof text, "%.3g", c.most * i / 2);
