@@ -5,8 +5,10 @@
 #include "cli.h"
 #include "progress.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct verb {
     const char *name;
@@ -59,8 +61,20 @@ static void show_log(void *ctx, nash_log_level level, const char *line)
         progress_line("nash: %s", line);
 }
 
+/* Where one of the three standard descriptors is closed, the next file would
+ * get its number, and what is said would go into that. What is written to
+ * standard output is still an error then. */
+static void reserve_descriptors(void)
+{
+    static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", modes[fd]); /* gets the least, which is fd */
+}
+
 int main(int argc, char **argv)
 {
+    reserve_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to report */
     nash_log_set_hook(show_log, NULL);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 ||

@@ -64,6 +64,17 @@ expect 0 'result' search baseline --steps 0
 expect 0 'result' search scratch --final-inherit no
 cmp -s scratch/best.onnx a/best.onnx && fail "--final-inherit changes nothing"
 
+# with a standard descriptor closed, nothing is said into the run's files
+search mute --steps 0 >/dev/null 2>&- || fail "no search without standard error"
+grep -qa judging mute/lock mute/run.db && fail "progress in the run's files"
+search deaf --steps 0 >/dev/null 2>&1 <&- || fail "no search without input"
+same mute deaf
+status=0
+search full --steps 0 2>out >&- || status=$?
+[ $status = 1 ] && grep -q 'standard output cannot be written' out ||
+    fail "without standard output: status $status, $(cat out)"
+grep -qa 'test error' full/lock full/run.db && fail "results in the run's files"
+
 # what goes wrong
 expect 1 "'nash resume a' goes on" search a
 expect 1 'is not empty' search data
