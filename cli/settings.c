@@ -361,7 +361,7 @@ static bool read_budget(settings_budget *b)
         if (strcasecmp(unit, budget_words[i].name) == 0) {
             b->unit = budget_words[i].unit;
             b->total = number * budget_words[i].size;
-            return unit != b->text && b->total > 0.0 && b->total < 1e12;
+            return unit != b->text && b->total > 0.0 && b->total <= 1e12;
         }
     return false;
 }
@@ -385,7 +385,8 @@ static int complete_budget(settings *s, const char *verb)
         return EXIT_OK;
     return cli_usage(verb,
                      "--budget is '%s', expected a number above 0 with s, min, "
-                     "h, d, PFLOP or epochs after it, like 45min",
+                     "h, d, PFLOP or epochs after it, like 45min, and at most "
+                     "1e12 s, PFLOP or epochs",
                      s->budget.text);
 }
 
