@@ -180,7 +180,7 @@ static void make_child(const nash_model *parent, int32_t k, timed *t,
     t->seconds = 0.0;
     double asked = now();
     check(nash_model_dup(&child, parent));
-    check(nash_morph_random(child, &morph, probe, NULL, NULL));
+    check(nash_morph_random(child, &morph, probe, NULL, NULL, NULL));
     double made = now();
     job.model = child;
     job.train = nash_train_opts_default();

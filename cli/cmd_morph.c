@@ -304,8 +304,8 @@ static int apply_random(session *s, int32_t i)
     nash_morph morph;
     opts.n = 1;
     opts.child = (uint32_t)i;
-    if (nash_morph_random(s->child, &opts, &s->measure, &morph, s->refused) !=
-            NASH_OK ||
+    if (nash_morph_random(s->child, &opts, &s->measure, &morph, NULL,
+                          s->refused) != NASH_OK ||
         record(s, &morph) != NASH_OK)
         return cli_fail(NULL);
     return EXIT_OK;

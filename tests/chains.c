@@ -268,7 +268,8 @@ static void run_chain(tally *t, uint64_t seed)
         nash_morph morph;
         opts.child = i;
         assert_ok(nash_model_dup(&child, parent));
-        assert_ok(nash_morph_random(child, &opts, &probe, &morph, t->refused));
+        assert_ok(
+            nash_morph_random(child, &opts, &probe, &morph, NULL, t->refused));
         t->applied[morph.kind]++;
         check_child(t, parent, child, &morph, seed);
         nash_model_free(parent);

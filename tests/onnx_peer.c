@@ -199,7 +199,7 @@ static nash_status write_morphed(const char *dir, uint64_t seed)
     engine.batch = PROBE_IMAGES;
     TRY(nash_net_start(&m, &net));
     TRY(nash_probe_open(&probe, images, PROBE_IMAGES, net.input, &engine));
-    TRY(nash_morph_random(m, &morphs, &probe, NULL, NULL));
+    TRY(nash_morph_random(m, &morphs, &probe, NULL, NULL, NULL));
     TRY(write_one(dir, name, m, seed));
 done:
     nash_probe_close(&probe);
@@ -292,7 +292,7 @@ static nash_status write_child(const char *model, const char *images,
     morphs.widen_mode = (nash_widen_mode)(seed % NASH_WIDEN_NOISE);
     morphs.max_params = 4 * nash_graph_params(nash_model_graph(m)) + 100000;
     morphs.max_macs = 2 * nash_graph_macs(nash_model_graph(m)) + 5000000;
-    TRY(nash_morph_random(m, &morphs, &probe, NULL, NULL));
+    TRY(nash_morph_random(m, &morphs, &probe, NULL, NULL, NULL));
     TRY(nash_onnx_write(m, child));
 done:
     nash_probe_close(&probe);

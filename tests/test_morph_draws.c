@@ -19,7 +19,7 @@ static nash_morph drawn(const nash_model *m, nash_morph_opts opts,
     nash_morph morph;
     nash_model *copy = dup_model(m);
     opts.child = child;
-    assert_ok(nash_morph_random(copy, &opts, probe, &morph, NULL));
+    assert_ok(nash_morph_random(copy, &opts, probe, &morph, NULL, NULL));
     nash_model_free(copy);
     return morph;
 }
@@ -111,7 +111,7 @@ static void no_size_of_layers_takes_more_than_its_share(void **state)
         for (int is_limited = 0; is_limited <= 1; is_limited++) {
             nash_model *copy = dup_model(m);
             opts.max_share = is_limited ? most : 0.0;
-            assert_ok(nash_morph_random(copy, &opts, &probe, NULL, NULL));
+            assert_ok(nash_morph_random(copy, &opts, &probe, NULL, NULL, NULL));
             bool is_beyond = share_of_the_first_size(copy) > most;
             assert_false(is_limited && is_beyond);
             beyond += is_beyond;
@@ -132,7 +132,7 @@ static void a_network_of_one_size_has_all_of_it(void **state)
     int64_t refused[NASH_MORPH_COUNT] = {0};
     opts.kinds = 1u << NASH_MORPH_DEEPEN | 1u << NASH_MORPH_WIDEN;
     opts.max_share = 0.1;
-    assert_ok(nash_morph_random(m, &opts, &probe, NULL, refused));
+    assert_ok(nash_morph_random(m, &opts, &probe, NULL, NULL, refused));
     assert_int_equal(refused[NASH_MORPH_DEEPEN], 0);
     nash_probe_close(&probe);
     nash_model_free(m);
@@ -149,7 +149,7 @@ static void equal_keys_give_equal_children_and_others_differ(void **state)
         nash_morph_opts opts = nash_morph_opts_default();
         opts.seed = 77;
         opts.child = i == 2;
-        assert_ok(nash_morph_random(child, &opts, &probe, NULL, NULL));
+        assert_ok(nash_morph_random(child, &opts, &probe, NULL, NULL, NULL));
         hash[i] = nash_model_hash(child);
         nash_model_free(child);
     }
@@ -186,7 +186,7 @@ static void no_child_outgrows_a_cap(void **state)
         opts.max_bytes = i % 3 == 2 ? (size_t)(12 * params) : 0;
         opts.bytes_of = bytes_of;
         opts.bytes_ctx = &asked;
-        assert_ok(nash_morph_random(child, &opts, &probe, NULL, refused));
+        assert_ok(nash_morph_random(child, &opts, &probe, NULL, NULL, refused));
         const nash_graph *g = nash_model_graph(child);
         assert_true(i % 3 != 0 || nash_graph_params(g) <= 4 * params);
         assert_true(i % 3 != 1 || nash_graph_macs(g) <= 3 * macs);
@@ -210,7 +210,7 @@ static void giving_up_leaves_the_model_and_says_why(void **state)
     int64_t refused[NASH_MORPH_COUNT] = {0}, n = 0;
     opts.max_params = nash_graph_params(nash_model_graph(m)) - 1;
     opts.max_draws = 200;
-    assert_refused(nash_morph_random(m, &opts, &probe, NULL, refused),
+    assert_refused(nash_morph_random(m, &opts, &probe, NULL, NULL, refused),
                    "200 draws");
     assert_int_equal(nash_model_hash(m), hash);
     for (int k = 0; k < NASH_MORPH_COUNT; k++)
@@ -219,7 +219,7 @@ static void giving_up_leaves_the_model_and_says_why(void **state)
     assert_true(refused[NASH_MORPH_DEEPEN] > 0); /* tried more than one kind */
     assert_true(refused[NASH_MORPH_WIDEN] > 0);
     opts.kinds = 0;
-    assert_int_equal(nash_morph_random(m, &opts, &probe, NULL, NULL),
+    assert_int_equal(nash_morph_random(m, &opts, &probe, NULL, NULL, NULL),
                      NASH_EINVAL);
     nash_probe_close(&probe);
     nash_model_free(m);
@@ -241,8 +241,57 @@ static void nothing_is_drawn_in_a_graph_that_is_not_complete(void **state)
             nash_morph_draw(&morph, (nash_morph_kind)kind, m, 1, 0, 0);
         assert_int_equal(status, NASH_EINVAL);
     }
-    assert_int_equal(nash_morph_random(m, &opts, NULL, NULL, NULL),
+    assert_int_equal(nash_morph_random(m, &opts, NULL, NULL, NULL, NULL),
                      NASH_EINVAL);
+    nash_model_free(m);
+}
+
+static void morphisms_before_a_cap_are_kept_if_they_are_enough(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1), *child = dup_model(m), *again = dup_model(m);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    nash_morph applied[40];
+    int32_t n = -1;
+    opts.kinds = 1u << NASH_MORPH_DEEPEN;
+    opts.n = 40;
+    opts.max_draws = 30;
+    opts.max_params = 2 * nash_graph_params(nash_model_graph(m));
+    assert_refused(nash_morph_random(child, &opts, &probe, NULL, NULL, NULL),
+                   "of 40 morphisms were possible in 30 draws each; the last "
+                   "refusal: the child would have");
+    assert_int_equal(nash_model_hash(child), nash_model_hash(m));
+    assert_ok(nash_morph_random(child, &opts, &probe, applied, &n, NULL));
+    assert_in_range(n, 1, 39);
+    for (int32_t i = 0; i < n; i++)
+        assert_ok(nash_morph_apply(again, &applied[i], &probe));
+    assert_int_equal(nash_model_hash(child), nash_model_hash(again));
+    opts.max_params = 1;
+    assert_refused(nash_morph_random(child, &opts, &probe, applied, &n, NULL),
+                   "none of 30 draws");
+    assert_int_equal(nash_model_hash(child), nash_model_hash(again));
+    nash_model_free(again);
+    nash_model_free(child);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+static void draws_are_counted_for_each_morphism(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    int32_t n = -1;
+    opts.kinds = 1u << NASH_MORPH_DEEPEN;
+    opts.n = 12;
+    opts.max_draws = 8;
+    assert_ok(nash_morph_random(m, &opts, &probe, NULL, NULL, NULL));
+    opts.n = 0;
+    assert_ok(nash_morph_random(m, &opts, &probe, NULL, &n, NULL));
+    assert_int_equal(n, 0);
+    nash_probe_close(&probe);
     nash_model_free(m);
 }
 
@@ -257,6 +306,8 @@ int main(void)
         cmocka_unit_test(no_child_outgrows_a_cap),
         cmocka_unit_test(giving_up_leaves_the_model_and_says_why),
         cmocka_unit_test(nothing_is_drawn_in_a_graph_that_is_not_complete),
+        cmocka_unit_test(morphisms_before_a_cap_are_kept_if_they_are_enough),
+        cmocka_unit_test(draws_are_counted_for_each_morphism),
     };
     return cmocka_run_group_tests_name("morph_draws", tests, NULL, NULL);
 }

@@ -125,7 +125,8 @@ static void chains_of_morphisms_keep_the_function(void **state)
             nash_morph morph;
             opts.seed = seed;
             opts.child = i;
-            assert_ok(nash_morph_random(child, &opts, &probe, &morph, refused));
+            assert_ok(
+                nash_morph_random(child, &opts, &probe, &morph, NULL, refused));
             check_child(parent, child, &morph, seed);
             nash_model_free(parent);
             parent = child;
@@ -156,7 +157,7 @@ static void the_fast_engine_agrees_in_float(void **state)
         draws.seed = seed;
         draws.widen_mode = (nash_widen_mode)(seed % 3);
         draws.norm_skips = seed % 2;
-        assert_ok(nash_morph_random(child, &draws, &probe, NULL, NULL));
+        assert_ok(nash_morph_random(child, &draws, &probe, NULL, NULL, NULL));
         nash_deviation d;
         assert_ok(nash_morph_deviation(&d, parent, child, &probe));
         if (d.infer_relative > 1e-5 || d.train_relative > 1e-4)
@@ -348,7 +349,7 @@ static void composing_and_comparing_survive_running_out_of_memory(void **state)
         nash_model_free(child);
         child = dup_model(m);
         ni_memory_fail_after(n);
-        status = nash_morph_random(child, &opts, &probe, NULL, NULL);
+        status = nash_morph_random(child, &opts, &probe, NULL, NULL, NULL);
         ni_memory_fail_after(-1);
         assert_true(status == NASH_OK || status == NASH_ENOMEM);
         assert_true((nash_model_hash(child) == hash) == (status != NASH_OK));

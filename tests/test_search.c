@@ -322,6 +322,40 @@ static void children_that_cannot_be_made_are_refused_outcomes(void **state)
     fake_deinit(&f);
 }
 
+static int lineage_length(const nash_model *m)
+{
+    cJSON *list = cJSON_Parse(nash_model_meta(m, NASH_META_LINEAGE));
+    int length = cJSON_GetArraySize(list);
+    cJSON_Delete(list);
+    return length;
+}
+
+static void children_near_a_cap_have_the_morphisms_that_fit(void **state)
+{
+    (void)state;
+    nash_model *start = small_start();
+    nash_search_opts opts = small_search();
+    int64_t params = nash_graph_params(nash_model_graph(start));
+    opts.steps = 1;
+    opts.morphs = 30;
+    opts.final_epochs = 0;
+    opts.morph.kinds = 1u << NASH_MORPH_DEEPEN;
+    opts.morph.max_draws = 20;
+    opts.morph.max_params = 3 * params;
+    for (int s = 0; s < 2; s++) {
+        fake f = fake_new();
+        opts.strategy = s ? NASH_STRATEGY_RANDOM : NASH_STRATEGY_HILLCLIMB;
+        hash_of_run(&f, &opts);
+        for (int c = 0; c < (s ? 1 : opts.neighbours - 1); c++) {
+            int32_t n = f.jobs[1][c].n_morphs;
+            assert_in_range(n, 1, 29);
+            assert_int_equal(lineage_length(f.trained[1][c]), n);
+        }
+        fake_deinit(&f);
+    }
+    nash_model_free(start);
+}
+
 static void a_resumed_search_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -684,6 +718,7 @@ int main(void)
         cmocka_unit_test(the_largest_of_equals_wins),
         cmocka_unit_test(caps_hold_for_every_candidate),
         cmocka_unit_test(children_that_cannot_be_made_are_refused_outcomes),
+        cmocka_unit_test(children_near_a_cap_have_the_morphisms_that_fit),
         cmocka_unit_test(a_resumed_search_gives_the_same_bits),
         cmocka_unit_test(resuming_a_finished_search_only_loads_its_result),
         cmocka_unit_test(the_random_network_has_all_morphisms_and_epochs),

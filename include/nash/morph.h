@@ -168,7 +168,7 @@ typedef struct nash_morph_opts {
     /* memory of training the graph; may be NULL */
     nash_status (*bytes_of)(void *ctx, size_t *bytes, const nash_graph *g);
     void *bytes_ctx;
-    int32_t max_draws; /* give up after so many draws; e.g. 1000 */
+    int32_t max_draws; /* of one morphism, before it is given up; e.g. 1000 */
 } nash_morph_opts;
 
 /** n 5, kinds {deepen, widen, skip} with equal chances, any kernel, copy, no
@@ -178,18 +178,23 @@ NASH_API nash_morph_opts nash_morph_opts_default(void);
 /**
  * ApplyNetMorph: n random morphisms in a row, each drawn uniformly from the
  * kinds (but for skip_share); impossible draws and draws beyond a cap are drawn
- * again and counted. Ten refusals in a row draw another kind, too.
+ * again and counted, max_draws times for each of the n. Ten refusals in a row
+ * draw another kind, too.
  *
- * @param m        changed in place; untouched on failure
- * @param applied  receives [n] morphisms; may be NULL
- * @param refused  [NASH_MORPH_COUNT], added to; may be NULL
+ * @param m          changed in place; untouched on failure
+ * @param applied    receives [n] morphisms; may be NULL
+ * @param n_applied  receives how many they are: fewer than n, but at least one,
+ *                   if the draws of the next one were all refused; NULL: all n
+ *                   are needed
+ * @param refused    [NASH_MORPH_COUNT], added to; may be NULL
  * @return NASH_OK, NASH_EREFUSED (max_draws spent), NASH_EINVAL (an option, or
  *         a graph that is not complete), or as nash_morph_apply()
  */
 NASH_API nash_status nash_morph_random(nash_model *m,
                                        const nash_morph_opts *opts,
                                        const nash_probe *probe,
-                                       nash_morph *applied, int64_t *refused);
+                                       nash_morph *applied, int32_t *n_applied,
+                                       int64_t *refused);
 
 /* Largest |child - parent| over the logits of the probe's images. */
 typedef struct nash_deviation {

@@ -20,10 +20,11 @@ extern "C" {
 
 typedef enum nash_strategy {
     NASH_STRATEGY_HILLCLIMB,
-    NASH_STRATEGY_RANDOM /* the baseline: steps x morphs morphisms at once on
-                            the trained start, no selection; its step 1, the
-                            last, trains epochs * steps + final_epochs epochs
-                            on training + validation images */
+    NASH_STRATEGY_RANDOM /* the baseline: steps x morphs morphisms at once
+                            (fewer where no more are possible) on the trained
+                            start, no selection; its step 1, the last, trains
+                            epochs * steps + final_epochs epochs on training +
+                            validation images */
 } nash_strategy;
 
 /* What the best child is best in, on the validation images. */
@@ -86,7 +87,8 @@ typedef struct nash_search_opts {
                                 borrowed; NULL: they are those below */
     int32_t steps;           /* n_steps; 0: train the start, then finally */
     int32_t neighbours;   /* n_neigh, the unmorphed parent among them; >= 2 */
-    int32_t morphs;       /* n_NM, morphisms in a row per child; >= 1 */
+    int32_t morphs;       /* n_NM, morphisms in a row per child; >= 1; a child
+                             has fewer where no more are possible */
     int32_t start_epochs; /* pretraining of model0 */
     int32_t epochs;       /* epoch_neigh */
     int32_t final_epochs; /* epoch_final; 0: no final training */
@@ -187,9 +189,9 @@ typedef struct nash_evaluator {
 typedef struct nash_observer {
     void *ctx;
     /**
-     * The jobs of a step, by child, before they are evaluated. A child whose
-     * draws were all refused is among them, unmorphed; it is not trained and
-     * its outcome is NASH_EREFUSED.
+     * The jobs of a step, by child, before they are evaluated. A child of
+     * which no morphism is possible is among them, unmorphed; it is not
+     * trained and its outcome is NASH_EREFUSED.
      *
      * @param refused  [NASH_MORPH_COUNT] draws refused while making them
      */

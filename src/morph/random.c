@@ -227,6 +227,19 @@ static bool is_refusal(nash_status status)
     return status == NASH_EREFUSED || status == NASH_ELIMIT;
 }
 
+static nash_status give_up(int32_t applied, const nash_morph_opts *opts)
+{
+    if (applied == 0)
+        return ni_fail(NASH_EREFUSED,
+                       "none of %d draws gave a morphism that is possible; the "
+                       "last refusal: %s",
+                       opts->max_draws, nash_error_message());
+    return ni_fail(NASH_EREFUSED,
+                   "only %d of %d morphisms were possible in %d draws each; "
+                   "the last refusal: %s",
+                   applied, opts->n, opts->max_draws, nash_error_message());
+}
+
 static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
                              int32_t i)
 {
@@ -234,7 +247,7 @@ static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
     ni_rng rng = ni_rng_make(opts->seed, NI_RNG_MORPH, opts->child,
                              kind_streams | (uint32_t)i);
     nash_morph_kind kind = draw_kind(s, &rng);
-    for (int refusals = 0; s->draws < (uint32_t)opts->max_draws;) {
+    for (int32_t refusals = 0; refusals < opts->max_draws;) {
         nash_status status = attempt(m, out, s, kind);
         if (!is_refusal(status))
             return status;
@@ -243,28 +256,34 @@ static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
         if (++refusals % PATIENCE == 0)
             kind = draw_kind(s, &rng);
     }
-    return ni_fail(NASH_EREFUSED,
-                   "none of %d draws gave a morphism that is possible; the "
-                   "last refusal: %s",
-                   opts->max_draws, nash_error_message());
+    return give_up(i, opts);
 }
 
 nash_status nash_morph_random(nash_model *m, const nash_morph_opts *opts,
                               const nash_probe *probe, nash_morph *applied,
-                              int64_t *refused)
+                              int32_t *n_applied, int64_t *refused)
 {
     nash_status status = NASH_OK;
     nash_model *child = NULL;
+    int32_t i = 0;
     stream s = {.opts = opts, .probe = probe, .refused = refused};
     TRY(ni_morph_opts_check(opts));
     list_groups(&s);
     TRY(nash_model_dup(&child, m));
-    for (int32_t i = 0; i < opts->n; i++) {
+    for (i = 0; i < opts->n; i++) {
         nash_morph morph;
-        TRY(apply_one(child, &morph, &s, i));
+        status = apply_one(child, &morph, &s, i);
+        if (status != NASH_OK)
+            break;
         if (applied)
             applied[i] = morph;
     }
+    if (status == NASH_EREFUSED && n_applied && i > 0)
+        status = NASH_OK;
+    if (status != NASH_OK)
+        goto done;
+    if (n_applied)
+        *n_applied = i;
     ni_model_swap(m, child);
 done:
     nash_model_free(child);

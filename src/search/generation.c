@@ -2,8 +2,9 @@
  * The candidates of one step: copies of the best model so far, morphed or not,
  * and the jobs that train them. Costs a copy of the model per candidate, and
  * what its morphisms ask the probe for. All draws are named by seed, step and
- * child, so that a step can be made again at any time. A child whose draws are
- * all refused becomes an outcome here; nothing else about it fails.
+ * child, so that a step can be made again at any time. A child of
+ * which no morphism is possible becomes an outcome here; nothing else about it
+ * fails.
  */
 #include "internal.h"
 
@@ -65,28 +66,30 @@ static void limit_growth(nash_morph_opts *opts, const nash_model *parent,
         opts->max_macs = (int64_t)most;
 }
 
-/* ApplyNetMorph on candidate k. */
+/* ApplyNetMorph on candidate k, with fewer morphisms than n where no more are
+ * possible. */
 static nash_status morph(ni_generation *g, int32_t k, int32_t n,
                          const ni_search *s)
 {
     nash_status status = NASH_OK;
     nash_morph *applied = NULL;
+    int32_t n_applied = 0;
     nash_morph_opts opts = s->opts->morph;
     opts.seed = s->opts->seed;
     opts.child = stream_of(g->step, k);
     opts.n = n;
     limit_growth(&opts, g->models[k], s->pace.growth);
     NEW_ARRAY(applied, n);
-    status =
-        nash_morph_random(g->models[k], &opts, s->probe, applied, g->refused);
+    status = nash_morph_random(g->models[k], &opts, s->probe, applied,
+                               &n_applied, g->refused);
     if (status == NASH_EREFUSED) {
         refuse(&g->outcomes[k]);
         status = NASH_OK;
         goto done;
     }
     if (status == NASH_OK)
-        status = write_texts(g, k, applied, n);
-    for (int32_t i = 0; i < n && status == NASH_OK; i++)
+        status = write_texts(g, k, applied, n_applied);
+    for (int32_t i = 0; i < n_applied && status == NASH_OK; i++)
         status = nash_morph_record(g->models[k], &applied[i]);
 done:
     ni_free(applied);
