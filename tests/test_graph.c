@@ -125,6 +125,20 @@ static void long_graphs_grow_to_their_limit(void **state)
     nash_graph_free(g);
 }
 
+static void a_node_may_be_made_with_the_sizes_of_another(void **state)
+{
+    (void)state;
+    nash_graph *g = made_input(1, 8, 8);
+    nash_attrs window = nash_attrs_window(3, 1);
+    int32_t id = made_node(g, NASH_OP_MAX_POOL, &window, 0);
+    for (int i = 0; i < 100; i++) {
+        id = made_node(g, NASH_OP_MAX_POOL, &nash_graph_node(g, id)->attrs, id);
+        assert_int_equal(nash_graph_node(g, id)->attrs.kernel[1], 3);
+        assert_int_equal(nash_graph_node(g, id)->shape.h, 8);
+    }
+    nash_graph_free(g);
+}
+
 /* ---- surgery ------------------------------------------------------------ */
 
 static void an_inserted_node_moves_the_later_ones_up(void **state)
@@ -257,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_copy_is_equal_and_independent),
         cmocka_unit_test(the_hash_sees_the_architecture_only),
         cmocka_unit_test(long_graphs_grow_to_their_limit),
+        cmocka_unit_test(a_node_may_be_made_with_the_sizes_of_another),
         cmocka_unit_test(an_inserted_node_moves_the_later_ones_up),
         cmocka_unit_test(a_refused_insertion_changes_nothing),
         cmocka_unit_test(forward_edges_and_stale_sizes_are_found),

@@ -115,7 +115,8 @@ NASH_API nash_attrs nash_attrs_window(int32_t kernel, int32_t stride);
  *
  * @param id       receives the new node's id; may be NULL
  * @param g        graph to extend; unchanged on failure
- * @param attrs    sizes; copied; NULL for nash_attrs_default()
+ * @param attrs    sizes; copied, also from a node of @p g; NULL for
+ *                 nash_attrs_default()
  * @param inputs   [n_inputs] ids, each lower than the new one; copied
  * @return NASH_OK, NASH_EINVAL (bad id, count or attribute), NASH_ESHAPE (the
  *         inputs do not fit the operation), NASH_ELIMIT (NASH_MAX_*) or

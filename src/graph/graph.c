@@ -189,6 +189,8 @@ nash_status ni_graph_stage(nash_graph *g, nash_op op, const nash_attrs *attrs,
                            const int32_t *inputs, int32_t n_inputs, int32_t id)
 {
     nash_status status = NASH_OK;
+    /* before the block moves: they may be those of one of its nodes */
+    nash_attrs own = attrs ? *attrs : nash_attrs_default();
     REQUIRE(op >= 0 && op < NASH_OP_COUNT, NASH_EINVAL,
             "operation %d is none of the %d known", (int)op, NASH_OP_COUNT);
     REQUIRE(n_inputs >= ops[op].least && n_inputs <= ops[op].most, NASH_EINVAL,
@@ -205,7 +207,7 @@ nash_status ni_graph_stage(nash_graph *g, nash_op op, const nash_attrs *attrs,
     nash_node *node = &g->nodes[g->n_nodes];
     *node = (nash_node){.op = op,
                         .tag = g->top_tag + 1,
-                        .attrs = attrs ? *attrs : nash_attrs_default(),
+                        .attrs = own,
                         .n_inputs = n_inputs,
                         .first_input = g->n_edges};
     for (int32_t k = 0; k < n_inputs; k++)
