@@ -3,6 +3,7 @@
  * see it. */
 #include "morph_fixture.h"
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "random_graph.h"
 
@@ -293,6 +294,36 @@ static void a_lineage_is_an_array_of_texts(void **state)
     nash_model_free(m);
 }
 
+static int64_t most_bytes;
+
+static void *give(size_t bytes)
+{
+    int64_t after = ni_memory_live_bytes() + (int64_t)bytes;
+    return after <= most_bytes ? ni_alloc((int64_t)bytes, 1) : NULL;
+}
+
+static void a_lineage_that_memory_is_too_small_for_is_kept(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_morph morph = {.kind = NASH_MORPH_RELU, .at = 4};
+    cJSON_Hooks hooks = {give, ni_free};
+    nash_status status = NASH_ENOMEM;
+    for (int i = 0; i < 20; i++)
+        assert_ok(nash_morph_record(m, &morph));
+    size_t length = strlen(nash_model_meta(m, NASH_META_LINEAGE));
+    cJSON_InitHooks(&hooks);
+    for (int64_t bytes = 0; status != NASH_OK; bytes += 16) {
+        most_bytes = ni_memory_live_bytes() + bytes;
+        status = nash_morph_record(m, &morph);
+        assert_true(status == NASH_OK || status == NASH_ENOMEM);
+        bool longer = strlen(nash_model_meta(m, NASH_META_LINEAGE)) > length;
+        assert_int_equal(longer, status == NASH_OK);
+    }
+    cJSON_InitHooks(NULL);
+    nash_model_free(m);
+}
+
 /* ---- out of memory ------------------------------------------------------- */
 
 static void every_allocation_may_fail(void **state)
@@ -404,6 +435,7 @@ int main(void)
         cmocka_unit_test(text_has_defaults_and_may_use_bare_numbers),
         cmocka_unit_test(wrong_text_is_answered_with_the_part_that_is_wrong),
         cmocka_unit_test(a_lineage_is_an_array_of_texts),
+        cmocka_unit_test(a_lineage_that_memory_is_too_small_for_is_kept),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(composing_and_comparing_survive_running_out_of_memory),
         cmocka_unit_test(a_deviation_is_the_largest_difference_of_logits),

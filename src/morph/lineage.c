@@ -8,12 +8,19 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+#include <string.h>
+
 nash_status nash_morph_record(nash_model *m, const nash_morph *morph)
 {
     nash_status status = NASH_OK;
     const char *old = nash_model_meta(m, NASH_META_LINEAGE);
-    cJSON *list = old ? cJSON_Parse(old) : NULL;
+    cJSON *list = NULL;
     char text[NASH_MORPH_TEXT_BYTES], *fresh = NULL;
+    if (old)
+        status = ni_json_parse(&list, old, strlen(old), "the lineage");
+    if (status == NASH_ENOMEM)
+        goto done;
+    status = NASH_OK;
     if (!cJSON_IsArray(list)) {
         cJSON_Delete(list);
         list = cJSON_CreateArray();
