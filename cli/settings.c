@@ -169,7 +169,7 @@ static int put_search(arg_option *to, int at, settings *s)
          "deepening and of widening",
          -1, 1},
         {"max-kernel", ARG_INT, &o->morph.max_kernel,
-         "largest kernel of a new convolution", 1, 63},
+         "largest kernel of a new convolution; odd", 1, 63},
         {"max-share", ARG_REAL, &o->morph.max_share,
          "of the multiply-accumulates, for the layers of one height and width; "
          "children may not go beyond it, unless their parent did by more; 0: "
@@ -428,6 +428,9 @@ int settings_complete(settings *s, const char *verb)
                          "--snapshots is %d, expected at most the %d of "
                          "--final-epochs",
                          s->snapshots, o->final_epochs);
+    if (o->morph.max_kernel % 2 == 0)
+        return cli_usage(verb, "--max-kernel is %d, expected an odd number",
+                         o->morph.max_kernel);
     if (o->strategy == NASH_STRATEGY_RANDOM && o->steps == 0)
         return cli_usage(verb, "--strategy random needs at least 1 of --steps");
     if (s->flip_given)

@@ -85,6 +85,7 @@ expect 2 '--widths is for new networks' search x --init a/best.onnx
 expect 2 'one of fast, paper' "$nash" search data -o x --preset best
 expect 2 '--neighbours' search x --neighbours 1
 expect 2 '--snapshots is 9' search x --snapshots 9
+expect 2 '--max-kernel is 4, expected an odd number' search x --max-kernel 4
 expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
 expect 1 'not finite' search z --lr-start 1e3 \
     --momentum 0.999 --start-epochs 100

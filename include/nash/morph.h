@@ -155,7 +155,7 @@ typedef struct nash_morph_opts {
     double skip_share; /* chance that a morphism is a skip, if skips and others
                           are among the kinds; below 0: as that of any kind */
     int32_t
-        max_kernel;   /* larger kernels are drawn as this one, e.g. 3; 0: any */
+        max_kernel;   /* larger kernels are drawn as this odd number; 0: any */
     double max_share; /* of the multiply-accumulates, for the layers of one
                          height and width, or 1.5 / the number of such sizes,
                          if that is more; a child beyond it must have less than
