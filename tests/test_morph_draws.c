@@ -295,6 +295,41 @@ static void draws_are_counted_for_each_morphism(void **state)
     nash_model_free(m);
 }
 
+static volatile int stop_asked;
+
+/* Asks to stop in the third draw. */
+static nash_status stop_in_the_third(void *ctx, size_t *bytes,
+                                     const nash_graph *g)
+{
+    (void)g;
+    *bytes = 0;
+    ++*(int *)ctx;
+    stop_asked = *(int *)ctx >= 3;
+    return NASH_OK;
+}
+
+static void a_stop_is_heard_between_draws(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    uint64_t hash = nash_model_hash(m);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    int asked = 0;
+    int32_t n;
+    opts.n = 40;
+    opts.max_bytes = 1;
+    opts.bytes_of = stop_in_the_third;
+    opts.bytes_ctx = &asked;
+    opts.stop = &stop_asked;
+    assert_int_equal(nash_morph_random(m, &opts, &probe, NULL, &n, NULL),
+                     NASH_ESTOP);
+    assert_int_equal(asked, 3);
+    assert_int_equal(nash_model_hash(m), hash);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +343,7 @@ int main(void)
         cmocka_unit_test(nothing_is_drawn_in_a_graph_that_is_not_complete),
         cmocka_unit_test(morphisms_before_a_cap_are_kept_if_they_are_enough),
         cmocka_unit_test(draws_are_counted_for_each_morphism),
+        cmocka_unit_test(a_stop_is_heard_between_draws),
     };
     return cmocka_run_group_tests_name("morph_draws", tests, NULL, NULL);
 }

@@ -356,6 +356,21 @@ static void children_near_a_cap_have_the_morphisms_that_fit(void **state)
     nash_model_free(start);
 }
 
+static void a_stop_is_heard_while_children_are_made(void **state)
+{
+    (void)state;
+    static const volatile int stop = 1;
+    fake f = fake_new();
+    nash_search_opts opts = small_search();
+    nash_model *start = small_start(), *result = NULL;
+    opts.morph.stop = &stop;
+    assert_int_equal(run(&result, &f, start, &opts, false), NASH_ESTOP);
+    assert_int_equal(f.state.step, 0);
+    assert_int_equal(f.n[1], 0);
+    nash_model_free(start);
+    fake_deinit(&f);
+}
+
 static void a_resumed_search_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -719,6 +734,7 @@ int main(void)
         cmocka_unit_test(caps_hold_for_every_candidate),
         cmocka_unit_test(children_that_cannot_be_made_are_refused_outcomes),
         cmocka_unit_test(children_near_a_cap_have_the_morphisms_that_fit),
+        cmocka_unit_test(a_stop_is_heard_while_children_are_made),
         cmocka_unit_test(a_resumed_search_gives_the_same_bits),
         cmocka_unit_test(resuming_a_finished_search_only_loads_its_result),
         cmocka_unit_test(the_random_network_has_all_morphisms_and_epochs),

@@ -168,6 +168,8 @@ typedef struct nash_morph_opts {
     /* memory of training the graph; may be NULL */
     nash_status (*bytes_of)(void *ctx, size_t *bytes, const nash_graph *g);
     void *bytes_ctx;
+    const volatile int *stop; /* nonzero: no further draw, NASH_ESTOP; NULL:
+                                 never */
     int32_t max_draws; /* of one morphism, before it is given up; e.g. 1000 */
 } nash_morph_opts;
 
@@ -187,8 +189,9 @@ NASH_API nash_morph_opts nash_morph_opts_default(void);
  *                   if the draws of the next one were all refused; NULL: all n
  *                   are needed
  * @param refused    [NASH_MORPH_COUNT], added to; may be NULL
- * @return NASH_OK, NASH_EREFUSED (max_draws spent), NASH_EINVAL (an option, or
- *         a graph that is not complete), or as nash_morph_apply()
+ * @return NASH_OK, NASH_EREFUSED (max_draws spent), NASH_ESTOP (asked by
+ *         opts->stop), NASH_EINVAL (an option, or a graph that is not
+ *         complete), what opts->bytes_of returned, or as nash_morph_apply()
  */
 NASH_API nash_status nash_morph_random(nash_model *m,
                                        const nash_morph_opts *opts,

@@ -114,8 +114,8 @@ typedef struct nash_search_opts {
     double tie; /* candidates worse than the best by no more than this share of
                    its criterion count as equal, and the largest of them in
                    multiply-accumulates wins; 0: the best does */
-    nash_morph_opts morph; /* kinds, widen mode, caps, draws; its n, seed and
-                              child are ignored */
+    nash_morph_opts morph; /* kinds, widen mode, caps, draws, stop; its n, seed
+                              and child are ignored */
     uint64_t seed;
 } nash_search_opts;
 
@@ -222,9 +222,10 @@ typedef struct nash_search_state {
  *                  NULL: from the start
  * @return NASH_OK, NASH_EINVAL (an option, also one of morphisms or trainings:
  *         before anything is asked of anybody; or a pace that cannot be),
- *         NASH_ENOMEM, or what evaluator, probe, pacer or observer returned; if
- *         no candidate of a step is usable: the status of the first that
- *         failed, NASH_EDIVERGED if none did
+ *         NASH_ENOMEM, NASH_ESTOP (asked by opts->morph.stop), or what
+ *         evaluator, probe, pacer or observer returned; if no candidate of a
+ *         step is usable: the status of the first that failed, NASH_EDIVERGED
+ *         if none did
  */
 NASH_API nash_status nash_search(nash_model **out, const nash_model *start,
                                  const nash_search_opts *opts,

@@ -207,6 +207,7 @@ static nash_status attempt(nash_model *m, nash_morph *out, stream *s,
 {
     nash_status status = NASH_OK;
     const nash_morph_opts *opts = s->opts;
+    REQUIRE(!opts->stop || !*opts->stop, NASH_ESTOP, "stopped on request");
     TRY(nash_morph_draw(out, kind, m, opts->seed, opts->child, s->draws++));
     if (ni_morphism_of(kind)->keys & NI_KEY_MODE) {
         out->mode = opts->widen_mode;

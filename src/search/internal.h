@@ -28,7 +28,7 @@ typedef struct ni_generation {
 } ni_generation;
 
 /** Make the candidates of the step after s->at; deinit also after a failure.
- * @return NASH_OK, NASH_ENOMEM, or what the probe returned */
+ * @return NASH_OK, NASH_ENOMEM, NASH_ESTOP, or what the probe returned */
 nash_status ni_generation_init(ni_generation *g, const ni_search *s);
 void ni_generation_deinit(ni_generation *g);
 
