@@ -177,6 +177,22 @@ static void more_channels_have_no_more_in_all_than_those_there(void **state)
     nash_model_free(m);
 }
 
+static void what_comes_behind_zeros_can_learn(void **state)
+{
+    (void)state;
+    nash_model *m = make_pooled();
+    for (int c = 0; c < 6; c++)
+        nash_model_tensor(m, id_of(m, 7), NASH_SLOT_GAMMA)->data[c] =
+            nash_model_tensor(m, id_of(m, 7), NASH_SLOT_BETA)->data[c] = 0;
+    nash_model *child = morphed(m, "concat_skip:at=relu_8,from=relu_4,norm=1");
+    const nash_tensor *gamma =
+        nash_model_tensor(child, norm_of(child, 8), NASH_SLOT_GAMMA);
+    for (int64_t c = 0; c < gamma->count; c++)
+        assert_true(gamma->data[c] == 1);
+    nash_model_free(child);
+    nash_model_free(m);
+}
+
 /* However many pools lie on the way: one normalisation, behind the last, with
  * one scale for all channels. */
 static void one_normalisation_serves_all_pools_of_a_way(void **state)
@@ -409,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_has_the_mean_square_of_what_is_there),
         cmocka_unit_test(more_channels_have_no_more_in_all_than_those_there),
+        cmocka_unit_test(what_comes_behind_zeros_can_learn),
         cmocka_unit_test(one_normalisation_serves_all_pools_of_a_way),
         cmocka_unit_test(skips_of_random_networks_keep_function_and_size),
         cmocka_unit_test(

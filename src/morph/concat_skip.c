@@ -12,7 +12,8 @@
  * a training with a high rate unstable as soon as their weights move. With
  * `norm` the earlier tensor goes through a batch normalisation whose scale
  * makes its mean square that of the later one, or as much smaller as it has
- * more channels. h~ in (4) may be any function, so that this is as exact.
+ * more channels (1 behind a tensor of zeros). h~ in (4) may be any function, so
+ * that this is as exact.
  */
 #include "grow.h"
 #include "skip.h"
@@ -154,8 +155,9 @@ static nash_status normalise(nash_model *m, int32_t h, int32_t id,
     if (status != NASH_OK)
         return status;
     nash_tensor *gamma = nash_model_tensor(m, id, NASH_SLOT_GAMMA);
+    float scale = (float)sqrt(square);
     for (int64_t c = 0; c < gamma->count; c++)
-        gamma->data[c] = (float)sqrt(square);
+        gamma->data[c] = scale > 0 ? scale : 1; /* 0 would never learn */
     return NASH_OK;
 }
 
