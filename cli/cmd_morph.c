@@ -423,7 +423,9 @@ static int compare_and_write(session *s)
         return cli_error("%s or what was made of it gives logits that are not "
                          "finite; %s is not written",
                          s->ask->model, s->ask->output);
-    if (nash_onnx_write(s->child, s->ask->output) != NASH_OK)
+    /* those of the parent, and the child may differ */
+    if (nash_model_set_meta(s->child, NASH_META_SCORES, NULL) != NASH_OK ||
+        nash_onnx_write(s->child, s->ask->output) != NASH_OK)
         return cli_fail(NULL);
     if (s->ask->json)
         print_json(s);

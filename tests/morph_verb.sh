@@ -12,6 +12,8 @@ expect 0 'inference  0 (0 of' "$nash" morph m.onnx widen:at=conv_2,factor=4 \
     relu:at=relu_4 add_skip:at=relu_8,from=normalize_1 -o a.onnx $few
 grep -qF 'noise images (no --data was given)' out || fail "noise is not told"
 grep -qF 'training   0 (0 of' out || fail "exact morphisms deviate: $(cat out)"
+grep -q nash.scores m.onnx || fail "the trained parent has no scores"
+grep -q nash.scores a.onnx && fail "a child has its parent's scores"
 expect 0 '24 augmented training images' "$nash" morph m.onnx \
     deepen:at=relu_4,kernel=5 --data data -o b.onnx $few
 
