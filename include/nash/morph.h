@@ -118,7 +118,8 @@ NASH_API void nash_morph_format(char *text, size_t size_bytes,
  * @param m      changed in place; untouched on failure
  * @param probe  for what inserts a batch normalisation; NULL otherwise ok
  * @return NASH_OK, NASH_EREFUSED (impossible at this place; the sentence says
- *         why), NASH_EINVAL, NASH_ELIMIT, NASH_ENOMEM, or what @p probe returns
+ *         why), NASH_EINVAL, NASH_ELIMIT, NASH_EDIVERGED (measured statistics
+ *         are not finite), NASH_ENOMEM, or what @p probe returns
  */
 NASH_API nash_status nash_morph_apply(nash_model *m, const nash_morph *morph,
                                       const nash_probe *probe);
