@@ -176,6 +176,10 @@ int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
 {
     int result = a->new_head ? open_for_new_head(out, dir, m, path, seed)
                              : open_for_model(out, dir, m, path);
+    if (result == EXIT_OK && !a->forgets && nash_has_learned(m, *out))
+        progress_line("%s has learned from these images: validation errors "
+                      "will be too good",
+                      path);
     if (result == EXIT_OK && nash_describe_data(m, *out) != NASH_OK)
         result = cli_fail(NULL);
     if (result == EXIT_OK && !has(m, NASH_OP_BATCH_NORM))

@@ -11,6 +11,8 @@
 typedef struct adoption {
     const char *mean, *std; /* "0.49,0.48,0.45"; NULL: nothing is put in */
     bool new_head;
+    bool forgets; /* no validation image can be one that it has learned from:
+                     weights are drawn anew, or there is none */
 } adoption;
 
 /* For the tables of options. */
@@ -39,7 +41,8 @@ int adopt_read(nash_model **out, const char *path, const adoption *a,
                const char *hint);
 
 /** Open the data that a network is to be trained on, and put in the new head,
- * where one is asked for. Its classes become the data's.
+ * where one is asked for. Its classes become the data's. Says so if it has
+ * learned from images that it will be judged by.
  * @param seed  of the head's weights
  * @return likewise */
 int adopt_data(nash_dataset **out, const char *dir, nash_model *m,

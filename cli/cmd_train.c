@@ -139,6 +139,7 @@ static int parse(request *ask, int argc, char **argv)
         return go;
     ask->model = argv[1];
     ask->data = argv[2];
+    ask->adopt.forgets = ask->reinit || ask->val_share == 0.0;
     return ARGS_GO;
 }
 

@@ -60,6 +60,11 @@ expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
 expect 0 'result' "$nash" search data -o ablation --preset smoke --batch 16 \
     --final-threads 1 --inherit no --schedule constant --init a/best.onnx \
     --steps 1
+"$nash" search data -o learned --preset smoke --steps 0 --start-epochs 0 \
+    --final-epochs 0 --init a/best.onnx >out 2>&1 ||
+    fail "--init: $(cat out)"
+grep -q 'a/best.onnx has learned from these images' out ||
+    fail "no word of images that the network has learned"
 expect 0 'result' search baseline --steps 0
 expect 0 'result' search scratch --final-inherit no
 cmp -s scratch/best.onnx a/best.onnx && fail "--final-inherit changes nothing"

@@ -75,6 +75,32 @@ static void redrawn_filters_whiten_what_the_network_normalises(void **state)
     nash_dataset_close(ds);
 }
 
+static void
+only_a_training_on_all_images_has_learned_those_to_validate_by(void **state)
+{
+    (void)state;
+    nash_dataset *ds = open_made("learned");
+    nash_train_opts opts = nash_train_opts_default();
+    const nash_images *images;
+    nash_model *m;
+    assert_int_equal(nash_net_for_data(&m, "start", ds, NULL), NASH_OK);
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
+                     NASH_OK);
+    assert_false(nash_has_learned(m, ds));
+    assert_int_equal(nash_describe_training(m, &opts, images->n - 1, 0.0, NULL),
+                     NASH_OK);
+    assert_false(nash_has_learned(m, ds));
+    assert_int_equal(nash_describe_training(m, &opts, images->n, 0.0, NULL),
+                     NASH_OK);
+    assert_true(nash_has_learned(m, ds));
+    assert_int_equal(
+        nash_model_set_meta(m, NASH_META_DATASET, "idx 0123456789abcdef"),
+        NASH_OK);
+    assert_false(nash_has_learned(m, ds));
+    nash_model_free(m);
+    nash_dataset_close(ds);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -87,6 +113,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_that_never_changes_is_only_shifted),
         cmocka_unit_test(redrawn_filters_whiten_what_the_network_normalises),
+        cmocka_unit_test(
+            only_a_training_on_all_images_has_learned_those_to_validate_by),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

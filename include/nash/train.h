@@ -269,6 +269,10 @@ NASH_API nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
  */
 NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
 
+/** Whether a model's metadata says that it was trained on all training images
+ * of a data set, those to validate it by included. */
+NASH_API bool nash_has_learned(const nash_model *m, nash_dataset *ds);
+
 /**
  * Write into a model's metadata how it was trained and what that gave.
  *

@@ -169,17 +169,41 @@ done:
     return status;
 }
 
+enum { DATA_TEXT_BYTES = 64 };
+
+static void name_data(char text[DATA_TEXT_BYTES], const nash_dataset *ds)
+{
+    snprintf(text, DATA_TEXT_BYTES, "%.40s %016" PRIx64,
+             nash_dataset_format(ds), nash_dataset_hash(ds));
+}
+
 nash_status nash_describe_data(nash_model *m, const nash_dataset *ds)
 {
     nash_status status = NASH_OK;
-    char text[64];
-    snprintf(text, sizeof text, "%.40s %016" PRIx64, nash_dataset_format(ds),
-             nash_dataset_hash(ds));
+    char text[DATA_TEXT_BYTES];
+    name_data(text, ds);
     TRY(set_classes(m, ds));
     TRY(nash_model_set_meta(m, NASH_META_RESIZE, "stretch"));
     TRY(nash_model_set_meta(m, NASH_META_DATASET, text));
 done:
     return status;
+}
+
+bool nash_has_learned(const nash_model *m, nash_dataset *ds)
+{
+    char own[DATA_TEXT_BYTES];
+    const nash_images *all;
+    const char *data = nash_model_meta(m, NASH_META_DATASET);
+    const char *text = nash_model_meta(m, NASH_META_SETTINGS);
+    name_data(own, ds);
+    if (!data || strcmp(data, own) != 0 || !text ||
+        nash_dataset_images(&all, ds, NASH_PART_TRAIN) != NASH_OK)
+        return false;
+    cJSON *settings = cJSON_Parse(text);
+    const cJSON *images = cJSON_GetObjectItemCaseSensitive(settings, "images");
+    bool learned = cJSON_IsNumber(images) && images->valueint == all->n;
+    cJSON_Delete(settings);
+    return learned;
 }
 
 static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
