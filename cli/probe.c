@@ -3,18 +3,52 @@
 
 #include "cli.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-enum { MOST_IMAGES = 1024, LEAST_IMAGES = 64, MOST_BYTES = 1 << 28 };
+enum {
+    MOST_IMAGES = 1024,
+    MANY_BYTES = 1 << 28, /* of images, as floats */
+    FEW_IMAGES = 64,      /* but so many, if they fit into MOST_BYTES */
+    MOST_BYTES = 1 << 30,
+    LEAST_IMAGES = 4
+};
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* Large images have more pixels to measure, and take more memory. */
 static int32_t images_of(nash_shape shape)
 {
     int64_t bytes =
         (int64_t)shape.c * shape.h * shape.w * (int64_t)sizeof(float);
-    int64_t n = MOST_BYTES / bytes;
-    n = n > MOST_IMAGES ? MOST_IMAGES : n;
+    int64_t n = least(MANY_BYTES / bytes, MOST_IMAGES);
+    if (n < FEW_IMAGES)
+        n = least(MOST_BYTES / bytes, FEW_IMAGES);
     return (int32_t)(n < LEAST_IMAGES ? LEAST_IMAGES : n);
+}
+
+int probe_check(const run *r)
+{
+    const nash_search_opts *o = &r->s->search;
+    const nash_graph *g = nash_model_graph(r->start);
+    const int32_t n = r->images->n;
+    size_t bytes;
+    if (o->train.max_bytes == 0 || (o->start_epochs == 0 && o->steps == 0))
+        return EXIT_OK;
+    if (nash_train_bytes(&bytes, g, &o->start_train,
+                         n - (int32_t)lround(r->s->val_share * n)) != NASH_OK)
+        return cli_fail(NULL);
+    if (bytes <= o->train.max_bytes)
+        return EXIT_OK;
+    return cli_error("training the starting network in batches of %d takes "
+                     "%.1f MiB, more than the %.1f MiB it may have: smaller "
+                     "images (--size), smaller batches (--batch) or a larger "
+                     "--max-memory are what helps",
+                     o->train.batch, (double)bytes / 0x1p20,
+                     (double)o->train.max_bytes / 0x1p20);
 }
 
 /* Augmented training images, those of as many epochs as it takes. */

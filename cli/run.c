@@ -505,6 +505,8 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
     if (result == EXIT_OK)
         settings_scale(s, r.images);
     if (result == EXIT_OK)
+        result = probe_check(&r);
+    if (result == EXIT_OK)
         result = make_run(&r);
     if (result == EXIT_OK)
         result = go(&r);

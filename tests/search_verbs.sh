@@ -92,6 +92,7 @@ expect 2 '--neighbours' search x --neighbours 1
 expect 2 '--snapshots is 9' search x --snapshots 9
 expect 2 '--max-kernel is 4, expected an odd number' search x --max-kernel 4
 expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
+[ ! -e y ] || fail "a network that is too large leaves a directory"
 expect 1 'not finite' search z --lr-start 1e3 \
     --momentum 0.999 --start-epochs 100
 expect 2 'expected a number above 0' search x --budget 0h
