@@ -206,12 +206,35 @@ static void the_page_says_what_happened(void **state)
         "id=\"c-2-1\" class=\"won\"",
         "test 6.25 %",
         "Learning rate at the end of each epoch",
+        "<a href=\"#classes\">Class by class</a>",
+        "class=\"n-small\">2-2 unmorphed</text>",
+        "class=\"n-small\">final</text>",
     };
     char *page = read_page(&make_run()->history, NULL);
     for (size_t i = 0; i < sizeof said / sizeof *said; i++)
         if (!strstr(page, said[i]))
             fail_msg("the page does not say '%s'", said[i]);
     ni_free(page);
+}
+
+static void only_without_a_budget_of_time_are_equal_runs_promised(void **state)
+{
+    (void)state;
+    static char key_seed[] = "seed", key_budget[] = "budget", zero[] = "0";
+    static char *two_keys[] = {key_seed, key_budget};
+    static char budgets[][12] = {"", "1.5PFLOP", "200 epochs", "45min", "2 h"};
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        char *two_values[] = {zero, budgets[i]};
+        nash_history h = {
+            .n_settings = 2, .keys = two_keys, .values = two_values};
+        char *page = read_page(&h, NULL);
+        assert_int_equal(
+            strstr(page, "same seed and settings, same run") != NULL, i < 3);
+        assert_int_equal(strstr(page, "the machine&#39;s speed") != NULL,
+                         i >= 3);
+        assert_null(strstr(page, "Class by class"));
+        ni_free(page);
+    }
 }
 
 static void a_run_that_has_just_begun_has_a_page(void **state)
@@ -426,6 +449,7 @@ int main(void)
         cmocka_unit_test(coordinates_are_rounded_to_tenths),
         cmocka_unit_test(the_page_is_well_formed_and_needs_nothing_else),
         cmocka_unit_test(the_page_says_what_happened),
+        cmocka_unit_test(only_without_a_budget_of_time_are_equal_runs_promised),
         cmocka_unit_test(a_run_that_has_just_begun_has_a_page),
         cmocka_unit_test(results_that_are_not_sound_are_left_out),
         cmocka_unit_test(many_classes_get_a_list_instead_of_a_matrix),

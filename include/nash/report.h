@@ -16,6 +16,7 @@ extern "C" {
  * settings are listed as they are. Numbers are text that strtod() reads,
  * errors are shares. */
 #define NASH_RUN_SEED "seed"
+#define NASH_RUN_BUDGET "budget"   /* "45min", "1.5PFLOP"; "": none */
 #define NASH_RUN_DATA "data"       /* directory */
 #define NASH_RUN_DATASET "dataset" /* name */
 #define NASH_RUN_SECONDS "seconds" /* wall clock of the whole run */

@@ -33,7 +33,7 @@ static void put_changes(ni_text *t, const nash_record *r)
     static const char *const unchanged[] = {
         [NASH_CANDIDATE_START] = "the starting network",
         [NASH_CANDIDATE_CHILD] = "nothing",
-        [NASH_CANDIDATE_PARENT] = "nothing: the parent, trained further",
+        [NASH_CANDIDATE_PARENT] = "unmorphed: the parent, trained further",
         [NASH_CANDIDATE_FINAL] = "nothing: the result, trained on all images",
     };
     ni_text_put(t, "<td class=\"changes\">");

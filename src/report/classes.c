@@ -168,6 +168,16 @@ static void put_commonest(ni_text *t, const cJSON *names, const cJSON *rows)
     ni_text_put(t, "</tbody></table>\n");
 }
 
+bool ni_classes_are_known(const nash_history *history)
+{
+    cJSON *errors = read_array(history, NASH_RUN_CLASS_ERRORS);
+    cJSON *rows = read_array(history, NASH_RUN_CONFUSION);
+    bool known = errors || rows;
+    cJSON_Delete(errors);
+    cJSON_Delete(rows);
+    return known;
+}
+
 void ni_classes_put(ni_text *t, const nash_history *history)
 {
     cJSON *names = read_array(history, NASH_RUN_CLASSES);

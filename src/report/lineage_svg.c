@@ -106,20 +106,23 @@ static void put_loss_and_size(ni_text *t, const nash_record *r)
 static void draw_box(ni_text *t, const nash_history *h, const nash_record *r,
                      spot at, bool alone)
 {
+    char label[NI_WORD];
+    nash_candidate_label(label, sizeof label, r);
     if (!alone)
         ni_text_add(t, "<a href=\"#c-%d-%d\">", r->step, r->child);
     ni_text_add(t,
                 "<g class=\"%s\"><rect x=\"%d\" y=\"%d\" width=\"%d\" "
                 "height=\"%d\" rx=\"6\"/>",
                 box_class(r), at.x, at.y, BOX_WIDTH, BOX_HEIGHT);
-    ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-small\">%d-%d%s</text>",
-                at.x + 9, at.y + 16, r->step, r->child,
-                r->kind == NASH_CANDIDATE_PARENT ? " parent" : "");
-    if (r->chosen)
+    ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-small\">%s%s</text>",
+                at.x + 9, at.y + 16, label,
+                r->kind == NASH_CANDIDATE_PARENT ? " unmorphed" : "");
+    if (r->chosen &&
+        r->kind != NASH_CANDIDATE_FINAL) /* "test 5.99 %" is long */
         ni_text_add(t,
                     "<text x=\"%d\" y=\"%d\" class=\"n-small n-end\">"
                     "chosen</text>",
-                    at.x + BOX_WIDTH - 9, at.y + 16);
+                    at.x + BOX_WIDTH - 9, at.y + 34);
     ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-score\">", at.x + 9,
                 at.y + 34);
     put_score(t, h, r);

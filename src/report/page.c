@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char page_style[] =
     ":root{color-scheme:light dark;--ink:#1f2937;--quiet:#6b7280;"
@@ -179,6 +180,17 @@ static void put_size_tiles(ni_text *t, const nash_history *h)
              from);
 }
 
+/* A budget is a number and its unit, as nash search takes it. */
+static bool budget_is_time(const nash_history *h)
+{
+    const char *budget = nash_history_get(h, NASH_RUN_BUDGET);
+    char *unit;
+    if (!budget || strtod(budget, &unit) <= 0.0)
+        return false;
+    unit += *unit == ' ';
+    return strcasecmp(unit, "PFLOP") != 0 && strcasecmp(unit, "epochs") != 0;
+}
+
 static void put_effort_tiles(ni_text *t, const nash_history *h)
 {
     char value[NI_WORD], from[2 * NI_WORD], word[NI_WORD];
@@ -202,7 +214,10 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
              "10\u00b9\u2075 operations, all candidates");
     const char *seed = nash_history_get(h, NASH_RUN_SEED);
     if (seed)
-        put_tile(t, "Seed", seed, "same seed and settings, same run");
+        put_tile(t, "Seed", seed,
+                 budget_is_time(h) ? "decisions depended on the machine's "
+                                     "speed: no two runs need be the same"
+                                   : "same seed and settings, same run");
 }
 
 static void put_head(ni_text *t, const nash_history *h)
@@ -229,8 +244,10 @@ static void put_head(ni_text *t, const nash_history *h)
     ni_text_put(t, "</div>\n<nav><a href=\"#lineage\">Lineage</a>"
                    "<a href=\"#curves\">Learning curves</a>"
                    "<a href=\"#attempts\">Every attempt</a>"
-                   "<a href=\"#network\">The network</a>"
-                   "<a href=\"#settings\">Settings</a></nav>\n");
+                   "<a href=\"#network\">The network</a>");
+    if (ni_classes_are_known(h))
+        ni_text_put(t, "<a href=\"#classes\">Class by class</a>");
+    ni_text_put(t, "<a href=\"#settings\">Settings</a></nav>\n");
 }
 
 /* ---- sections ----------------------------------------------------------- */

@@ -13,6 +13,9 @@ void ni_curves_put(ni_text *t, const nash_history *history);
 /** The table of every attempt, and the refused draws. */
 void ni_attempts_put(ni_text *t, const nash_history *history);
 
+/** Whether the run recorded any of the next. */
+bool ni_classes_are_known(const nash_history *history);
+
 /** Errors by class and the confusion matrix, where the run recorded them. */
 void ni_classes_put(ni_text *t, const nash_history *history);
 
