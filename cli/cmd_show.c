@@ -81,8 +81,9 @@ int cmd_show(int argc, char **argv)
         "Print a network's layers, or every attempt of a run.",
         options,
         "Of a model: layers, output sizes, parameters, multiply-accumulates, "
-        "metadata.\nOf a run: lineage, changes, scores, costs, failures, and "
-        "which candidates were\nchosen.",
+        "metadata.\nOf a run: whether it is finished, lineage, changes, "
+        "scores, "
+        "costs, failures, and\nwhich candidates were chosen.",
         1,
         1};
     int go = args_parse(&operands, &spec, argc, argv);

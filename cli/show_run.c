@@ -3,10 +3,60 @@
 
 #include "cli.h"
 #include "json.h"
+#include "run.h"
 #include "table.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* ---- state -------------------------------------------------------------- */
+
+static const char *state_of(const nash_history *h, const char *name)
+{
+    if (nash_history_get(h, "finished"))
+        return "finished";
+    if (nash_store_is_open(name))
+        return "running";
+    return run_has_begun(h) ? "stopped" : "not begun";
+}
+
+static void print_place(const nash_history *h)
+{
+    const nash_record *last =
+        h->n_records ? &h->records[h->n_records - 1] : NULL;
+    if (!last)
+        printf(" at its beginning");
+    else if (last->kind == NASH_CANDIDATE_START)
+        printf(" at the starting network");
+    else if (last->kind == NASH_CANDIDATE_FINAL)
+        printf(" in the final training");
+    else
+        printf(" in step %d", last->step);
+}
+
+/* "leaves, preset fast, budget 45min, seed 0: finished" */
+static void print_state(const nash_history *h, const char *name)
+{
+    static const char *const parts[][2] = {{NASH_RUN_DATASET, ""},
+                                           {"preset", "preset "},
+                                           {NASH_RUN_BUDGET, "budget "},
+                                           {NASH_RUN_SEED, "seed "}};
+    const char *state = state_of(h, name), *comma = "";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const char *value = nash_history_get(h, parts[i][0]);
+        if (!value || !*value)
+            continue;
+        printf("%s%s%s", comma, parts[i][1], value);
+        comma = ", ";
+    }
+    printf("%s%s", *comma ? ": " : "", state);
+    if (strcmp(state, "stopped") == 0) {
+        print_place(h);
+        printf("; 'nash resume %s' goes on", name);
+    }
+    printf("\n\n");
+}
 
 /* ---- text --------------------------------------------------------------- */
 
@@ -58,8 +108,13 @@ static void put_attempt(table *t, const nash_history *h, const nash_record *r)
     table_cell(t, "%s", cli_count(text, (double)r->params));
     table_cell(t, "%s", cli_count(text, (double)r->macs));
     table_cell(t, "%d", r->n_epochs);
-    table_cell(t, "%.3g", r->pflop);
-    table_cell(t, "%s", cli_time(text, r->seconds));
+    if (r->done) {
+        table_cell(t, "%.3g", r->pflop);
+        table_cell(t, "%s", cli_time(text, r->seconds));
+    } else {
+        table_cell(t, "-");
+        table_cell(t, "-");
+    }
     table_cell(t, "%s", fate(r));
 }
 
@@ -80,6 +135,11 @@ static void print_changes(const nash_history *h)
 {
     static const char *const columns[] = {"candidate", "change",
                                           "as 'nash morph' takes it", NULL};
+    bool any = false;
+    for (int32_t i = 0; i < h->n_records; i++)
+        any = any || h->records[i].n_morphs > 0;
+    if (!any)
+        return;
     table *t = table_new(columns);
     for (int32_t i = 0; i < h->n_records; i++) {
         const nash_record *r = &h->records[i];
@@ -142,8 +202,9 @@ static void print_results(const nash_history *h)
     }
 }
 
-static void print_text(const nash_history *h)
+static void print_text(const nash_history *h, const char *name)
 {
+    print_state(h, name);
     print_attempts(h);
     print_changes(h);
     print_failures(h);
@@ -221,6 +282,7 @@ static void print_json(const nash_history *h, const char *name)
 {
     json_object(NULL);
     json_text("run", name);
+    json_text("state", state_of(h, name));
     json_object("settings");
     for (int32_t i = 0; i < h->n_settings; i++)
         json_text(h->keys[i], h->values[i]);
@@ -241,5 +303,5 @@ void show_run(const nash_history *history, const char *name, bool json)
     if (json)
         print_json(history, name);
     else
-        print_text(history);
+        print_text(history, name);
 }

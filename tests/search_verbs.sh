@@ -40,9 +40,14 @@ small exec "$nash" search data -o torn --epochs 30 >/dev/null 2>stopped &
 pid=$!
 while ! ls torn/candidates/0001-* >/dev/null 2>&1; do sleep 0.05; done
 expect 1 'is in use by process' "$nash" resume torn
+expect 0 'preset smoke, seed 5: running' "$nash" show torn
 kill -TERM $pid
 wait $pid && fail "a stopped search ends with 0"
 grep -q "'nash resume torn' goes on" stopped || fail "no hint: $(cat stopped)"
+expect 0 "preset smoke, seed 5: stopped in step 1; 'nash resume torn' goes on" \
+    "$nash" show torn
+grep -q '^1-0 .* - *- *not finished$' out ||
+    fail "unfinished candidates have a cost: $(cat out)"
 "$nash" resume torn >/dev/null 2>&1 &
 pid=$!
 while ! ls torn/candidates/0002-* >/dev/null 2>&1; do sleep 0.05; done
@@ -66,6 +71,8 @@ expect 0 'result' "$nash" search data -o ablation --preset smoke --batch 16 \
 grep -q 'a/best.onnx has learned from these images' out ||
     fail "no word of images that the network has learned"
 expect 0 'result' search baseline --steps 0
+expect 0 'Every attempt' "$nash" show baseline
+grep -q '^What was changed' out && fail "nothing was changed: $(cat out)"
 expect 0 'result' search scratch --final-inherit no
 cmp -s scratch/best.onnx a/best.onnx && fail "--final-inherit changes nothing"
 

@@ -17,6 +17,10 @@ grep -q '^<svg .*http://www.w3.org/2000/svg' graph.svg || fail "no drawing"
 
 # a run
 expect 0 'Every attempt' "$nash" show run
+[ "$(head -1 out)" = 'cifar10, preset smoke, seed 3: finished' ] ||
+    fail "not the run's state: $(head -1 out)"
+grep -q '^What was changed' out || fail "no changes: $(cat out)"
+expect 0 '"state": "finished"' "$nash" show run --json
 expect 0 'unmorphed' "$nash" show run
 expect 0 'Test error of the result' "$nash" show run
 expect 0 '"kind": "final"' "$nash" show run --json

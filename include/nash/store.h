@@ -25,6 +25,9 @@ typedef struct nash_store nash_store;
 NASH_API nash_status nash_store_open(nash_store **out, const char *run_dir);
 NASH_API void nash_store_close(nash_store *store);
 
+/** Whether a coordinator has a run's store open, on whichever host. */
+NASH_API bool nash_store_is_open(const char *run_dir);
+
 /**
  * The observer that records; borrowed, valid until the store is closed. What it
  * is told twice is recorded once, so outcomes may be told early, one by one.

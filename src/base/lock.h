@@ -3,6 +3,7 @@
 
 #include "error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -18,6 +19,9 @@
  */
 nash_status ni_lock_take(int *fd, const char *path, const char *what,
                          int32_t wait_ms);
+
+/** Whether another process, or another open file of this one, holds it. */
+bool ni_lock_is_held(const char *path);
 
 /** Give the lock back; -1 is fine. */
 void ni_lock_release(int fd);

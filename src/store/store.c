@@ -182,6 +182,14 @@ done:
     return status;
 }
 
+bool nash_store_is_open(const char *run_dir)
+{
+    char *lock = ni_path_join(run_dir, "lock");
+    bool open = lock && ni_lock_is_held(lock);
+    ni_free(lock);
+    return open;
+}
+
 void nash_store_close(nash_store *store)
 {
     if (!store)
