@@ -91,28 +91,48 @@ static void print_choices(const arg_option *o)
         printf("%s%s", i ? "|" : "", o->choices[i]);
 }
 
+/* A paragraph, broken at blanks; a word that is longer than a line stays whole.
+ */
+static void print_wrapped(const char *text, int indent)
+{
+    enum { COLUMNS = 80 };
+    int at = 0;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        bool breaks = at > 0 && indent + at + 1 + length > COLUMNS;
+        if (at == 0 || breaks)
+            printf("%s%*s", breaks ? "\n" : "", indent, "");
+        else
+            putchar(' ');
+        at = at == 0 || breaks ? length : at + 1 + length;
+        printf("%.*s", length, text);
+        text += length + (text[length] == ' ');
+    }
+    putchar('\n');
+}
+
 static void print_option(const arg_option *o)
 {
-    char fallback[80];
+    char fallback[80], text[1024];
     printf("  --%s ", o->name);
     if (o->type == ARG_CHOICE)
         print_choices(o);
     else
         fputs(placeholder(o->type), stdout);
-    printf("\n        %s", o->help);
+    putchar('\n');
     arg_format(fallback, sizeof fallback, o);
     if (o->type == ARG_FLAG)
         fallback[0] = '\0';
-    const char *text = o->fallback ? o->fallback : fallback;
-    if (*text)
-        printf(" [%s]", text);
-    putchar('\n');
+    const char *without = o->fallback ? o->fallback : fallback;
+    snprintf(text, sizeof text, "%s%s%s%s", o->help, *without ? " [" : "",
+             without, *without ? "]" : "");
+    print_wrapped(text, 8);
 }
 
 static int print_help(const arg_spec *spec)
 {
-    printf("usage: nash %s [options] %s\n\n%s\n", spec->verb, spec->operands,
-           spec->summary);
+    printf("usage: nash %s [options] %s\n\n", spec->verb, spec->operands);
+    print_wrapped(spec->summary, 0);
     printf("\noptions:\n");
     for (const arg_option *o = spec->options; o && o->name; o++)
         print_option(o);

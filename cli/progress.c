@@ -30,18 +30,23 @@ static int columns(void)
     return size.ws_col;
 }
 
+/* What is left of the line is the bar's; without room for all words, the rate
+ * is left out. */
 static void draw(const char *label, double share, const char *rate,
                  const char *left)
 {
-    enum { CELLS = 24 };
+    enum { CELLS = 24, OTHERS = 9 };
     char bar[3 * CELLS + 1] = "";
     char line[512];
-    int full = (int)(share * CELLS + 0.5);
-    for (int i = 0; i < CELLS; i++)
+    int room = columns() - OTHERS;
+    int n = snprintf(line, sizeof line, "%s%s%s, %s left", rate ? rate : "",
+                     rate ? ", " : "", label, left);
+    if (n > room)
+        n = snprintf(line, sizeof line, "%s, %s left", label, left);
+    int cells = room - n < 0 ? 0 : room - n < CELLS ? room - n : CELLS;
+    int full = (int)(share * cells + 0.5);
+    for (int i = 0; i < cells; i++)
         strcat(bar, i < full ? "\xe2\x94\x81" : " ");
-    snprintf(line, sizeof line, "%s%s%s, %s left", rate ? rate : "",
-             rate ? ", " : "", label, left);
-    int room = columns() - CELLS - 9;
     fprintf(stderr, "\r\033[K%3.0f %% %s %.*s", 100.0 * share, bar,
             room > 0 ? room : 0, line);
     fflush(stderr);

@@ -1,12 +1,16 @@
 /* Option tables, numbers for people: what every verb relies on. */
 #include "../cli/args.h"
 #include "../cli/cli.h"
+#include "../cli/progress.h"
 
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -154,6 +158,90 @@ static void numbers_are_written_for_people(void **state)
     assert_string_equal(cli_time(text, -1), "?");
 }
 
+static int32_t longest_line(FILE *file)
+{
+    char line[512];
+    int32_t longest = 0;
+    rewind(file);
+    while (fgets(line, sizeof line, file))
+        if ((int32_t)strcspn(line, "\n") > longest)
+            longest = (int32_t)strcspn(line, "\n");
+    return longest;
+}
+
+static void help_is_no_wider_than_a_terminal(void **state)
+{
+    (void)state;
+    static const arg_option wordy[] = {
+        {"flip", ARG_YESNO, &flip,
+         "a text that is as long as that of some options, so that it does not "
+         "fit into one line of a terminal, nor into two of them, since there "
+         "is much to say about it",
+         .fallback = "as the network that it is for does, or does not"},
+        {0}};
+    const arg_spec long_spec = {
+        "test",
+        "A",
+        "Tests whether what is said of a verb is broken as well, "
+        "which takes more than one line.",
+        wordy,
+        NULL,
+        1,
+        1};
+    FILE *file = tmpfile();
+    char help[] = "--help", verb[] = "test", *argv[] = {verb, help, NULL};
+    int n, out = dup(STDOUT_FILENO);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    int go = args_parse(&n, &long_spec, 2, argv);
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    close(out);
+    assert_int_equal(go, EXIT_OK);
+    int32_t longest = longest_line(file);
+    assert_true(longest > 70 && longest <= 80);
+    fclose(file);
+}
+
+/* What standard error shows on a terminal of so many columns. */
+static void show_on(char *text, size_t size_bytes, unsigned short columns)
+{
+    struct winsize size = {.ws_row = 24, .ws_col = columns};
+    int ours, theirs, err = dup(STDERR_FILENO);
+    assert_int_equal(openpty(&ours, &theirs, NULL, NULL, &size), 0);
+    setenv("TERM", "xterm", 1);
+    dup2(theirs, STDERR_FILENO);
+    progress_show("step 2, 4 candidates", 0.0, "1234 images/s");
+    usleep(150000);
+    progress_show("step 2, 4 candidates", 1.0, "1234 images/s");
+    dup2(err, STDERR_FILENO);
+    close(err);
+    ssize_t n = read(ours, text, size_bytes - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    close(theirs);
+    close(ours);
+}
+
+static void the_time_left_is_shown_on_narrow_terminals(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned short columns;
+        bool bar, rate;
+    } cases[] = {{80, true, true},
+                 {58, true, true},
+                 {45, true, false},
+                 {41, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        show_on(text, sizeof text, cases[i].columns);
+        assert_non_null(strstr(text, "step 2, 4 candidates, 0.0 s left"));
+        assert_int_equal(strstr(text, "\u2501") != NULL, cases[i].bar);
+        assert_int_equal(strstr(text, "images/s") != NULL, cases[i].rate);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +251,8 @@ int main(void)
         cmocka_unit_test(too_few_operands_are_wrong_usage),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(numbers_are_written_for_people),
+        cmocka_unit_test(help_is_no_wider_than_a_terminal),
+        cmocka_unit_test(the_time_left_is_shown_on_narrow_terminals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
