@@ -129,7 +129,7 @@ static void print_outcome(const nash_job *job, const nash_outcome *outcome)
                  100.0 * outcome->val.error, outcome->val.loss);
     snprintf(epochs, sizeof epochs, "%d epoch%s", outcome->n_epochs,
              outcome->n_epochs == 1 ? "" : "s");
-    progress_line("%-6s %s  %s parameters  %s MACs  %s in %s%s%s", name, score,
+    progress_line("%-6s %s  %s params  %s MACs  %s in %s%s%s", name, score,
                   cli_count(params, (double)nash_graph_params(g)),
                   cli_count(macs, (double)nash_graph_macs(g)), epochs,
                   cli_time(time, outcome->seconds), stop > 0 ? " so far" : "",
@@ -145,6 +145,17 @@ void follow_outcome(follow *f, const nash_job *job, const nash_outcome *outcome)
 
 void follow_choice(follow *f, int32_t step, int32_t child)
 {
-    if (f->n > 1)
-        progress_line("step %d: candidate %d-%d wins", step, step, child);
+    const nash_search_opts *o = &f->s->search;
+    static const char *const criteria[] = {[NASH_CRITERION_LOSS] = "loss",
+                                           [NASH_CRITERION_ERROR] = "error",
+                                           [NASH_CRITERION_BALANCED_ERROR] =
+                                               "balanced error"};
+    const char *what = criteria[o->criterion];
+    if (f->n > 1 && o->tie > 0.0)
+        progress_line("step %d: candidate %d-%d wins (largest within %g %% of "
+                      "the least %s)",
+                      step, step, child, 100.0 * o->tie, what);
+    else if (f->n > 1)
+        progress_line("step %d: candidate %d-%d wins (least %s)", step, step,
+                      child, what);
 }

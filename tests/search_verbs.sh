@@ -19,6 +19,10 @@ search()
 
 # a whole search, twice, and once with its candidates one after another
 expect 0 'a/best.onnx' search a --jobs 2
+grep -q '^step 1: candidate .* wins (least loss)$' out ||
+    fail "the winner without a reason: $(cat out)"
+grep -q '^1-0 .* params  .* MACs  1 epoch in ' out ||
+    fail "no line for a candidate: $(cat out)"
 grep -q '^starting network ' out || fail "no summary: $(cat out)"
 grep -q '^result, one look ' out && grep -q '^result, mirror image too ' out ||
     fail "the result is not judged with and without mirror images: $(cat out)"
@@ -58,6 +62,8 @@ same whole torn
 expect 0 'torn is finished' "$nash" resume torn
 
 # the ablations, snapshots, and a network to start from
+expect 0 'wins (largest within 1.5 % of the least error)' search tied \
+    --tie 0.015 --criterion error
 expect 0 'result' search random --strategy random --flip no
 grep -q 'one look' out && fail "mirror images, though it never saw any"
 expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
