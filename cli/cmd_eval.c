@@ -227,6 +227,16 @@ static void print_models(const evaluation *e)
     table_print(t);
 }
 
+/* " (2 of 3 classes)", where some have no image */
+static void print_coverage(const evaluation *e)
+{
+    int32_t classes = e->images->classes, present = 0;
+    for (int32_t k = 0; k < classes; k++)
+        present += images_of_class(e->images, k) > 0;
+    if (present < classes)
+        printf(" (%d of %d classes)", present, classes);
+}
+
 static void print_text(const evaluation *e)
 {
     const request *ask = e->ask;
@@ -236,9 +246,10 @@ static void print_text(const evaluation *e)
         print_models(e);
         putchar('\n');
     }
-    printf("%s error %.2f %%, balanced %.2f %%, loss %.4f on %d %s images\n",
-           parts[ask->part], 100.0 * e->score.error,
-           100.0 * e->score.balanced_error, e->score.loss, e->score.images,
+    printf("%s error %.2f %%, balanced %.2f %%", parts[ask->part],
+           100.0 * e->score.error, 100.0 * e->score.balanced_error);
+    print_coverage(e);
+    printf(", loss %.4f on %d %s images\n", e->score.loss, e->score.images,
            ask->part == NASH_PART_TEST && nash_dataset_is_holdout(e->data)
                ? "held-out"
                : parts[ask->part]);

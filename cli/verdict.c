@@ -360,6 +360,21 @@ static void add_row(table *t, const nash_history *h, const char *name,
     table_cell(t, "%s", cli_count(text, (double)(times * r->macs)));
 }
 
+/* Where some classes have no test image; their errors are null. */
+static void print_coverage(const nash_history *h)
+{
+    const char *errors = nash_history_get(h, NASH_RUN_CLASS_ERRORS);
+    int classes = 1, missing = 0;
+    for (const char *at = errors; at && *at; at++) {
+        classes += *at == ',';
+        missing += *at == 'n';
+    }
+    if (missing)
+        printf("balanced: the mean of %d of %d classes, the others have no "
+               "test image\n",
+               classes - missing, classes);
+}
+
 static void print_text(const nash_history *h, const char *dir)
 {
     static const char *const columns[] = {"network", ">test error", ">balanced",
@@ -379,6 +394,7 @@ static void print_text(const nash_history *h, const char *dir)
         add_row(t, h, name, "ensemble_test", result_of(h), looks(h));
     }
     table_print(t);
+    print_coverage(h);
     if (number(h, NASH_RUN_GIVEN_UP) > 0.0)
         printf("\nto end in time, the final training gave up %.3g epochs\n",
                number(h, NASH_RUN_GIVEN_UP));

@@ -408,6 +408,45 @@ static void a_split_that_cannot_be_is_refused(void **state)
                      NASH_EINVAL);
 }
 
+static void count_part(int32_t *counts, nash_dataset *ds, nash_part part)
+{
+    const nash_images *images = part_of(ds, part);
+    for (int32_t i = 0; i < images->n; i++)
+        counts[images->labels[i]]++;
+}
+
+static void small_classes_are_on_either_side_of_a_holdout(void **state)
+{
+    (void)state;
+    static const int32_t sizes[] = {1, 2, 3, 4, 6, 40};
+    enum { CLASSES = 6 };
+    for (int k = 0; k < CLASSES; k++) {
+        const char name[] = {(char)('a' + k), '\0'};
+        const char *const names[] = {name, NULL};
+        made_classes("rare", names, sizes[k], (nash_shape){1, 4, 4});
+    }
+    nash_dataset *ds = open_with(made_path("rare"), NULL);
+    int32_t train[CLASSES] = {0}, test[CLASSES] = {0};
+    count_part(train, ds, NASH_PART_TRAIN);
+    count_part(test, ds, NASH_PART_TEST);
+    for (int k = 0; k < CLASSES; k++) {
+        assert_int_equal(train[k] + test[k], sizes[k]);
+        assert_int_equal(test[k], sizes[k] == 1 ? 0 : sizes[k] == 40 ? 6 : 1);
+    }
+    nash_dataset_close(ds);
+}
+
+static void of_classes_of_one_image_each_some_are_held_out(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c", NULL};
+    made_classes("lone", names, 1, (nash_shape){1, 4, 4});
+    nash_dataset *ds = open_with(made_path("lone"), NULL);
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 2);
+    assert_int_equal(part_of(ds, NASH_PART_TEST)->n, 1);
+    nash_dataset_close(ds);
+}
+
 static void without_test_set_and_holdout_there_is_no_test_part(void **state)
 {
     (void)state;
@@ -653,6 +692,8 @@ int main(void)
         cmocka_unit_test(a_split_gives_every_class_its_share),
         cmocka_unit_test(a_split_is_named_by_its_seed_class_by_class),
         cmocka_unit_test(a_split_that_cannot_be_is_refused),
+        cmocka_unit_test(small_classes_are_on_either_side_of_a_holdout),
+        cmocka_unit_test(of_classes_of_one_image_each_some_are_held_out),
         cmocka_unit_test(without_test_set_and_holdout_there_is_no_test_part),
         cmocka_unit_test(test_images_are_not_read_before_they_are_asked_for),
         cmocka_unit_test(the_hash_tells_pixels_and_labels),

@@ -56,6 +56,12 @@ expect 0 'once.onnx: ' "$nash" train m.onnx data --epochs 0 --val-share 0 \
 [ "$(weights once.onnx)" = "$(weights a.onnx)" ] || fail "another network"
 
 expect 0 'on 12 test images' "$nash" eval a.onnx data
+cp -r data few
+head -c $((9 * 3073)) data/test_batch.bin >few/test_batch.bin
+expect 0 ' % (9 of 10 classes), loss' "$nash" eval a.onnx few
+expect 0 'the mean of 9 of 10 classes' "$nash" search few -o run --steps 0 \
+    --preset smoke --start-epochs 0 --final-epochs 0 --widths 4,6,8 \
+    --threads 1 --final-threads 1
 expect 0 'on 60 train images' "$nash" eval --part train --mirror a.onnx data
 expect 0 'ensemble' "$nash" eval a.onnx c.snapshot-1.onnx data
 expect 0 '"images": 12,' "$nash" eval --json a.onnx data

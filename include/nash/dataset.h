@@ -29,7 +29,10 @@ typedef struct nash_dataset_opts {
                               median of the training images' aspect */
     int32_t channels;      /* 1 or 3; 0: grey only if all images are */
     double holdout;        /* share of images held out as the test set where
-                              there is none, stratified; e.g. 0.15 */
+                              there is none, stratified; e.g. 0.15. Of a class
+                              of two images or more one at least stays, and
+                              one at least is held out; a lone
+                              one stays, unless all are */
     uint64_t seed;         /* of the hold-out */
     int32_t max_side;      /* pixels; larger medians are scaled down: 128 */
     int64_t max_bytes;     /* refuse a larger part; 0: 8 GiB */

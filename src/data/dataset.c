@@ -166,7 +166,7 @@ static nash_status hold_out(nash_dataset *ds)
 {
     nash_status status = NASH_OK;
     int32_t n = ds->n[NASH_PART_TRAIN];
-    int32_t n_test = (int32_t)llround(n * ds->opts.holdout);
+    int32_t n_test = (int32_t)llround(n * ds->opts.holdout), n_train;
     int32_t *labels = NULL;
     n_test = n_test < 1 ? 1 : n_test;
     REQUIRE(n_test < n, NASH_EINVAL,
@@ -174,14 +174,21 @@ static nash_status hold_out(nash_dataset *ds)
             "train on",
             ds->dir, n, ds->opts.holdout);
     NEW_ARRAY(labels, n);
-    NEW_ARRAY(ds->index[NASH_PART_TRAIN], n - n_test);
-    NEW_ARRAY(ds->index[NASH_PART_TEST], n_test);
+    NEW_ARRAY(ds->index[NASH_PART_TRAIN], n);
+    NEW_ARRAY(ds->index[NASH_PART_TEST], n);
     TRY(ds->reader->labels(labels, ds));
-    TRY(nash_split(ds->index[NASH_PART_TRAIN], n - n_test,
-                   ds->index[NASH_PART_TEST], labels, n, ds->classes,
-                   ds->opts.seed));
-    ds->n_part[NASH_PART_TRAIN] = n - n_test;
-    ds->n_part[NASH_PART_TEST] = n_test;
+    n_train = n - n_test;
+    TRY(ni_split_spread(ds->index[NASH_PART_TRAIN], &n_train,
+                        ds->index[NASH_PART_TEST], labels, n, ds->classes,
+                        ds->opts.seed));
+    if (n_train == n) { /* no class has two */
+        n_train = n - n_test;
+        TRY(nash_split(ds->index[NASH_PART_TRAIN], n_train,
+                       ds->index[NASH_PART_TEST], labels, n, ds->classes,
+                       ds->opts.seed));
+    }
+    ds->n_part[NASH_PART_TRAIN] = n_train;
+    ds->n_part[NASH_PART_TEST] = n - n_train;
     ds->holdout = true;
 done:
     ni_free(labels);

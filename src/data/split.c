@@ -4,7 +4,7 @@
  * images is drawn per class, so that one class's size does not move another's
  * draw.
  */
-#include <nash/dataset.h>
+#include "reader.h"
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -47,6 +47,21 @@ static void set_quotas(stratum *strata, int32_t classes, int32_t n_first,
     qsort(strata, (size_t)classes, sizeof *strata, by_label);
 }
 
+/* Small classes: one image at least on either side, a lone one on the first. */
+static int32_t spread_quotas(stratum *strata, int32_t classes)
+{
+    int32_t sum = 0;
+    for (int32_t k = 0; k < classes; k++) {
+        stratum *s = &strata[k];
+        if (s->quota == s->n && s->n > 1)
+            s->quota--;
+        if (s->quota == 0 && s->n > 0)
+            s->quota = 1;
+        sum += s->quota;
+    }
+    return sum;
+}
+
 /* Mark the images that go to the first side. */
 static void draw(bool *chosen, int32_t *members, const stratum *s,
                  uint64_t seed)
@@ -76,17 +91,18 @@ done:
     return status;
 }
 
-nash_status nash_split(int32_t *first, int32_t n_first, int32_t *second,
-                       const int32_t *labels, int32_t n, int32_t classes,
-                       uint64_t seed)
+static nash_status split(int32_t *first, int32_t *n_first, int32_t *second,
+                         const int32_t *labels, int32_t n, int32_t classes,
+                         uint64_t seed, bool spread)
 {
     nash_status status = NASH_OK;
     stratum *strata = NULL;
     int32_t *members = NULL, *filled = NULL;
     bool *chosen = NULL;
-    REQUIRE(n >= 1 && classes >= 1 && n_first >= 0 && n_first <= n, NASH_EINVAL,
+    REQUIRE(n >= 1 && classes >= 1 && *n_first >= 0 && *n_first <= n,
+            NASH_EINVAL,
             "a split of %d images of %d classes with %d on one side", n,
-            classes, n_first);
+            classes, *n_first);
     NEW_ARRAY(strata, classes);
     NEW_ARRAY(members, n);
     NEW_ARRAY(filled, classes);
@@ -94,7 +110,9 @@ nash_status nash_split(int32_t *first, int32_t n_first, int32_t *second,
     TRY(count_labels(strata, labels, n, classes));
     for (int32_t i = 0; i < n; i++)
         members[strata[labels[i]].start + filled[labels[i]]++] = i;
-    set_quotas(strata, classes, n_first, n);
+    set_quotas(strata, classes, *n_first, n);
+    if (spread)
+        *n_first = spread_quotas(strata, classes);
     for (int32_t k = 0; k < classes; k++)
         draw(chosen, members, &strata[k], seed);
     for (int32_t i = 0; i < n; i++)
@@ -105,4 +123,18 @@ done:
     ni_free(filled);
     ni_free(chosen);
     return status;
+}
+
+nash_status nash_split(int32_t *first, int32_t n_first, int32_t *second,
+                       const int32_t *labels, int32_t n, int32_t classes,
+                       uint64_t seed)
+{
+    return split(first, &n_first, second, labels, n, classes, seed, false);
+}
+
+nash_status ni_split_spread(int32_t *first, int32_t *n_first, int32_t *second,
+                            const int32_t *labels, int32_t n, int32_t classes,
+                            uint64_t seed)
+{
+    return split(first, n_first, second, labels, n, classes, seed, true);
 }
