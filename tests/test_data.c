@@ -297,6 +297,37 @@ static void impossible_options_are_refused(void **state)
     assert_refused(dir, &opts, NASH_ELIMIT, "30 images of 1 x 8 x 12 bytes");
 }
 
+static void folders_of_parts_may_be_written_in_any_case(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", NULL};
+    const nash_shape shape = {1, 4, 4};
+    made_classes("capital/Train", names, 8, shape);
+    made_classes("capital/TEST", names, 2, shape);
+    made_classes("capital/__MACOSX", names, 3, shape);
+    nash_dataset *ds = open_with(made_path("capital"), NULL);
+    nash_data_problem problems[8];
+    int32_t n;
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 16);
+    assert_int_equal(part_of(ds, NASH_PART_TEST)->n, 4);
+    assert_false(nash_dataset_is_holdout(ds));
+    assert_int_equal(nash_dataset_examine(problems, 8, &n, ds), NASH_OK);
+    for (int32_t i = 0; i < n && i < 8; i++)
+        assert_null(strstr(problems[i].text, "__MACOSX"));
+    nash_dataset_close(ds);
+}
+
+static void classes_may_lie_in_the_only_folder(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", NULL};
+    made_classes("unpacked/photos", names, 8, (nash_shape){1, 4, 4});
+    made_classes("unpacked/__MACOSX", names, 3, (nash_shape){1, 4, 4});
+    nash_dataset *ds = open_with(made_path("unpacked"), NULL);
+    assert_int_equal(nash_dataset_classes(ds), 2);
+    nash_dataset_close(ds);
+}
+
 /* ---- hold-out ---------------------------------------------------------- */
 
 static void a_holdout_is_stratified_and_named_by_its_seed(void **state)
@@ -688,6 +719,8 @@ int main(void)
         cmocka_unit_test(the_common_size_is_the_median_up_to_a_limit),
         cmocka_unit_test(size_and_channels_can_be_asked_for),
         cmocka_unit_test(impossible_options_are_refused),
+        cmocka_unit_test(folders_of_parts_may_be_written_in_any_case),
+        cmocka_unit_test(classes_may_lie_in_the_only_folder),
         cmocka_unit_test(a_holdout_is_stratified_and_named_by_its_seed),
         cmocka_unit_test(a_split_gives_every_class_its_share),
         cmocka_unit_test(a_split_is_named_by_its_seed_class_by_class),

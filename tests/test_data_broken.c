@@ -60,6 +60,36 @@ static void what_is_no_data_set_is_refused(void **state)
                    "looked for data_batch_1.bin");
 }
 
+static void what_is_there_instead_of_a_data_set_is_said(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", NULL};
+    const nash_shape shape = {1, 4, 4};
+    made_png(made_path("flat/1.png"), 1, shape);
+    assert_refused(made_path("flat"), NASH_ENOTFOUND,
+                   "its pictures lie in it without a folder for each class");
+    made_classes("deep/one", names, 2, shape);
+    made_classes("deep/other", names, 2, shape);
+    assert_refused(made_path("deep"), NASH_ENOTFOUND,
+                   "pictures lie a level too deep, in folders of ");
+    assert_non_null(strstr(nash_error_message(), "/deep/one)"));
+    made_file(made_path("webp/a/1.webp"), "x", 1);
+    assert_refused(made_path("webp"), NASH_ENOTFOUND,
+                   "webp/a/1.webp is no PNG or JPEG file by its name");
+    mkdir(made_path("nothing"), 0777);
+    assert_refused(made_path("nothing"), NASH_ENOTFOUND,
+                   "neither it nor its folders hold a file");
+}
+
+static void class_names_that_are_not_utf_8_are_shown_escaped(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "caf\xe9", NULL};
+    made_classes("latin", names, 2, (nash_shape){1, 4, 4});
+    assert_refused(made_path("latin"), NASH_EFORMAT,
+                   "/latin, 'caf\\xe9', is not printable UTF-8");
+}
+
 static void among_several_data_sets_there_is_no_guessing(void **state)
 {
     (void)state;
@@ -480,6 +510,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_data_set_is_refused),
+        cmocka_unit_test(what_is_there_instead_of_a_data_set_is_said),
+        cmocka_unit_test(class_names_that_are_not_utf_8_are_shown_escaped),
         cmocka_unit_test(among_several_data_sets_there_is_no_guessing),
         cmocka_unit_test(cifar_files_that_are_not_whole_records_are_refused),
         cmocka_unit_test(cifar_labels_out_of_range_are_refused),

@@ -114,7 +114,7 @@ static nash_status recognise_below(nash_dataset *ds, const char *dir)
     for (int32_t i = 0; i < below.n && !ds->reader; i++) {
         ni_free(path);
         NEW_FROM(path, ni_path_join(dir, below.items[i]));
-        TRY(recognise(&ds->reader, path, true));
+        TRY(recognise(&ds->reader, path, candidates != 1));
     }
     if (!ds->reader)
         goto done;
@@ -133,6 +133,7 @@ done:
 static nash_status find_format(nash_dataset *ds, const char *dir)
 {
     nash_status status = NASH_OK;
+    char seen[512];
     REQUIRE(ni_is_directory(dir), NASH_ENOTFOUND,
             "%s is not a directory, expected one with a data set in it", dir);
     TRY(recognise(&ds->reader, dir, false));
@@ -140,11 +141,14 @@ static nash_status find_format(nash_dataset *ds, const char *dir)
         NEW_FROM(ds->dir, ni_strdup(dir));
     else
         TRY(recognise_below(ds, dir));
+    if (!ds->reader)
+        TRY(ni_folder_look(seen, sizeof seen, dir));
     REQUIRE(ds->reader, NASH_ENOTFOUND,
-            "%s holds no data set that is known, looked for data_batch_1.bin "
-            "(CIFAR-10), train.bin (CIFAR-100), train-images-idx3-ubyte "
-            "(IDX), and folders of PNG or JPEG files train/CLASS/ or CLASS/",
-            dir);
+            "%s holds no data set that is known (%s), looked for "
+            "data_batch_1.bin (CIFAR-10), train.bin (CIFAR-100), "
+            "train-images-idx3-ubyte (IDX), and folders of PNG or JPEG files "
+            "train/CLASS/ or CLASS/",
+            dir, seen);
 done:
     return status;
 }
@@ -267,6 +271,28 @@ static uint64_t hash_of(const nash_images *images)
                    (size_t)(images->n * image_bytes(images->shape)), h);
 }
 
+/* Names go into model files and reports. */
+static nash_status check_names(const nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    for (int32_t k = 0; k < ds->names.n; k++) {
+        char text[256] = "";
+        const char *name = ds->names.items[k];
+        size_t n = 0;
+        for (size_t i = 0; name[i] && n + 5 < sizeof text; i++) {
+            unsigned char c = (unsigned char)name[i];
+            n += (size_t)snprintf(text + n, sizeof text - n,
+                                  c >= 0x20 && c < 0x7f ? "%c" : "\\x%02x", c);
+        }
+        REQUIRE(ni_utf8_is_printable(name), NASH_EFORMAT,
+                "the name of class %d of %s, '%s', is not printable UTF-8: "
+                "rename it",
+                k, ds->dir, text);
+    }
+done:
+    return status;
+}
+
 nash_status nash_dataset_open(nash_dataset **out, const char *dir,
                               const nash_dataset_opts *opts)
 {
@@ -279,10 +305,7 @@ nash_status nash_dataset_open(nash_dataset **out, const char *dir,
     TRY(ds->reader->open(ds));
     REQUIRE(ds->n[NASH_PART_TRAIN] > 0, NASH_EFORMAT,
             "%s has no training images", ds->dir);
-    for (int32_t k = 0; k < ds->names.n; k++)
-        REQUIRE(ni_utf8_is_printable(ds->names.items[k]), NASH_EFORMAT,
-                "the name of class %d of %s is not printable UTF-8: rename it",
-                k, ds->dir);
+    TRY(check_names(ds));
     REQUIRE(ds->classes >= 2, NASH_EFORMAT,
             "%s has images of %d class, expected 2 or more", ds->dir,
             ds->classes);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MANY_FILES = 2000 }; /* so many may take a while: worth a line */
 
@@ -71,19 +72,112 @@ done:
     return status == NASH_EIO ? NASH_OK : status;
 }
 
+/* A directory's train/ or test/, in any case; NULL if it has none. */
+static nash_status find_part(char **path, const char *dir, const char *part)
+{
+    nash_status status = NASH_OK;
+    ni_strings names = {0};
+    const char *found = NULL;
+    status = ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY);
+    if (status != NASH_EIO)
+        TRY(status);
+    status = NASH_OK;
+    for (int32_t i = 0; i < names.n; i++)
+        if (strcasecmp(names.items[i], part) == 0 &&
+            (!found || strcmp(names.items[i], part) == 0))
+            found = names.items[i];
+    if (found)
+        NEW_FROM(*path, ni_path_join(dir, found));
+done:
+    ni_strings_deinit(&names);
+    return status;
+}
+
 static nash_status recognise(bool *yes, const char *dir, bool nested)
 {
     nash_status status = NASH_OK;
     char *train = NULL;
     *yes = false;
-    NEW_FROM(train, ni_path_join(dir, "train"));
-    TRY(has_classes(yes, train));
+    TRY(find_part(&train, dir, "train"));
+    if (train)
+        TRY(has_classes(yes, train));
     /* a directory of directories with pictures below what was named is more
      * likely a class with subfolders */
     if (!*yes && !nested)
         TRY(has_classes(yes, dir));
 done:
     ni_free(train);
+    return status;
+}
+
+/* One of a directory's directories that has_classes(); NULL if none has. */
+static nash_status find_deeper(char **path, const char *dir)
+{
+    nash_status status = NASH_OK;
+    ni_strings names = {0};
+    bool yes = false;
+    TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
+    for (int32_t i = 0; i < names.n && !yes; i++) {
+        ni_free(*path);
+        NEW_FROM(*path, ni_path_join(dir, names.items[i]));
+        TRY(has_classes(&yes, *path));
+    }
+    if (!yes) {
+        ni_free(*path);
+        *path = NULL;
+    }
+done:
+    ni_strings_deinit(&names);
+    return status;
+}
+
+/* The first file of a directory or of one of its directories, or NULL. */
+static nash_status find_file(char **path, const char *dir, bool below)
+{
+    nash_status status = NASH_OK;
+    ni_strings files = {0}, directories = {0};
+    char *deeper = NULL;
+    TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
+    TRY(ni_directory_list(&directories, dir, NI_ENTRY_DIRECTORY));
+    if (files.n)
+        NEW_FROM(*path, ni_path_join(dir, files.items[0]));
+    for (int32_t i = 0; below && i < directories.n && !*path; i++) {
+        ni_free(deeper);
+        NEW_FROM(deeper, ni_path_join(dir, directories.items[i]));
+        status = find_file(path, deeper, false);
+        if (status != NASH_EIO)
+            TRY(status);
+        status = NASH_OK;
+    }
+done:
+    ni_free(deeper);
+    ni_strings_deinit(&files);
+    ni_strings_deinit(&directories);
+    return status;
+}
+
+nash_status ni_folder_look(char *text, size_t size_bytes, const char *dir)
+{
+    nash_status status = NASH_OK;
+    bool flat = false;
+    char *deeper = NULL, *file = NULL;
+    TRY(has_pictures(&flat, dir));
+    TRY(find_deeper(&deeper, dir));
+    TRY(find_file(&file, dir, true));
+    if (flat)
+        snprintf(text, size_bytes,
+                 "its pictures lie in it without a folder for each class");
+    else if (deeper)
+        snprintf(text, size_bytes,
+                 "pictures lie a level too deep, in folders of %s", deeper);
+    else if (file)
+        snprintf(text, size_bytes, "%s is no PNG or JPEG file by its name",
+                 file);
+    else
+        snprintf(text, size_bytes, "neither it nor its folders hold a file");
+done:
+    ni_free(deeper);
+    ni_free(file);
     return status;
 }
 
@@ -123,14 +217,17 @@ static nash_status add_class(nash_dataset *ds, file_list *list, const char *dir,
     }
     if (others)
         TRY(ni_dataset_note(ds,
-                            "%s: %d files are not named .png, .jpg or "
-                            ".jpeg and were left out (the first: %s)",
-                            dir, others, files.items[first_other]));
+                            "%s: %d %s not named .png, .jpg or .jpeg and left "
+                            "out (the first: %s)",
+                            dir, others, others == 1 ? "file is" : "files are",
+                            files.items[first_other]));
     if (directories.n)
         TRY(ni_dataset_note(ds,
-                            "%s: %d folders within a class were left out "
-                            "(the first: %s)",
-                            dir, directories.n, directories.items[0]));
+                            "%s: %d folder%s within a class left out (the "
+                            "first: %s)",
+                            dir, directories.n,
+                            directories.n == 1 ? " is" : "s are",
+                            directories.items[0]));
 done:
     ni_free(path);
     ni_strings_deinit(&files);
@@ -181,7 +278,8 @@ static nash_status refuse_parts_as_classes(const nash_dataset *ds)
                                         "validation"};
     int32_t n = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        n += find_class(ds, parts[i]) >= 0;
+        for (int32_t k = 0; k < ds->classes; k++)
+            n += strcasecmp(ds->names.items[k], parts[i]) == 0;
     if (n < ds->classes)
         return NASH_OK;
     return ni_fail(NASH_EFORMAT,
@@ -261,21 +359,21 @@ done:
 }
 
 /* Beside train/: test/ is read, and what looks like another part is noted. */
-static nash_status open_test_set(nash_dataset *ds)
+static nash_status open_test_set(nash_dataset *ds, const char *train)
 {
     nash_status status = NASH_OK;
     ni_strings names = {0};
-    char *path = NULL;
+    char *path = NULL, *test = NULL;
+    TRY(find_part(&test, ds->dir, "test"));
     TRY(ni_directory_list(&names, ds->dir, NI_ENTRY_DIRECTORY));
     for (int32_t i = 0; i < names.n; i++) {
         bool yes = false;
-        const char *name = names.items[i];
-        NEW_FROM(path, ni_path_join(ds->dir, name));
-        if (strcmp(name, "test") == 0) {
+        NEW_FROM(path, ni_path_join(ds->dir, names.items[i]));
+        if (test && strcmp(path, test) == 0) {
             TRY(list_set(ds, NASH_PART_TEST, path));
             if (ds->n[NASH_PART_TEST] == 0)
                 TRY(ni_dataset_note(ds, "%s holds no test images", path));
-        } else if (strcmp(name, "train") != 0) {
+        } else if (strcmp(path, train) != 0) {
             TRY(has_classes(&yes, path));
             if (yes)
                 TRY(ni_dataset_note(ds,
@@ -287,6 +385,7 @@ static nash_status open_test_set(nash_dataset *ds)
         path = NULL;
     }
 done:
+    ni_free(test);
     ni_free(path);
     ni_strings_deinit(&names);
     return status;
@@ -300,13 +399,14 @@ static nash_status open_folder(nash_dataset *ds)
     bool divided = false;
     NEW(s);
     ds->state = s;
-    NEW_FROM(train, ni_path_join(ds->dir, "train"));
-    TRY(has_classes(&divided, train));
+    TRY(find_part(&train, ds->dir, "train"));
+    if (train)
+        TRY(has_classes(&divided, train));
     TRY(name_classes(ds, divided ? train : ds->dir));
     TRY(list_set(ds, NASH_PART_TRAIN, divided ? train : ds->dir));
     TRY(probe_all(ds, NASH_PART_TRAIN));
     if (divided)
-        TRY(open_test_set(ds));
+        TRY(open_test_set(ds, train));
     else
         TRY(refuse_parts_as_classes(ds));
 done:

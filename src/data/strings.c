@@ -66,7 +66,7 @@ nash_status ni_directory_list(ni_strings *list, const char *dir, ni_entry kind)
         return ni_fail_errno(NASH_EIO, "directory %s cannot be read", dir);
     for (struct dirent *entry; (entry = readdir(stream));) {
         struct stat info = {.st_mode = S_IFREG}; /* of what is out of reach */
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "__MACOSX") == 0)
             continue;
         (void)fstatat(dirfd(stream), entry->d_name, &info, 0);
         if (kind == NI_ENTRY_FILE ? S_ISREG(info.st_mode)
