@@ -87,11 +87,12 @@ static void print_classes(const findings *f)
 static void print_text(const findings *f)
 {
     nash_shape s = f->parts[0]->shape;
-    printf("%s: %s, %d classes, images of %d x %d pixels, %s\n", f->dir,
+    printf("%s: %s, %d classes, images %d pixels high, %d wide, %s\n", f->dir,
            nash_dataset_format(f->ds), f->parts[0]->classes, s.h, s.w,
            s.c == 1 ? "grey" : "colour");
-    printf("%d training images, %d test images%s\n", images_in(f, 0),
-           images_in(f, 1),
+    printf("%d training image%s, %d test image%s%s\n", images_in(f, 0),
+           images_in(f, 0) == 1 ? "" : "s", images_in(f, 1),
+           images_in(f, 1) == 1 ? "" : "s",
            nash_dataset_is_holdout(f->ds) ? " held out of the given ones" : "");
     print_list("mean", f->mean, s.c);
     print_list(", standard deviation", f->std, s.c);

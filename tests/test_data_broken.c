@@ -423,6 +423,29 @@ static void make_sick(void)
     free(path);
 }
 
+static void what_a_search_would_refuse_is_a_problem(void **state)
+{
+    (void)state;
+    for (int many = 0; many < 2; many++) {
+        const char *dir = many ? "many-bad" : "few-bad";
+        nash_data_problem problems[8];
+        int32_t n;
+        made_classes(dir, pets, 10, small);
+        for (int i = 0; i < (many ? 6 : 2); i++)
+            made_file(made_path("%s/%s/x%d.png", dir, pets[0], i), "x", 1);
+        nash_dataset_opts opts = nash_dataset_opts_default();
+        opts.max_skipped = 1.0;
+        nash_dataset *ds = opened_with(made_path("%s", dir), &opts);
+        assert_int_equal(nash_dataset_examine(problems, 8, &n, ds), NASH_OK);
+        assert_int_equal(finds(problems, n < 8 ? n : 8,
+                               "6 of 26 images cannot be read: search and "
+                               "train refuse more than a tenth"),
+                         many);
+        assert_int_equal(finds(problems, n < 8 ? n : 8, "refuse"), many);
+        nash_dataset_close(ds);
+    }
+}
+
 static void every_problem_is_found(void **state)
 {
     (void)state;
@@ -529,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_bomb_among_pictures_is_left_out),
         cmocka_unit_test(a_holdout_must_leave_training_images),
         cmocka_unit_test(a_sound_data_set_has_no_problems),
+        cmocka_unit_test(what_a_search_would_refuse_is_a_problem),
         cmocka_unit_test(every_problem_is_found),
         cmocka_unit_test(a_missing_cifar_batch_is_found),
         cmocka_unit_test(images_of_a_single_colour_are_found),

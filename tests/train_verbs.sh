@@ -70,6 +70,7 @@ for key in error loss balanced_error per_class models; do
 done
 
 expect 0 '60 training images' "$nash" data data --sheet sheet.png
+expect 0 'images 32 pixels high, 32 wide' "$nash" data data
 expect 0 'sheet.png: ' "$nash" predict a.onnx sheet.png
 expect 0 '"probability": ' "$nash" predict --json --top 2 a.onnx sheet.png
 expect 1 'none.png' "$nash" predict a.onnx none.png sheet.png

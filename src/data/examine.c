@@ -218,6 +218,11 @@ nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
     for (int part = 0; part < 2; part++)
         if (ds->n_part[part] > 0)
             TRY(nash_dataset_images(&images, ds, (nash_part)part));
+    if (ds->skipped > nash_dataset_opts_default().max_skipped * ds->skipped_of)
+        add(&out,
+            "%d of %d images cannot be read: search and train refuse more "
+            "than a tenth",
+            ds->skipped, ds->skipped_of);
     for (int32_t i = 0; i < ds->problems.n; i++)
         add(&out, "%s", ds->problems.items[i]);
     if (ds->n_part[NASH_PART_TEST] == 0)

@@ -325,6 +325,10 @@ static nash_status skip(nash_dataset *ds, nash_status why, int32_t skipped,
     snprintf(reason, sizeof reason, "%s", nash_error_message());
     REQUIRE(why != NASH_ENOMEM, why, "%s", nash_error_message());
     TRY(ni_dataset_note(ds, "left out: %s", reason));
+    if ((double)skipped * ds->skipped_of >= (double)ds->skipped * total) {
+        ds->skipped = skipped;
+        ds->skipped_of = total;
+    }
     REQUIRE(skipped <= ds->opts.max_skipped * total, NASH_EFORMAT,
             "%d of %d images cannot be read, more than the share of %g that is "
             "accepted; the last one: %s",

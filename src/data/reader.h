@@ -53,8 +53,10 @@ struct nash_dataset {
     int32_t *index[2]; /* owned, [n_part]: numbers within the set */
     nash_images images[2];
     bool loaded[2];
-    uint64_t hash;       /* of the training part */
-    ni_strings problems; /* noticed while reading */
+    uint64_t hash;               /* of the training part */
+    ni_strings problems;         /* noticed while reading */
+    int32_t skipped, skipped_of; /* unreadable images, in the reading in which
+                                    their share was largest */
 };
 
 extern const ni_reader ni_reader_cifar10;
