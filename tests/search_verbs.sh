@@ -48,9 +48,10 @@ expect 0 'preset smoke, seed 5: running' "$nash" show torn
 kill -TERM $pid
 wait $pid && fail "a stopped search ends with 0"
 grep -q "'nash resume torn' goes on" stopped || fail "no hint: $(cat stopped)"
-expect 0 "preset smoke, seed 5: stopped in step 1; 'nash resume torn' goes on" \
-    "$nash" show torn
-grep -q '^1-0 .* - *- *not finished$' out ||
+expect 0 "; 'nash resume torn' goes on" "$nash" show torn
+head -1 out | grep -q ', preset smoke, seed 5: stopped in step [12]; ' ||
+    fail "not the run's state: $(cat out)"
+grep -q '^[12]-[0-2] .* - *- *not finished$' out ||
     fail "unfinished candidates have a cost: $(cat out)"
 "$nash" resume torn >/dev/null 2>&1 &
 pid=$!
