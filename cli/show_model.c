@@ -1,4 +1,5 @@
-/* A model in text and JSON. Long metadata is cut in text, whole in JSON. */
+/* A model in text and JSON. Long metadata, but for scores, is cut in text and
+ * whole in JSON. */
 #include "show.h"
 
 #include "cli.h"
@@ -60,13 +61,30 @@ static void print_value(const char *value)
     puts(strlen(value) > LONGEST_VALUE ? "..." : "");
 }
 
+/* {"val_error":0.1,"val_images":9} as "val_error 0.1, val_images 9". */
+static void print_scores(const char *value)
+{
+    for (; *value; value++) {
+        unsigned char c = (unsigned char)*value;
+        if (strchr("{}\"", c))
+            continue;
+        putchar(c == ':' || c < 0x20 || c == 0x7f ? ' ' : c);
+        if (c == ',')
+            putchar(' ');
+    }
+    putchar('\n');
+}
+
 static void print_metadata(const nash_model *m)
 {
     for (int32_t i = 0; i < nash_model_meta_count(m); i++) {
         const char *key, *value;
         nash_model_meta_at(m, i, &key, &value);
         printf("%s: ", key);
-        print_value(value);
+        if (strcmp(key, NASH_META_SCORES) == 0)
+            print_scores(value);
+        else
+            print_value(value);
     }
 }
 

@@ -11,6 +11,9 @@ expect 0 'report' "$nash" search data -o run --preset smoke --steps 1 \
 # a model
 expect 0 'global_pool_13' "$nash" show run/start.onnx
 expect 0 '16 layers, 10 classes' "$nash" show run/start.onnx
+expect 0 ', test_loss ' "$nash" show run/best.onnx
+grep '^nash.scores: ' out | grep -q '[{"]\|\.\.\.$' &&
+    fail "scores are hard to read: $(cat out)"
 expect 0 '"graph_hash"' "$nash" show --json run/best.onnx
 expect 0 'graph.svg' "$nash" show run/best.onnx --svg graph.svg
 grep -q '^<svg .*http://www.w3.org/2000/svg' graph.svg || fail "no drawing"
