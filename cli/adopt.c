@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_CHANNELS = 4 };
 
@@ -154,12 +155,22 @@ static bool has(const nash_model *m, nash_op op)
     return false;
 }
 
+static int cannot_read(const char *path, const char *hint)
+{
+    char meant[4200];
+    snprintf(meant, sizeof meant, "%s/best.onnx", path);
+    if (access(meant, F_OK) != 0)
+        return cli_fail(hint);
+    snprintf(meant, sizeof meant, "did you mean %s/best.onnx?", path);
+    return cli_fail(meant);
+}
+
 int adopt_read(nash_model **out, const char *path, const adoption *a,
                const char *hint)
 {
     *out = NULL;
     if (nash_onnx_read(out, path) != NASH_OK)
-        return cli_fail(hint);
+        return cannot_read(path, hint);
     if (check_weights(*out, path) != EXIT_OK)
         return EXIT_FAILED;
     if (a->mean)

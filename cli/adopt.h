@@ -35,7 +35,8 @@ int adopt_check(const adoption *a, const char *verb, const char *network);
  * where it has none then. Refuses weights that are not finite, and
  * variances of 0 or less.
  * @param out   receives it, maybe also on failure; yours to free
- * @param hint  for a file that cannot be read; may be NULL
+ * @param hint  for a file that cannot be read, but for a run's directory; may
+ * be NULL
  * @return EXIT_OK, or EXIT_FAILED after a sentence */
 int adopt_read(nash_model **out, const char *path, const adoption *a,
                const char *hint);

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
@@ -62,8 +63,8 @@ static int parse(request *ask, int argc, char **argv)
         "MODEL IMAGE...",
         "Name what is on PNG and JPEG files.",
         options,
-        "A file that cannot be read is reported, the others are judged, and "
-        "the exit\nstatus is 1.",
+        "A file that cannot be read is reported (--json: \"error\"), the "
+        "others are judged, and\nthe exit status is 1.",
         2,
         -1};
     int go = args_parse(&operands, &spec, argc, argv);
@@ -181,6 +182,26 @@ static int flush(prediction *w)
     return EXIT_OK;
 }
 
+/* Among the results, too, in its place. */
+static int report_unread(prediction *w, const char *file)
+{
+    char reason[512], hint[512];
+    struct stat info;
+    snprintf(reason, sizeof reason, "%s", nash_error_message());
+    snprintf(hint, sizeof hint, "give its files: %s/*", file);
+    bool folder = stat(file, &info) == 0 && S_ISDIR(info.st_mode);
+    cli_fail(folder ? hint : NULL);
+    if (!w->ask->json)
+        return EXIT_OK;
+    if (w->n > 0 && flush(w) != EXIT_OK)
+        return EXIT_FAILED;
+    json_object(NULL);
+    json_text("file", file);
+    json_text("error", reason);
+    json_end();
+    return EXIT_OK;
+}
+
 static int predict(prediction *w)
 {
     const request *ask = w->ask;
@@ -188,10 +209,13 @@ static int predict(prediction *w)
     size_t bytes = (size_t)w->shape.c * (size_t)w->shape.h * (size_t)w->shape.w;
     for (int i = 0; i < ask->n_files; i++) {
         uint8_t *dst = w->pixels + (size_t)w->n * bytes;
-        if (nash_image_read(dst, w->shape, ask->files[i]) == NASH_OK)
+        if (nash_image_read(dst, w->shape, ask->files[i]) == NASH_OK) {
             w->file[w->n++] = ask->files[i];
-        else
-            result = cli_fail(NULL);
+        } else {
+            result = EXIT_FAILED;
+            if (report_unread(w, ask->files[i]) != EXIT_OK)
+                return EXIT_FAILED;
+        }
         bool last = i == ask->n_files - 1;
         if (w->n == PORTION || (last && w->n > 0)) {
             if (flush(w) != EXIT_OK)

@@ -261,7 +261,7 @@ static int split(training *t)
         nash_status status =
             nash_run_split(&t->train, &t->n_train, &t->val, &t->n_val,
                            t->images, ask->val_share, ask->train.seed);
-        return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
+        return status == NASH_OK ? EXIT_OK : open_cannot_split(status);
     }
     t->n_train = t->images->n;
     t->all = calloc((size_t)t->n_train, sizeof *t->all);

@@ -25,12 +25,48 @@ static int32_t first_foreign_class(const nash_model *m, const nash_dataset *ds)
     return -1;
 }
 
+static bool has_class(const nash_dataset *ds, const char *name)
+{
+    for (int32_t k = 0; k < nash_dataset_classes(ds); k++)
+        if (strcmp(nash_dataset_class(ds, k), name) == 0)
+            return true;
+    return false;
+}
+
+/* The classes that only the model knows, the first few of them. @return how
+ * many there are; 0: it knows none, or the data has others, too */
+static int32_t find_missing(char *text, size_t size, const nash_model *m,
+                            const nash_dataset *ds)
+{
+    enum { MOST_NAMED = 5 };
+    char name[256];
+    size_t n = 0;
+    int32_t missing = 0, own = nash_graph_classes(nash_model_graph(m));
+    text[0] = '\0';
+    for (int32_t k = 0; k < own; k++) {
+        nash_class_name(name, sizeof name, m, k);
+        if (has_class(ds, name) || ++missing > MOST_NAMED || n >= size)
+            continue;
+        n += (size_t)snprintf(text + n, size - n, "%s'%s'",
+                              missing > 1 ? ", " : "", name);
+    }
+    if (missing > MOST_NAMED && n < size)
+        snprintf(text + n, size - n, " and %d more", missing - MOST_NAMED);
+    bool subset = own - missing == nash_dataset_classes(ds);
+    return subset && nash_model_meta(m, NASH_META_CLASSES) ? missing : 0;
+}
+
 int open_check_classes(const nash_model *m, const char *name,
                        const nash_dataset *ds, const char *dir)
 {
-    char class_name[256];
+    char class_name[256], missing[1024];
     int32_t own = nash_graph_classes(nash_model_graph(m));
     int32_t classes = nash_dataset_classes(ds);
+    if (own != classes && find_missing(missing, sizeof missing, m, ds) > 0)
+        return cli_error(
+            "%s tells %d classes apart, %s has %d of them; missing: "
+            "%s",
+            name, own, dir, classes, missing);
     if (own != classes)
         return cli_error("%s tells %d classes apart, %s has %d; 'nash train' "
                          "and 'nash search' take --new-head",
@@ -132,4 +168,11 @@ int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
         result = cli_error("--new-head is not possible for %s: %s", name,
                            nash_error_message());
     return give_up(out, result);
+}
+
+int open_cannot_split(nash_status status)
+{
+    return cli_fail(status == NASH_EINVAL
+                        ? "more images, or a larger --val-share, are what helps"
+                        : NULL);
 }

@@ -8,6 +8,9 @@
  * sentence about why it cannot be meant for them.
  */
 
+/** Say why nash_run_split() failed. @return EXIT_FAILED */
+int open_cannot_split(nash_status status);
+
 /** Whether a model tells a data set's classes apart, by number and name.
  * @return EXIT_OK, or EXIT_FAILED after a sentence */
 int open_check_classes(const nash_model *m, const char *name,

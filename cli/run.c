@@ -273,9 +273,11 @@ static int open_evaluator(run *r)
 static int assemble(run *r)
 {
     int32_t *train = NULL, *val = NULL, n_train, n_val;
-    if (nash_run_split(&train, &n_train, &val, &n_val, r->images,
-                       r->s->val_share, r->s->search.seed) != NASH_OK)
-        return cli_fail(NULL);
+    nash_status status =
+        nash_run_split(&train, &n_train, &val, &n_val, r->images,
+                       r->s->val_share, r->s->search.seed);
+    if (status != NASH_OK)
+        return open_cannot_split(status);
     int result = follow_init(&r->follow, r->s, n_train, r->images->n);
     r->follow.began = r->began - r->seconds;
     settings_fit(r->s, r->images);

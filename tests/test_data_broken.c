@@ -502,7 +502,7 @@ static void images_of_a_single_colour_are_found(void **state)
     made_file(made_path("plain/test_batch.bin"), record, sizeof record);
     nash_dataset *ds = opened(made_path("plain"));
     assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
-    assert_true(finds(problems, n, "1 test images show a single"));
+    assert_true(finds(problems, n, "1 test image shows a single"));
     nash_dataset_close(ds);
 }
 

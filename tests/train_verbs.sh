@@ -72,9 +72,29 @@ done
 expect 0 '60 training images' "$nash" data data --sheet sheet.png
 expect 0 'images 32 pixels high, 32 wide' "$nash" data data
 expect 0 'sheet.png: ' "$nash" predict a.onnx sheet.png
+expect 1 "give its files: data/*" "$nash" predict a.onnx data
+"$nash" predict --json a.onnx none.png sheet.png >out 2>/dev/null &&
+    fail "a file that is not there is no failure"
+tr -d ' \n' <out | grep -q '\[{"file":"none.png","error":".*"},{"file":"sheet' ||
+    fail "what cannot be read is not in its place: $(cat out)"
+expect 1 'did you mean run/best.onnx?' "$nash" eval run data
+expect 1 'a larger --val-share' "$nash" train $start --val-share 0.001 -o x.onnx
 expect 0 '"probability": ' "$nash" predict --json --top 2 a.onnx sheet.png
 expect 1 'none.png' "$nash" predict a.onnx none.png sheet.png
 grep -q '^sheet.png: ' out || fail "one bad file keeps the others from predict"
+
+# some of the classes, as pictures
+for class in 0 1 2; do
+    mkdir -p some/train/$class some/test/$class
+    cp sheet.png some/train/$class
+    cp sheet.png some/test/$class
+done
+expect 1 "some has 3 of them; missing: '3', '4', '5', '6', '7' and 2 more" \
+    "$nash" eval a.onnx some
+expect 0 'class 0 has only 1 training image' "$nash" data some
+grep -q ' 1 training images' out && fail "one image in the plural: $(cat out)"
+mv some/train/2 some/train/owl
+expect 1 'take --new-head' "$nash" eval a.onnx some
 
 # an ensemble of networks for other classes
 mkdir others

@@ -168,8 +168,8 @@ static nash_status look_at_classes(report *out, const nash_dataset *ds,
         if (count[k] == 0)
             add(out, "class %s has no %s images", ds->names.items[k], name);
         else if (part == NASH_PART_TRAIN && count[k] < FEW_IMAGES)
-            add(out, "class %s has only %d training images", ds->names.items[k],
-                count[k]);
+            add(out, "class %s has only %d training image%s",
+                ds->names.items[k], count[k], count[k] == 1 ? "" : "s");
     }
     if (count[least] > 0 && count[most] / count[least] >= IMBALANCE)
         add(out,
@@ -205,8 +205,8 @@ static void look_for_constants(report *out, const nash_dataset *ds,
     if (count == 0)
         return;
     name_image(text, sizeof text, ds, &(print){.part = part, .i = first});
-    add(out, "%d %s images show a single colour, e.g. %s", count,
-        ni_part_name(part), text);
+    add(out, "%d %s image%s a single colour, e.g. %s", count,
+        ni_part_name(part), count == 1 ? " shows" : "s show", text);
 }
 
 nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
