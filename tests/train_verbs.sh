@@ -73,9 +73,10 @@ expect 0 '60 training images' "$nash" data data --sheet sheet.png
 expect 0 'images 32 pixels high, 32 wide' "$nash" data data
 expect 0 'sheet.png: ' "$nash" predict a.onnx sheet.png
 expect 1 "give its files: data/*" "$nash" predict a.onnx data
-"$nash" predict --json a.onnx none.png sheet.png >out 2>/dev/null &&
+"$nash" predict --json a.onnx sheet.png none.png sheet.png >out 2>/dev/null &&
     fail "a file that is not there is no failure"
-tr -d ' \n' <out | grep -q '\[{"file":"none.png","error":".*"},{"file":"sheet' ||
+tr -d ' \n' <out |
+    grep -q ']},{"file":"none.png","error":"[^{]*"},{"file":"sheet' ||
     fail "what cannot be read is not in its place: $(cat out)"
 expect 1 'did you mean run/best.onnx?' "$nash" eval run data
 expect 1 'a larger --val-share' "$nash" train $start --val-share 0.001 -o x.onnx
