@@ -289,7 +289,7 @@ static int assemble(run *r)
         result = open_evaluator(r);
     r->s->search.morph.bytes_of = bytes_of;
     r->s->search.morph.bytes_ctx = r;
-    r->s->search.morph.stop = &stop_asked;
+    r->s->search.morph.stop = stop_flag();
     r->s->search.redraw = redraw;
     r->s->search.redraw_ctx = r;
     if (r->s->budget.text) {
