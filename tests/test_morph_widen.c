@@ -256,6 +256,19 @@ static void what_would_be_too_wide_is_beyond_the_limit(void **state)
     nash_model_free(m);
 }
 
+/* 2^31 pixels in one channel, as many values as a tensor may have. */
+static void the_largest_image_has_room_for_one_channel(void **state)
+{
+    (void)state;
+    nash_graph *g = net_new(1, 1 << 15, 1 << 16);
+    int32_t id = net_op(g, NASH_OP_RELU, net_conv(g, 1, 1, 3, 1));
+    id = net_op(g, NASH_OP_GLOBAL_POOL, id);
+    nash_model *m = net_finish(g, id, 4, 1);
+    nash_morph morph = {.kind = NASH_MORPH_WIDEN, .at = 2, .factor = 2};
+    assert_int_equal(nash_morph_apply(m, &morph, NULL), NASH_ELIMIT);
+    nash_model_free(m);
+}
+
 /* ---- modes -------------------------------------------------------------- */
 
 /* conv_2 batch_norm_3 relu_4 (3 channels), add_6 = relu_4 + conv_5(relu_4),
@@ -492,6 +505,7 @@ int main(void)
         cmocka_unit_test(depthwise_convolutions_are_widened_with_their_input),
         cmocka_unit_test(channels_tied_to_the_input_or_to_groups_are_refused),
         cmocka_unit_test(what_would_be_too_wide_is_beyond_the_limit),
+        cmocka_unit_test(the_largest_image_has_room_for_one_channel),
         cmocka_unit_test(copies_equal_what_they_copy),
         cmocka_unit_test(fresh_channels_differ_and_are_normalised),
         cmocka_unit_test(fresh_channels_begin_at_the_scale_of_the_old_ones),

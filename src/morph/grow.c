@@ -126,11 +126,12 @@ static nash_status unflatten(ni_growth *growth, const nash_graph *g, ni_gap gap,
                              int32_t input)
 {
     nash_shape shape = nash_graph_node(g, input)->shape;
-    int32_t area = shape.h * shape.w;
+    int64_t area = (int64_t)shape.h * shape.w;
     if ((gap.channel + 1) % area != 0 || gap.amount % area != 0 ||
         gap.amount / area % growth->added != 0)
         return refuse(g, gap.id, "a flattening that they do not divide into");
-    return mark(growth, g, input, gap.channel / area, gap.amount / area);
+    return mark(growth, g, input, (int32_t)(gap.channel / area),
+                gap.amount / area);
 }
 
 /* From a concatenation back to the part that holds the channel. */
@@ -175,7 +176,7 @@ static nash_status spread_to(ni_growth *growth, const nash_graph *g, ni_gap gap,
                              int32_t reader, int32_t offset)
 {
     nash_shape shape = nash_graph_node(g, gap.id)->shape;
-    int32_t area = shape.h * shape.w;
+    int64_t area = (int64_t)shape.h * shape.w;
     switch (link_of(g, reader)) {
     case LINK_NONE:
     case LINK_GROUPED:
@@ -185,8 +186,8 @@ static nash_status spread_to(ni_growth *growth, const nash_graph *g, ni_gap gap,
     case LINK_EQUAL:
         return mark(growth, g, reader, gap.channel, gap.amount);
     case LINK_FLATTEN:
-        return mark(growth, g, reader, (gap.channel + 1) * area - 1,
-                    (int64_t)gap.amount * area);
+        return mark(growth, g, reader, (int32_t)((gap.channel + 1) * area - 1),
+                    gap.amount * area);
     case LINK_CONCAT:
         return mark(growth, g, reader, offset + gap.channel, gap.amount);
     }
