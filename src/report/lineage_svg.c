@@ -121,7 +121,7 @@ static void draw_box(ni_text *t, const nash_history *h, const nash_record *r,
         r->kind != NASH_CANDIDATE_FINAL) /* "test 5.99 %" is long */
         ni_text_add(t,
                     "<text x=\"%d\" y=\"%d\" class=\"n-small n-end\">"
-                    "chosen</text>",
+                    "<title>chosen</title>\u2713</text>",
                     at.x + BOX_WIDTH - 9, at.y + 34);
     ni_text_add(t, "<text x=\"%d\" y=\"%d\" class=\"n-score\">", at.x + 9,
                 at.y + 34);

@@ -272,7 +272,7 @@ static nash_status put_lineage(ni_text *t, const nash_history *h)
     ni_text_put(t, "<p>Every candidate below its parent, with its error and "
                    "loss on the validation images. The one with the least ");
     ni_text_escape(t, criterion ? criterion : "loss");
-    ni_text_put(t, " of its step goes on");
+    ni_text_put(t, " of its step goes on (\u2713)");
     put_tie(t, nash_history_get(h, NASH_RUN_TIE));
     ni_text_put(t, ". Each leads to its row in the "
                    "table.</p>\n<div class=\"graph\">");
