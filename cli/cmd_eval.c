@@ -91,18 +91,25 @@ static int make_room(evaluation *e)
     return EXIT_OK;
 }
 
-/* Open the data for the first model; the others must take the same images. */
+static bool is_open_for(const evaluation *e, const nash_model *m)
+{
+    nash_shape want = nash_graph_input_shape(nash_model_graph(m));
+    return e->data && e->images->shape.c == want.c &&
+           e->images->shape.h == want.h && e->images->shape.w == want.w;
+}
+
+/* Open the data for a model, unless the one before takes images of its size. */
 static int open_data(evaluation *e, const nash_model *m, const char *name)
 {
-    if (!e->data) {
-        int result = open_for_model(&e->data, e->ask->data, m, name);
-        if (result != EXIT_OK)
-            return result;
-        if (nash_dataset_images(&e->images, e->data, e->ask->part) != NASH_OK)
-            return cli_fail(NULL);
-        return make_room(e);
-    }
-    return open_check_classes(m, name, e->data, e->ask->data);
+    if (is_open_for(e, m))
+        return open_check_classes(m, name, e->data, e->ask->data);
+    nash_dataset_close(e->data);
+    int result = open_for_model(&e->data, e->ask->data, m, name);
+    if (result != EXIT_OK)
+        return result;
+    if (nash_dataset_images(&e->images, e->data, e->ask->part) != NASH_OK)
+        return cli_fail(NULL);
+    return e->single ? EXIT_OK : make_room(e);
 }
 
 static int judge_one(evaluation *e, int which)

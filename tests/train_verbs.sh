@@ -64,6 +64,12 @@ expect 0 'the mean of 9 of 10 classes' "$nash" search few -o run --steps 0 \
     --threads 1 --final-threads 1
 expect 0 'on 60 train images' "$nash" eval --part train --mirror a.onnx data
 expect 0 'ensemble' "$nash" eval a.onnx c.snapshot-1.onnx data
+expect 0 'half.onnx: ' "$nash" train start data --size 16x16 --widths 4,6,8 \
+    --batch 16 --threads 1 --epochs 1 -o half.onnx
+expect 0 'ensemble' "$nash" eval a.onnx half.onnx data
+grep onnx out | sort >after
+expect 0 'ensemble' "$nash" eval half.onnx a.onnx data
+grep onnx out | sort | cmp - after || fail "networks of two sizes, two orders"
 expect 0 '"images": 12,' "$nash" eval --json a.onnx data
 for key in error loss balanced_error per_class models; do
     grep -q "\"$key\":" out || fail "eval --json has no $key"
