@@ -242,3 +242,13 @@ void be_candidate_if_asked(int argc, char **argv)
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
         exit(1);
 }
+
+void write_launcher(char path[128], const char *name, const char *commands)
+{
+    snprintf(path, 128, "%s/%s", work, name);
+    FILE *script = fopen(path, "w");
+    assert_non_null(script);
+    fprintf(script, "#!/bin/sh\n%s\n", commands);
+    assert_int_equal(fclose(script), 0);
+    assert_int_equal(chmod(path, 0777), 0);
+}

@@ -34,6 +34,9 @@ nash_status evaluate(const nash_process_opts *opts, const nash_job *jobs,
                      int32_t n, nash_outcome *outcomes);
 void deinit_all(nash_outcome *outcomes, int32_t n);
 
+/** Write a launcher into the work directory, a shell script. */
+void write_launcher(char path[128], const char *name, const char *commands);
+
 /** Hash of a candidate's trained model; a file in its directory. */
 uint64_t trained_hash(int32_t child, int32_t snapshot);
 void path_of(char path[200], int32_t child, const char *file);

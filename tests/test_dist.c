@@ -301,11 +301,7 @@ static void a_stop_is_heard_beside_one_who_never_pauses(void **state)
     nash_job job = a_job(m, 0);
     nash_outcome outcome = {0};
     nash_process_opts opts = some_opts();
-    snprintf(launcher, sizeof launcher, "%s/talker", work);
-    FILE *script = fopen(launcher, "w");
-    fputs("#!/bin/sh\nexec yes epoch 0 1 1 1 1 1 1 1\n", script);
-    fclose(script);
-    chmod(launcher, 0777);
+    write_launcher(launcher, "talker", "exec yes epoch 0 1 1 1 1 1 1 1");
     opts.launcher = launcher;
     opts.ctx = &h;
     opts.epoch = stop_at_the_fifth;
@@ -353,11 +349,7 @@ static void a_launcher_with_a_shell_does_not_take_paths_apart(void **state)
     nash_job job = a_job(m, 0);
     nash_outcome outcome = {0};
     nash_process_opts opts = some_opts();
-    snprintf(ssh, sizeof ssh, "%s/ssh", work);
-    FILE *script = fopen(ssh, "w");
-    fputs("#!/bin/sh\nshift\nexec sh -c \"$*\"\n", script);
-    fclose(script);
-    chmod(ssh, 0777);
+    write_launcher(ssh, "ssh", "shift\nexec sh -c \"$*\"");
     snprintf(launcher, sizeof launcher, "  %s\tnode3 ", ssh);
     opts.launcher = launcher;
     assert_int_equal(evaluate(&opts, &job, 1, &outcome), NASH_OK);

@@ -133,11 +133,7 @@ static void a_launchers_wait_is_part_of_the_time(void **state)
     nash_model *m = small_model();
     nash_process_opts opts = some_opts();
     opts.time_left = one_second;
-    snprintf(script, sizeof script, "%s/queue", work);
-    FILE *file = fopen(script, "w");
-    fputs("#!/bin/sh\nsleep 1.2\nexec \"$@\"\n", file);
-    fclose(file);
-    chmod(script, 0777);
+    write_launcher(script, "queue", "sleep 1.2\nexec \"$@\"");
     opts.launcher = script;
     nash_outcome late = evaluate_one(&opts, a_long_job(m, 0), 0);
     assert_int_equal(late.n_epochs, 1);
@@ -329,21 +325,18 @@ static nash_status sixty(void *ctx, const nash_job *job, size_t *bytes)
  * once. @return whether they did */
 static bool meet(const char *name, size_t max_bytes)
 {
-    char script[128], path[160];
+    char script[128], path[160], commands[512];
     nash_model *m = small_model();
     nash_job jobs[3] = {a_job(m, 0), a_job(m, 1), a_job(m, 2)};
     nash_outcome outcomes[3] = {0};
     nash_process_opts opts = some_opts();
-    snprintf(script, sizeof script, "%s/%s", work, name);
     snprintf(run_dir, sizeof run_dir, "%s/run-%s", work, name);
     mkdir(run_dir, 0777);
-    FILE *file = fopen(script, "w");
-    fprintf(file,
-            "#!/bin/sh\nmkdir '%s/busy' || >'%s/met-%s'\n"
-            "sleep 0.3\n\"$@\"\nstatus=$?\nrmdir '%s/busy'\nexit $status\n",
-            work, work, name, work);
-    fclose(file);
-    chmod(script, 0777);
+    snprintf(commands, sizeof commands,
+             "mkdir '%s/busy' || >'%s/met-%s'\n"
+             "sleep 0.3\n\"$@\"\nstatus=$?\nrmdir '%s/busy'\nexit $status",
+             work, work, name, work);
+    write_launcher(script, name, commands);
     opts.launcher = script;
     opts.max_bytes = max_bytes;
     opts.bytes = sixty;
