@@ -49,7 +49,7 @@ int cli_size(int32_t *height, int32_t *width, const char *verb,
 {
     const char *given = text;
     char *end;
-    long h = strtol(text, &end, 10), w = 0;
+    long h = strtol(text, &end, 10), w = h;
     if (end != text && *end == 'x') {
         text = end + 1;
         w = strtol(text, &end, 10);
@@ -57,7 +57,10 @@ int cli_size(int32_t *height, int32_t *width, const char *verb,
     if (end == text || *end || h < 1 || h > NASH_MAX_DIM || w < 1 ||
         w > NASH_MAX_DIM)
         return cli_usage(
-            verb, "--size is '%s', expected HEIGHTxWIDTH such as 64x48", given);
+            verb,
+            "--size is '%s', expected HEIGHTxWIDTH such as 64x48, or "
+            "one number for both",
+            given);
     *height = (int32_t)h;
     *width = (int32_t)w;
     return EXIT_OK;

@@ -81,7 +81,7 @@ static void own_options(arg_option *to, request *ask)
         {"val-share", ARG_REAL, &ask->val_share,
          "of the training images, to judge by; 0: train on all", 0, 0.9},
         {"size", ARG_TEXT, &ask->size,
-         "HxW, input size of a new network; images are resized to it",
+         "HxW or N, input size of a new network; images are resized to it",
          .fallback = "the images' own"},
         {"identity-init", ARG_YESNO, &ask->identity_init,
          "the first filters of layers drawn anew pass their channel on",

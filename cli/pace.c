@@ -227,7 +227,8 @@ static nash_status decide_by(nash_pace *pace, const run *r,
         r->s->search.strategy == NASH_STRATEGY_HILLCLIMB &&
         r->s->search.steps > 0)
         progress_line("the budget pays for no step of the climb: that takes "
-                      "more of it, or candidates of fewer --epochs");
+                      "more of it, smaller images (--size), or candidates of "
+                      "fewer --epochs");
     if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW &&
         can_bend(r, &r->s->search.final_train))
         pace->epochs++; /* the one that is there in part, cut short */

@@ -130,7 +130,8 @@ char *settings_preset_notes(void)
         out,
         "\nOptions beside --preset override it. Of data with fewer training "
         "images than\nCIFAR-10's, 'fast' and 'demo' train by as many more "
-        "epochs, unless --epochs and\nso on are given.");
+        "epochs, unless --epochs and\nso on are given; their pad is of images "
+        "of 32 pixels, and the same share of others.");
     return fclose(out) == 0 ? text : NULL;
 }
 
@@ -267,7 +268,7 @@ static int put_start(arg_option *to, int at, settings *s)
         {"bn-momentum", ARG_REAL, &s->bn_momentum,
          "share that running statistics keep per step", 0, 0.9999},
         {"size", ARG_TEXT, &s->size,
-         "HxW, input size; images are resized to it",
+         "HxW or N, input size; images are resized to it",
          .fallback = "the images' own"},
         {"val-share", ARG_REAL, &s->val_share,
          "of the training images, to judge candidates by", 0.001, 0.9},
@@ -298,6 +299,8 @@ int settings_options(arg_option options[SETTINGS_MOST], settings *s)
             options[i].given = &s->flip_given;
         else if (strcmp(options[i].name, "cycle") == 0)
             options[i].given = &s->cycle_given;
+        else if (strcmp(options[i].name, "pad") == 0)
+            options[i].given = &s->pad_given;
     return put_start(options, n, s);
 }
 
@@ -449,32 +452,34 @@ int settings_complete(settings *s, const char *verb)
     return EXIT_OK;
 }
 
+static int32_t shorter_side(const nash_images *images)
+{
+    return images->shape.h < images->shape.w ? images->shape.h
+                                             : images->shape.w;
+}
+
 /* Cutout takes longer to learn with than it gives in fewer (docs/research.md).
  */
 enum { CUTOUT_EPOCHS = 32 };
 
 void settings_fit(settings *s, const nash_images *images)
 {
-    int32_t side =
-        images->shape.h < images->shape.w ? images->shape.h : images->shape.w;
     bool is_auto = s->final_cutout < 0;
     int32_t *cutout = &s->search.final_train.augment.cutout;
-    int32_t asked = is_auto ? side / 4 : s->final_cutout;
+    int32_t asked = is_auto ? shorter_side(images) / 4 : s->final_cutout;
     if (*cutout < asked)
         *cutout = asked;
     s->search.cutout_epochs = is_auto ? CUTOUT_EPOCHS : 0;
 }
 
 /* The steps of an epoch of these few images would teach nothing. */
-void settings_scale(settings *s, const nash_images *images)
+static void scale_epochs(settings *s, const nash_images *images)
 {
-    static const bool of_many_images[N_PRESETS] = {true, false, false, true};
     static const double many = 40000.0, most = 1000.0;
     nash_search_opts *o = &s->search;
     double n_train = (1.0 - s->val_share) * images->n;
     int32_t times = (int32_t)fmin(many / n_train + 0.5, most);
-    if (times < 2 || !of_many_images[s->preset] ||
-        (s->budget.text && s->budget.unit == BUDGET_EPOCHS))
+    if (times < 2 || (s->budget.text && s->budget.unit == BUDGET_EPOCHS))
         return;
     if (!s->start_epochs_given)
         o->start_epochs *= times;
@@ -486,6 +491,28 @@ void settings_scale(settings *s, const nash_images *images)
     o->train.cycle *= times;
     o->start_train.cycle *= times;
     o->final_train.cycle *= times;
+}
+
+/* An image is shifted by the same share of its side. */
+static void scale_pad(settings *s, const nash_images *images)
+{
+    static const int32_t side = 32; /* of CIFAR-10's images */
+    nash_search_opts *o = &s->search;
+    if (s->pad_given)
+        return;
+    int32_t pad =
+        (o->train.augment.pad * shorter_side(images) + side / 2) / side;
+    o->train.augment.pad = o->start_train.augment.pad =
+        o->final_train.augment.pad = pad;
+}
+
+void settings_scale(settings *s, const nash_images *images)
+{
+    static const bool of_cifar[N_PRESETS] = {true, false, false, true};
+    if (!of_cifar[s->preset])
+        return;
+    scale_epochs(s, images);
+    scale_pad(s, images);
 }
 
 int settings_size(int32_t *height, int32_t *width, const settings *s,

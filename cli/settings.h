@@ -43,6 +43,7 @@ typedef struct settings {
     int32_t snapshots;
     bool start_epochs_given, epochs_given, final_epochs_given, cycle_given;
     bool flip_given; /* then auto_flip is off */
+    bool pad_given;
     bool auto_flip;  /* mirror images only if that changes no class: flip.h */
     bool mirror; /* the result averages over mirror images, where it flips */
     double val_share;
@@ -86,9 +87,9 @@ int settings_complete(settings *s, const char *verb);
 /** Derive what depends on the images: the cutout of the final training. */
 void settings_fit(settings *s, const nash_images *images);
 
-/** The presets `fast` and `demo` count epochs of CIFAR-10's images: where there
- * are fewer, make as many more of them what was not given, before the settings
- * are recorded. */
+/** The presets `fast` and `demo` count epochs and pixels of CIFAR-10's images:
+ * where there are fewer, or of another size, make as many more of them what was
+ * not given, before the settings are recorded. */
 void settings_scale(settings *s, const nash_images *images);
 
 /** The bytes that all candidates together may take on this machine. */

@@ -116,7 +116,7 @@ expect 1 'cut off before it began' "$nash" resume poor
 expect 0 'result' search poor --budget 4epochs
 expect 1 'holds no run.db' "$nash" resume data
 expect 1 'holds no job.json' "$nash" candidate data
-# of fewer images than the presets are meant for there are more epochs
+# images fewer or smaller than the presets are meant for
 setting() {
     "$nash" show --json "$1" | sed -n "s/.*\"$2\": \"\([^\"]*\)\".*/\1/p"
 }
@@ -125,7 +125,13 @@ expect 0 'result' "$nash" search data -o many $none --start-epochs 1
 [ "$(setting many epochs) $(setting many cycle)" = "1668 556" ] ||
     fail "fast has $(setting many epochs) epochs of 72 images"
 [ "$(setting many start_epochs)" = 1 ] || fail "given epochs became more"
-expect 0 'result' "$nash" search data -o few $none --start-epochs 1 --cycle 2
+[ "$(setting many pad)" = 1 ] || fail "$(setting many pad) pixels of 8 as pad"
+expect 0 'result' "$nash" search data -o few $none --start-epochs 1 --cycle 2 \
+    --size 16
 [ "$(setting few epochs)" = 3 ] || fail "cosines that are given became more"
+[ "$(setting few pad)" = 2 ] || fail "$(setting few pad) pixels of 16 as pad"
+expect 0 'result' "$nash" search data -o own $none --start-epochs 1 \
+    --size 16x20 --pad 4
+[ "$(setting own pad)" = 4 ] || fail "a pad that is given is changed"
 
 [ ! -e x ] || fail "a search that was refused leaves a directory"

@@ -64,7 +64,7 @@ expect 0 'the mean of 9 of 10 classes' "$nash" search few -o run --steps 0 \
     --threads 1 --final-threads 1
 expect 0 'on 60 train images' "$nash" eval --part train --mirror a.onnx data
 expect 0 'ensemble' "$nash" eval a.onnx c.snapshot-1.onnx data
-expect 0 'half.onnx: ' "$nash" train start data --size 16x16 --widths 4,6,8 \
+expect 0 'half.onnx: ' "$nash" train start data --size 16 --widths 4,6,8 \
     --batch 16 --threads 1 --epochs 1 -o half.onnx
 expect 0 'ensemble' "$nash" eval a.onnx half.onnx data
 grep onnx out | sort >after
@@ -114,7 +114,7 @@ rm x.onnx
 
 expect 2 '-o is missing' "$nash" train start data
 expect 2 "--batch is '0'" "$nash" train start data -o x.onnx --batch 0
-expect 2 "--size is '9'" "$nash" train start data -o x.onnx --size 9
+expect 2 "--size is '9x'" "$nash" train start data -o x.onnx --size 9x
 expect 2 '--per-class is for' "$nash" data data --per-class 3
 expect 2 'are for --random' "$nash" morph a.onnx relu:at=relu_4 -o x.onnx \
     --mode pair

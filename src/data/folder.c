@@ -223,7 +223,7 @@ static nash_status add_class(nash_dataset *ds, file_list *list, const char *dir,
                             files.items[first_other]));
     if (directories.n)
         TRY(ni_dataset_note(ds,
-                            "%s: %d folder%s within a class left out (the "
+                            "%s: %d folder%s in this class left out (the "
                             "first: %s)",
                             dir, directories.n,
                             directories.n == 1 ? " is" : "s are",
