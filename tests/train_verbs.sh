@@ -114,6 +114,7 @@ rm x.onnx
 
 expect 2 '-o is missing' "$nash" train start data
 expect 2 "--batch is '0'" "$nash" train start data -o x.onnx --batch 0
+expect 1 'no?[31mwhere' "$nash" data "$(printf 'no\033[31mwhere')"
 expect 2 "--size is '9x'" "$nash" train start data -o x.onnx --size 9x
 expect 2 '--per-class is for' "$nash" data data --per-class 3
 expect 2 'are for --random' "$nash" morph a.onnx relu:at=relu_4 -o x.onnx \

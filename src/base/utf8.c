@@ -28,11 +28,23 @@ bool ni_utf8_is_valid(const char *s)
     return *s == '\0';
 }
 
+static bool is_control(char c)
+{
+    return (c >= 0 && c < 0x20) || c == 0x7f;
+}
+
+void ni_hide_controls(char *s)
+{
+    for (; *s; s++)
+        if (is_control(*s))
+            *s = '?';
+}
+
 bool ni_utf8_is_printable(const char *s)
 {
     while (*s) {
         int n = ni_utf8_length(s);
-        if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f)
+        if (n == 0 || is_control(*s))
             return false;
         s += n;
     }

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ __attribute__((format(printf, 2, 3))) static void add(report *r,
         va_start(args, format);
         vsnprintf(text, sizeof r->problems->text, format, args);
         va_end(args);
+        ni_hide_controls(text);
     }
     r->n++;
 }
