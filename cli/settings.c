@@ -36,6 +36,7 @@ static const struct preset_row {
     {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
     {"max-kernel",       {"3",               "5",             "5",         "3"}},
     {"max-share",        {"0.45",            "0",             "0",         "0.45"}},
+    {"max-expansion",   {"2",                "0",             "0",         "2"}},
     {"start-epochs",     {"4",              "20",            "1",         "4"}},
     {"epochs",           {"3",              "17",            "1",         "1"}},
     {"cycle",            {"1",              "0",             "0",         "0"}},
@@ -177,6 +178,11 @@ static int put_search(arg_option *to, int at, settings *s)
          "no "
          "limit",
          0, 1},
+        {"max-expansion", ARG_REAL, &o->morph.max_expansion,
+         "of a convolution's channels over those of the wider of the layers "
+         "before and after it; children may not go beyond it, unless their "
+         "parent did; 0: no limit",
+         0, 1e6},
         {"start-epochs", ARG_INT, &o->start_epochs,
          "of training the starting network", 0, 100000,
          .given = &s->start_epochs_given},

@@ -123,6 +123,80 @@ static void no_size_of_layers_takes_more_than_its_share(void **state)
     nash_model_free(m);
 }
 
+/* Over the widest convolution or fully connected layer beside each, found by
+ * walking from it both ways; the library goes through the graph once. */
+static int32_t widest_reader(const nash_graph *g, int32_t id)
+{
+    int32_t widest = 0;
+    for (int32_t reader = 0; reader < nash_graph_size(g); reader++)
+        for (int32_t k = 0; k < nash_graph_node(g, reader)->n_inputs; k++) {
+            const nash_node *node = nash_graph_node(g, reader);
+            if (nash_graph_input(g, reader, k) != id)
+                continue;
+            int32_t c = node->op == NASH_OP_CONV || node->op == NASH_OP_FC
+                            ? node->shape.c
+                            : widest_reader(g, reader);
+            widest = c > widest ? c : widest;
+        }
+    return widest;
+}
+
+static double expansion_of(const nash_model *m)
+{
+    const nash_graph *g = nash_model_graph(m);
+    double largest = 0.0;
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
+        if (nash_graph_node(g, id)->op != NASH_OP_CONV)
+            continue;
+        int32_t in = nash_graph_input(g, id, 0), out = widest_reader(g, id);
+        int32_t read = nash_graph_node(g, in)->shape.c;
+        double own = nash_graph_node(g, id)->shape.c;
+        own /= read > out ? read : out;
+        largest = own > largest ? own : largest;
+    }
+    return largest;
+}
+
+static void no_layer_is_much_wider_than_those_around_it(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    int beyond = 0;
+    assert_true(expansion_of(m) <= 2.0);
+    for (uint32_t child = 0; child < 60; child++) {
+        nash_morph_opts opts = nash_morph_opts_default();
+        opts.child = child;
+        for (int is_limited = 0; is_limited <= 1; is_limited++) {
+            nash_model *copy = dup_model(m);
+            opts.max_expansion = is_limited ? 2.0 : 0.0;
+            assert_ok(nash_morph_random(copy, &opts, &probe, NULL, NULL, NULL));
+            double expansion = expansion_of(copy);
+            assert_false(is_limited && expansion > 2.0);
+            beyond += expansion > 2.0;
+            nash_model_free(copy);
+        }
+    }
+    assert_true(beyond > 20); /* without the limit there were many */
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
+static void a_network_beyond_it_may_stay_so(void **state)
+{
+    (void)state;
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    double before = expansion_of(m);
+    nash_morph_opts opts = nash_morph_opts_default();
+    opts.n = 3;
+    opts.max_expansion = 0.1;
+    assert_ok(nash_morph_random(m, &opts, &probe, NULL, NULL, NULL));
+    assert_true(expansion_of(m) <= before);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
 static void a_network_of_one_size_has_all_of_it(void **state)
 {
     (void)state;
@@ -336,6 +410,8 @@ int main(void)
         cmocka_unit_test(kinds_places_and_settings_are_drawn_uniformly),
         cmocka_unit_test(skips_and_large_kernels_are_drawn_as_rarely_as_asked),
         cmocka_unit_test(no_size_of_layers_takes_more_than_its_share),
+        cmocka_unit_test(no_layer_is_much_wider_than_those_around_it),
+        cmocka_unit_test(a_network_beyond_it_may_stay_so),
         cmocka_unit_test(a_network_of_one_size_has_all_of_it),
         cmocka_unit_test(equal_keys_give_equal_children_and_others_differ),
         cmocka_unit_test(no_child_outgrows_a_cap),

@@ -161,6 +161,10 @@ typedef struct nash_morph_opts {
                          height and width, or 1.5 / the number of such sizes,
                          if that is more; a child beyond it must have less than
                          its parent; 0: no limit */
+    double max_expansion; /* of a convolution's channels over those of the wider
+                             of the layers that it reads and that read it; a
+                             child beyond it must not be beyond its parent; 0:
+                             no limit */
     nash_widen_mode widen_mode;
     bool norm_skips;    /* concatenation skips normalise what they bring */
     int64_t max_params; /* caps on the result; 0: none */

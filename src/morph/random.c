@@ -5,12 +5,11 @@
  * this one may be impossible in the network. Costs a copy of the weights per
  * draw, two if there are caps, which are checked before anything is measured.
  */
+#include "caps.h"
 #include "options.h"
 #include "surgery.h"
 
 #include "model/edit.h"
-
-#include <math.h>
 
 /* Refusals of one kind in a row before the kind is drawn again. */
 enum { PATIENCE = 10 };
@@ -64,6 +63,8 @@ nash_status ni_morph_opts_check(const nash_morph_opts *opts)
             opts->max_kernel);
     REQUIRE(opts->max_share >= 0.0 && opts->max_share <= 1.0, NASH_EINVAL,
             "max_share is %g, expected 0 to 1", opts->max_share);
+    REQUIRE(opts->max_expansion >= 0.0, NASH_EINVAL,
+            "max_expansion is %g, expected at least 0", opts->max_expansion);
     REQUIRE((unsigned)opts->widen_mode <= NASH_WIDEN_NOISE, NASH_EINVAL,
             "widen_mode is %d, which is no nash_widen_mode",
             (int)opts->widen_mode);
@@ -98,7 +99,7 @@ static nash_morph_kind draw_kind(const stream *s, ni_rng *rng)
     return drawn->kinds[ni_rng_below(rng, drawn->n)];
 }
 
-/* ---- caps --------------------------------------------------------------- */
+/* ---- trying caps -------------------------------------------------------- */
 
 static nash_status blank_moments(void *ctx, const nash_model *m, int32_t id,
                                  double *mean, double *var)
@@ -112,76 +113,6 @@ static nash_status blank_moments(void *ctx, const nash_model *m, int32_t id,
     return NASH_OK;
 }
 
-/* How the multiply-accumulates lie: the largest share that layers of one height
- * and width take together, and how many such sizes above 1 x 1 there are. */
-typedef struct spread {
-    double largest;
-    int32_t sizes;
-} spread;
-
-static spread spread_of(const nash_graph *g)
-{
-    double total = fmax((double)nash_graph_macs(g), 1.0);
-    spread s = {0};
-    for (int32_t id = 0; id < nash_graph_size(g); id++) {
-        nash_shape size = nash_graph_node(g, id)->shape;
-        int64_t sum = 0, before = 0;
-        for (int32_t k = 0; k < nash_graph_size(g); k++) {
-            nash_shape other = nash_graph_node(g, k)->shape;
-            if (other.h != size.h || other.w != size.w)
-                continue;
-            sum += nash_node_macs(g, k);
-            before += k < id ? nash_node_macs(g, k) : 0;
-        }
-        s.largest = fmax(s.largest, (double)sum / total);
-        s.sizes += (int64_t)size.h * size.w > 1 && before == 0 &&
-                   nash_node_macs(g, id) > 0;
-    }
-    return s;
-}
-
-/* Where sizes are few, each may take half as much again as an equal share. */
-static nash_status check_share(const nash_graph *g, const nash_graph *parent,
-                               const nash_morph_opts *opts)
-{
-    nash_status status = NASH_OK;
-    if (opts->max_share == 0.0)
-        return NASH_OK;
-    spread own = spread_of(g);
-    double most = fmax(opts->max_share, 1.5 / fmax(own.sizes, 1));
-    REQUIRE(own.largest <= most || own.largest < spread_of(parent).largest,
-            NASH_ELIMIT,
-            "layers of one size would take %.0f %% of the child's MACs, more "
-            "than the %.0f %% allowed",
-            100.0 * own.largest, 100.0 * most);
-done:
-    return status;
-}
-
-static nash_status check_caps(const nash_graph *g, const nash_graph *parent,
-                              const nash_morph_opts *opts)
-{
-    nash_status status = NASH_OK;
-    int64_t params = nash_graph_params(g), macs = nash_graph_macs(g);
-    size_t bytes = 0;
-    REQUIRE(opts->max_params == 0 || params <= opts->max_params, NASH_ELIMIT,
-            "the child would have %lld parameters, more than the %lld allowed",
-            (long long)params, (long long)opts->max_params);
-    REQUIRE(opts->max_macs == 0 || macs <= opts->max_macs, NASH_ELIMIT,
-            "the child would take %lld MACs, more than the %lld allowed",
-            (long long)macs, (long long)opts->max_macs);
-    TRY(check_share(g, parent, opts));
-    if (opts->max_bytes == 0 || !opts->bytes_of)
-        goto done;
-    TRY(opts->bytes_of(opts->bytes_ctx, &bytes, g));
-    REQUIRE(bytes <= opts->max_bytes, NASH_ELIMIT,
-            "the child would take %zu bytes to train, more than the %zu "
-            "allowed",
-            bytes, opts->max_bytes);
-done:
-    return status;
-}
-
 /* Apply to a copy without measuring, and look at its costs. */
 static nash_status try_caps(const nash_model *m, const nash_morph *morph,
                             const nash_morph_opts *opts)
@@ -190,11 +121,12 @@ static nash_status try_caps(const nash_model *m, const nash_morph *morph,
     const nash_probe blank = {.moments = blank_moments};
     nash_model *trial = NULL;
     if (opts->max_params == 0 && opts->max_macs == 0 && opts->max_bytes == 0 &&
-        opts->max_share == 0.0)
+        opts->max_share == 0.0 && opts->max_expansion == 0.0)
         goto done;
     TRY(nash_model_dup(&trial, m));
     TRY(ni_morph_apply_in_place(trial, morph, &blank));
-    TRY(check_caps(nash_model_graph(trial), nash_model_graph(m), opts));
+    TRY(ni_morph_check_caps(nash_model_graph(trial), nash_model_graph(m),
+                            opts));
 done:
     nash_model_free(trial);
     return status;
