@@ -44,8 +44,8 @@ typedef struct settings {
     bool start_epochs_given, epochs_given, final_epochs_given, cycle_given;
     bool flip_given; /* then auto_flip is off */
     bool pad_given;
-    bool auto_flip;  /* mirror images only if that changes no class: flip.h */
-    bool mirror; /* the result averages over mirror images, where it flips */
+    bool auto_flip; /* mirror images only if that changes no class: flip.h */
+    bool mirror;    /* the result averages over mirror images, where it flips */
     double val_share;
     const char *init;  /* network to start from; NULL: the paper's */
     adoption adopt;    /* what it lacks */
