@@ -305,7 +305,20 @@ nash_pacer pace_of(run *r)
 
 /* ---- beginning ---------------------------------------------------------- */
 
-/* The budget in PFLOP, at the speed of the starting network. */
+int pace_pflop(double *pflop, const run *r)
+{
+    pair epoch;
+    *pflop = r->s->budget.total;
+    if (r->s->budget.unit == BUDGET_PFLOP)
+        return EXIT_OK;
+    if (measure(&epoch, r, r->start, &r->s->search.final_train, r->images->n) !=
+        NASH_OK)
+        return cli_fail(NULL);
+    *pflop *= 6e-15 * macs_of(r->start) * r->images->n / epoch.mean;
+    return EXIT_OK;
+}
+
+/* The same, with costs that are known. */
 static double in_pflop(const run *r, const nash_costs *costs)
 {
     if (r->s->budget.unit == BUDGET_PFLOP)

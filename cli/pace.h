@@ -15,6 +15,10 @@
  * sentence */
 int pace_begin(run *r);
 
+/** A budget of time or PFLOP in PFLOP, at the speed at which the starting
+ * network trains here. @return EXIT_OK, or EXIT_FAILED after a sentence */
+int pace_pflop(double *pflop, const run *r);
+
 /** The pacer of a run with a budget. @param r  borrowed by it */
 nash_pacer pace_of(run *r);
 

@@ -92,18 +92,45 @@ static nash_status redraw(void *ctx, nash_model *m, uint64_t seed)
     return nash_net_redraw(m, r->data, &net);
 }
 
+static int draw_start(run *r)
+{
+    nash_net_opts net = net_opts(r->s, r->s->search.seed);
+    nash_status status = nash_net_for_data(&r->start, "start", r->data, &net);
+    return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
+}
+
 static int make_start(run *r)
 {
     const settings *s = r->s;
     nash_dataset_opts data = nash_dataset_opts_default();
-    nash_net_opts net = net_opts(s, s->search.seed);
     int result = settings_size(&data.height, &data.width, s, "search");
     if (result != EXIT_OK)
         return result;
-    if (nash_dataset_open(&r->data, r->data_dir, &data) != NASH_OK ||
-        nash_net_for_data(&r->start, "start", r->data, &net) != NASH_OK)
+    if (nash_dataset_open(&r->data, r->data_dir, &data) != NASH_OK)
         return cli_fail(NULL);
-    return EXIT_OK;
+    return draw_start(r);
+}
+
+/* A short budget gets more from a narrow network. */
+static int narrow_start(run *r)
+{
+    const nash_graph *g = nash_model_graph(r->start);
+    char widths[128];
+    double pflop;
+    if (!settings_can_narrow(r->s))
+        return EXIT_OK;
+    int result = pace_pflop(&pflop, r);
+    if (result != EXIT_OK)
+        return result;
+    double share = (double)nash_budget_macs(pflop) / (double)nash_graph_macs(g);
+    if (!settings_narrow(r->s, share))
+        return EXIT_OK;
+    nash_model_free(r->start);
+    r->start = NULL;
+    settings_format_widths(widths, sizeof widths, r->s);
+    progress_line("the budget suits a narrower starting network: --widths %s",
+                  widths);
+    return draw_start(r);
 }
 
 static int adopt_start(run *r, const char *path)
@@ -508,6 +535,8 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
         settings_scale(s, r.images);
     if (result == EXIT_OK)
         result = probe_check(&r);
+    if (result == EXIT_OK)
+        result = narrow_start(&r);
     if (result == EXIT_OK)
         result = make_run(&r);
     if (result == EXIT_OK)

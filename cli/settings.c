@@ -512,13 +512,41 @@ static void scale_pad(settings *s, const nash_images *images)
         o->final_train.augment.pad = pad;
 }
 
+static const bool of_cifar[N_PRESETS] = {true, false, false, true};
+
 void settings_scale(settings *s, const nash_images *images)
 {
-    static const bool of_cifar[N_PRESETS] = {true, false, false, true};
     if (!of_cifar[s->preset])
         return;
     scale_epochs(s, images);
     scale_pad(s, images);
+}
+
+bool settings_can_narrow(const settings *s)
+{
+    return of_cifar[s->preset] && s->budget.text &&
+           s->budget.unit != BUDGET_EPOCHS && !s->init && !s->widths_given;
+}
+
+void settings_format_widths(char *text, size_t size_bytes, settings *s)
+{
+    arg_option options[SETTINGS_MOST];
+    settings_options(options, s);
+    arg_format(text, size_bytes, find(options, "widths"));
+}
+
+bool settings_narrow(settings *s, double share)
+{
+    enum { MULTIPLE = 8 }; /* of channels, which vectors are filled with */
+    static const double clearly = 0.75, least = 1.0 / 9.0;
+    if (!(share < clearly))
+        return false;
+    double by = sqrt(fmax(share, least));
+    for (int i = 0; i < NASH_MAX_STAGES && s->widths[i] > 0; i++) {
+        int32_t width = (int32_t)(by * s->widths[i] / MULTIPLE) * MULTIPLE;
+        s->widths[i] = width > MULTIPLE ? width : MULTIPLE;
+    }
+    return true;
 }
 
 int settings_size(int32_t *height, int32_t *width, const settings *s,

@@ -92,6 +92,18 @@ void settings_fit(settings *s, const nash_images *images);
  * not given, before the settings are recorded. */
 void settings_scale(settings *s, const nash_images *images);
 
+/** Whether the widths of the starting network may follow the budget: of PFLOP
+ * or time, in the presets `fast` and `demo`, without --widths and --init. */
+bool settings_can_narrow(const settings *s);
+
+/** Make the widths such that the network takes about so much of its
+ * multiply-accumulates, if that is clearly less, but a ninth at least.
+ * @return whether they have changed */
+bool settings_narrow(settings *s, double share);
+
+/** The widths as --widths takes them. */
+void settings_format_widths(char *text, size_t size_bytes, settings *s);
+
 /** The bytes that all candidates together may take on this machine. */
 size_t settings_memory(void);
 

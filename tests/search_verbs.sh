@@ -134,4 +134,12 @@ expect 0 'result' "$nash" search data -o own $none --start-epochs 1 \
     --size 16x20 --pad 4
 [ "$(setting own pad)" = 4 ] || fail "a pad that is given is changed"
 
+# a starting network that suits the budget, unless it is given
+small="--threads 1 --final-threads 1 --budget 1e-5PFLOP"
+expect 0 'narrower starting network: --widths 16,32,64,80' \
+    "$nash" search data -o narrow $small
+[ "$(setting narrow widths)" = 16,32,64,80 ] || fail "other widths recorded"
+expect 0 'result' "$nash" search data -o wide $small --widths 32,32
+[ "$(setting wide widths)" = 32,32 ] || fail "widths that are given are changed"
+
 [ ! -e x ] || fail "a search that was refused leaves a directory"
