@@ -36,7 +36,7 @@ static const struct preset_row {
     {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
     {"max-kernel",       {"3",               "5",             "5",         "3"}},
     {"max-share",        {"0.45",            "0",             "0",         "0.45"}},
-    {"max-expansion",   {"2",                "0",             "0",         "2"}},
+    {"max-expansion",   {"3",                "0",             "0",         "3"}},
     {"start-epochs",     {"4",              "20",            "1",         "4"}},
     {"epochs",           {"3",              "17",            "1",         "1"}},
     {"cycle",            {"1",              "0",             "0",         "0"}},
