@@ -297,15 +297,31 @@ static int open_evaluator(run *r)
     return EXIT_OK;
 }
 
+static int split(int32_t **train, int32_t *n_train, int32_t **val,
+                 int32_t *n_val, const run *r)
+{
+    nash_status status = nash_run_split(train, n_train, val, n_val, r->images,
+                                        r->s->val_share, r->s->search.seed);
+    return status == NASH_OK ? EXIT_OK : open_cannot_split(status);
+}
+
+/* Before there is a run directory. */
+static int check_split(const run *r)
+{
+    int32_t *train = NULL, *val = NULL, n_train, n_val;
+    int result = split(&train, &n_train, &val, &n_val, r);
+    nash_split_free(val);
+    nash_split_free(train);
+    return result;
+}
+
 static int assemble(run *r)
 {
     int32_t *train = NULL, *val = NULL, n_train, n_val;
-    nash_status status =
-        nash_run_split(&train, &n_train, &val, &n_val, r->images,
-                       r->s->val_share, r->s->search.seed);
-    if (status != NASH_OK)
-        return open_cannot_split(status);
-    int result = follow_init(&r->follow, r->s, n_train, r->images->n);
+    int result = split(&train, &n_train, &val, &n_val, r);
+    if (result != EXIT_OK)
+        return result;
+    result = follow_init(&r->follow, r->s, n_train, r->images->n);
     r->follow.began = r->began - r->seconds;
     settings_fit(r->s, r->images);
     if (result == EXIT_OK)
@@ -531,6 +547,8 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
         result = s->init ? adopt_start(&r, s->init) : make_start(&r);
     if (result == EXIT_OK)
         result = take_images(&r);
+    if (result == EXIT_OK)
+        result = check_split(&r);
     if (result == EXIT_OK)
         settings_scale(s, r.images);
     if (result == EXIT_OK)

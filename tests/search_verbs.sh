@@ -109,6 +109,7 @@ expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
 [ ! -e y ] || fail "a network that is too large leaves a directory"
 expect 1 'not finite' search z --lr-start 1e3 \
     --momentum 0.999 --start-epochs 100
+expect 1 'for validation leaves' search x --val-share 0.001
 expect 2 'expected a number above 0' search x --budget 0h
 expect 2 'at most 1e12 s' search x --budget 1e9h
 expect 1 'is too small' search poor --budget 1epochs
