@@ -92,6 +92,7 @@ mv data/t10k-labels-idx1-ubyte labels
 mkfifo data/t10k-labels-idx1-ubyte
 exit $status
 EOF
+: >out # which the search may be slow to do itself
 small exec "$nash" search data -o judged --steps 1 --launcher "$dir/block" \
     >out 2>&1 &
 pid=$!
