@@ -614,7 +614,9 @@ static int recall_all(settings *s, const nash_history *history)
         key_of(key, "", o->name);
         const char *text = nash_history_get(history, key);
         result = text ? set(o, key, text)
-                      : cli_error("the run has no setting '%s'", key);
+                      : cli_error("the run has no setting '%s': it was begun by "
+                                  "another version of nash",
+                                  key);
     }
     return result;
 }
