@@ -613,10 +613,11 @@ static int recall_all(settings *s, const nash_history *history)
     for (const arg_option *o = options; o->name && result == EXIT_OK; o++) {
         key_of(key, "", o->name);
         const char *text = nash_history_get(history, key);
-        result = text ? set(o, key, text)
-                      : cli_error("the run has no setting '%s': it was begun by "
-                                  "another version of nash",
-                                  key);
+        result = text
+                     ? set(o, key, text)
+                     : cli_error("the run has no setting '%s': it was begun by "
+                                 "another version of nash",
+                                 key);
     }
     return result;
 }
