@@ -305,33 +305,32 @@ nash_pacer pace_of(run *r)
 
 /* ---- beginning ---------------------------------------------------------- */
 
-int pace_pflop(double *pflop, const run *r)
-{
-    pair epoch;
-    *pflop = r->s->budget.total;
-    if (r->s->budget.unit == BUDGET_PFLOP)
-        return EXIT_OK;
-    if (measure(&epoch, r, r->start, &r->s->search.final_train, r->images->n) !=
-        NASH_OK)
-        return cli_fail(NULL);
-    *pflop *= 6e-15 * macs_of(r->start) * r->images->n / epoch.mean;
-    return EXIT_OK;
-}
-
-/* The same, with costs that are known. */
-static double in_pflop(const run *r, const nash_costs *costs)
+/* The budget in PFLOP, if the final training of the starting network takes so
+ * many of its units an epoch. */
+static double in_pflop(const run *r, double epoch)
 {
     if (r->s->budget.unit == BUDGET_PFLOP)
         return r->s->budget.total;
-    double epochs = r->s->budget.total / costs->final_epoch;
-    return epochs * 6e-15 * macs_of(r->start) * r->follow.n_all;
+    double epochs = r->s->budget.total / epoch;
+    return epochs * 6e-15 * macs_of(r->start) * r->images->n;
+}
+
+int pace_pflop(double *pflop, const run *r)
+{
+    pair epoch = {.mean = 1.0};
+    if (budget_is_time(r->s) &&
+        measure(&epoch, r, r->start, &r->s->search.final_train, r->images->n) !=
+            NASH_OK)
+        return cli_fail(NULL);
+    *pflop = in_pflop(r, epoch.mean);
+    return EXIT_OK;
 }
 
 static nash_status choose_size(run *r, const nash_costs *costs)
 {
     char text[32];
     int64_t *most = &r->s->search.morph.max_macs;
-    int64_t by_budget = nash_budget_macs(in_pflop(r, costs));
+    int64_t by_budget = nash_budget_macs(in_pflop(r, costs->final_epoch));
     int64_t by_start = 2 * nash_graph_macs(nash_model_graph(r->start));
     *most = by_budget > by_start ? by_budget : by_start;
     snprintf(text, sizeof text, "%" PRId64, *most);
