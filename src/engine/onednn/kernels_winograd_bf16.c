@@ -539,6 +539,7 @@ const ni_winograd ni_winograd_bf16 = {
     .lanes = LANES,
     .bf16 = true,
     .least_side = 4,
+    .least_channels = 32,
     .places = PLACES,
     .forward_bytes = forward_bytes,
     .weights_bytes = weights_bytes,

@@ -17,6 +17,8 @@ enum {
     FEW = 24,   /* tiles of a chunk whose transforms the second-level cache */
     MANY = 256, /* holds, up to so many channels, */
     MOST = 48,  /* and of others, which read the weights less often */
+    AHEAD = 2,  /* tiles that memory is asked for before they are needed */
+    LINE = 16,  /* elements that memory gives at a time */
     PAD = 32    /* elements between planes, against conflicts in the cache */
 };
 
@@ -30,123 +32,119 @@ enum { COLUMNS = 2, TILES = 6, ROWS = 6 };
 
 /* ---- transforms ------------------------------------------------------- */
 
-/* size x size pixels from (y, x) on; zero outside of the image. */
-NI_INLINE void load_pixels(ni_v d[EDGE][EDGE], const float *src,
-                           const ni_layout *l, int32_t y, int32_t x,
-                           int32_t size)
+/*
+ * Of a square: a transform of lines, along the columns and then along the rows.
+ * A line is an array of its own, so that it stays in registers.
+ */
+typedef void (*line_transform)(ni_v v[EDGE]);
+
+/* B' of six inputs */
+NI_INLINE void input_line(ni_v v[EDGE])
 {
-    static const float zeros[NI_LANES];
-    for (int32_t i = 0; i < size; i++) {
-        bool row = y + i >= 0 && y + i < l->h;
-        for (int32_t j = 0; j < size; j++) {
-            int64_t at = ((int64_t)(y + i) * l->w + x + j) * NI_LANES;
-            bool here = row & (x + j >= 0) & (x + j < l->w);
-            d[i][j] = ni_vload(here ? src + at : zeros, 0, false);
-        }
+    ni_v d0 = v[0], d1 = v[1], d2 = v[2], d3 = v[3];
+    ni_v a = v[4] - 4.0F * d2, b = d3 - 4.0F * d1;
+    ni_v c = v[4] - d2, e = 2.0F * (d3 - d1);
+    v[0] = 4.0F * d0 + (v[4] - 5.0F * d2);
+    v[1] = a + b;
+    v[2] = a - b;
+    v[3] = c + e;
+    v[4] = c - e;
+    v[5] = 4.0F * d1 + (v[5] - 5.0F * d3);
+}
+
+/* A' of six products: four outputs */
+NI_INLINE void output_line(ni_v v[EDGE])
+{
+    ni_v a = v[1] + v[2], b = v[1] - v[2];
+    ni_v c = v[3] + v[4], e = v[3] - v[4];
+    v[0] = v[0] + a + c;
+    v[1] = b + 2.0F * e;
+    v[2] = a + 4.0F * c;
+    v[3] = v[5] + (b + 8.0F * e);
+}
+
+/* A of derivatives by four outputs */
+NI_INLINE void d_output_line(ni_v v[EDGE])
+{
+    ni_v y0 = v[0], y1 = v[1], y2 = v[2], y3 = v[3];
+    ni_v a = y0 + y2, b = y1 + y3;
+    ni_v c = y0 + 4.0F * y2, e = 2.0F * y1 + 8.0F * y3;
+    v[1] = a + b;
+    v[2] = a - b;
+    v[3] = c + e;
+    v[4] = c - e;
+    v[5] = y3;
+}
+
+/* G of three weights */
+NI_INLINE void weights_line(ni_v v[EDGE])
+{
+    ni_v g0 = v[0], g1 = v[1], g2 = v[2];
+    ni_v a = (-1.0F / 6) * (g0 + g2), b = (1.0F / 6) * g1;
+    ni_v c = (1.0F / 24) * g0 + (1.0F / 6) * g2, e = (1.0F / 12) * g1;
+    v[0] = 0.25F * g0;
+    v[1] = a - b;
+    v[2] = a + b;
+    v[3] = c + e;
+    v[4] = c - e;
+    v[5] = g2;
+}
+
+/* G' of six derivatives: by three weights */
+NI_INLINE void d_weights_line(ni_v v[EDGE])
+{
+    ni_v a = (1.0F / 6) * (v[1] + v[2]), b = (1.0F / 6) * (v[2] - v[1]);
+    ni_v c = v[3] + v[4], e = v[3] - v[4];
+    v[0] = 0.25F * v[0] + ((1.0F / 24) * c - a);
+    v[1] = b + (1.0F / 12) * e;
+    v[2] = v[5] + ((1.0F / 6) * c - a);
+}
+
+/* The columns of the square whose vectors (y, x) are at src + y * row + x *
+ * column elements: `from` in each become `to`. */
+NI_INLINE void transform_columns(ni_v square[EDGE][EDGE], int to,
+                                 const float *src, int64_t row, int64_t column,
+                                 int from, line_transform line)
+{
+#pragma GCC unroll 6
+    for (int x = 0; x < from; x++) {
+        ni_v v[EDGE];
+        for (int y = 0; y < from; y++)
+            v[y] = ni_vload(src + y * row + x * column, 0, false);
+        line(v);
+        for (int y = 0; y < to; y++)
+            square[y][x] = v[y];
     }
 }
 
-/* Along one line of a square, whose elements are s apart. */
-NI_INLINE void input_line(ni_v *d, int s)
+NI_INLINE void transform_rows(ni_v square[EDGE][EDGE], int to, int from,
+                              line_transform line)
 {
-    ni_v d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s];
-    ni_v a = d[4 * s] - 4.0F * d2, b = d3 - 4.0F * d1;
-    ni_v c = d[4 * s] - d2, e = 2.0F * (d3 - d1);
-    d[0] = 4.0F * d0 + (d[4 * s] - 5.0F * d2);
-    d[s] = a + b;
-    d[2 * s] = a - b;
-    d[3 * s] = c + e;
-    d[4 * s] = c - e;
-    d[5 * s] = 4.0F * d1 + (d[5 * s] - 5.0F * d3);
+#pragma GCC unroll 6
+    for (int y = 0; y < to; y++) {
+        ni_v v[EDGE];
+        for (int x = 0; x < from; x++)
+            v[x] = square[y][x];
+        line(v);
+        for (int x = 0; x < to; x++)
+            square[y][x] = v[x];
+    }
 }
 
-NI_INLINE void output_line(ni_v *m, int s)
+/* To the places of a tile, `plane` elements apart. */
+NI_INLINE void transform_rows_to_places(float *to, int64_t plane,
+                                        ni_v square[EDGE][EDGE], int from,
+                                        line_transform line)
 {
-    ni_v a = m[s] + m[2 * s], b = m[s] - m[2 * s];
-    ni_v c = m[3 * s] + m[4 * s], e = m[3 * s] - m[4 * s];
-    m[0] = m[0] + a + c;
-    m[s] = b + 2.0F * e;
-    m[2 * s] = a + 4.0F * c;
-    m[3 * s] = m[5 * s] + (b + 8.0F * e);
-}
-
-NI_INLINE void d_output_line(ni_v *d, int s)
-{
-    ni_v y0 = d[0], y1 = d[s], y2 = d[2 * s], y3 = d[3 * s];
-    ni_v a = y0 + y2, b = y1 + y3;
-    ni_v c = y0 + 4.0F * y2, e = 2.0F * y1 + 8.0F * y3;
-    d[s] = a + b;
-    d[2 * s] = a - b;
-    d[3 * s] = c + e;
-    d[4 * s] = c - e;
-    d[5 * s] = y3;
-}
-
-NI_INLINE void weights_line(ni_v *m, int s)
-{
-    ni_v g0 = m[0], g1 = m[s], g2 = m[2 * s];
-    ni_v a = (-1.0F / 6) * (g0 + g2), b = (1.0F / 6) * g1;
-    ni_v c = (1.0F / 24) * g0 + (1.0F / 6) * g2, e = (1.0F / 12) * g1;
-    m[0] = 0.25F * g0;
-    m[s] = a - b;
-    m[2 * s] = a + b;
-    m[3 * s] = c + e;
-    m[4 * s] = c - e;
-    m[5 * s] = g2;
-}
-
-NI_INLINE void d_weights_line(ni_v *m, int s)
-{
-    ni_v a = (1.0F / 6) * (m[s] + m[2 * s]), b = (1.0F / 6) * (m[2 * s] - m[s]);
-    ni_v c = m[3 * s] + m[4 * s], e = m[3 * s] - m[4 * s];
-    m[0] = 0.25F * m[0] + ((1.0F / 24) * c - a);
-    m[s] = b + (1.0F / 12) * e;
-    m[2 * s] = m[5 * s] + ((1.0F / 6) * c - a);
-}
-
-/* d = B' d B */
-NI_INLINE void transform_input(ni_v d[EDGE][EDGE])
-{
-    for (int k = 0; k < EDGE; k++)
-        input_line(&d[0][k], EDGE);
-    for (int k = 0; k < EDGE; k++)
-        input_line(d[k], 1);
-}
-
-/* The first SIDE rows and columns of m become A' m A. */
-NI_INLINE void transform_output(ni_v m[EDGE][EDGE])
-{
-    for (int k = 0; k < EDGE; k++)
-        output_line(&m[0][k], EDGE);
-    for (int k = 0; k < SIDE; k++)
-        output_line(m[k], 1);
-}
-
-/* d = A y A', of the 4x4 in d's corner: the output's transform, transposed */
-NI_INLINE void transform_d_output(ni_v d[EDGE][EDGE])
-{
-    for (int k = 0; k < SIDE; k++)
-        d_output_line(&d[0][k], EDGE);
-    for (int k = 0; k < EDGE; k++)
-        d_output_line(d[k], 1);
-}
-
-/* m = G g G', of the 3x3 in m's corner */
-NI_INLINE void transform_weights(ni_v m[EDGE][EDGE])
-{
-    for (int k = 0; k < 3; k++)
-        weights_line(&m[0][k], EDGE);
-    for (int k = 0; k < EDGE; k++)
-        weights_line(m[k], 1);
-}
-
-/* The first 3 rows and columns of m become G' m G. */
-NI_INLINE void transform_d_weights(ni_v m[EDGE][EDGE])
-{
-    for (int k = 0; k < EDGE; k++)
-        d_weights_line(&m[0][k], EDGE);
-    for (int k = 0; k < 3; k++)
-        d_weights_line(m[k], 1);
+#pragma GCC unroll 6
+    for (int y = 0; y < EDGE; y++) {
+        ni_v v[EDGE];
+        for (int x = 0; x < from; x++)
+            v[x] = square[y][x];
+        line(v);
+        for (int x = 0; x < EDGE; x++)
+            ni_vstore(to + (y * EDGE + x) * plane, 0, v[x], false);
+    }
 }
 
 /* ---- weights ---------------------------------------------------------- */
@@ -181,16 +179,15 @@ NI_INLINE void pack_weights(const ni_task *t, bool back)
     for (int32_t o = 0; o < to; o += NI_LANES)
         for (int32_t c = 0; c < from; c++) {
             ni_v m[EDGE][EDGE];
+            float filters[9][NI_LANES];
             const float *at = weight + o * to_step + c * from_step;
-            float *place = dst + packed_at(c, o, from, to);
             for (int k = 0; k < 9; k++)
                 for (int lane = 0; lane < NI_LANES; lane++)
-                    m[k / 3][k % 3][lane] =
-                        at[lane * to_step + (back ? 8 - k : k)];
-            transform_weights(m);
-            for (int p = 0; p < PLACES; p++)
-                ni_vstore(place + (int64_t)p * to * from, 0, m[p / 6][p % 6],
-                          false);
+                    filters[k][lane] = at[lane * to_step + (back ? 8 - k : k)];
+            transform_columns(m, EDGE, filters[0], 3 * NI_LANES, NI_LANES, 3,
+                              weights_line);
+            transform_rows_to_places(dst + packed_at(c, o, from, to),
+                                     (int64_t)to * from, m, 3, weights_line);
         }
 }
 
@@ -206,11 +203,25 @@ static void pack_back(const ni_task *t)
 
 /* ---- chunks ----------------------------------------------------------- */
 
+/* Some tiles in a row, and the first of them once more behind the last, for
+ * those who look ahead. */
+typedef struct span {
+    ni_tile at[MOST + AHEAD];
+    int32_t n;
+} span;
+
+static void span_from(span *t, const ni_layout *l, int64_t first, int32_t most)
+{
+    int64_t left = ni_tiles(l, SIDE) - first;
+    t->n = left < most ? (int32_t)left : most;
+    for (int32_t i = 0; i < t->n + AHEAD; i++)
+        t->at[i] = ni_tile_at(l, first + i % t->n, SIDE);
+}
+
 /* Transformed tiles [places][C / PANEL][most][PANEL]. */
 typedef struct chunk {
     float *at;
     int64_t plane; /* elements of a place */
-    int32_t n;     /* tiles, of */
     int32_t most;
 } chunk;
 
@@ -226,7 +237,7 @@ static int64_t plane_of(int32_t channels, int32_t most)
 
 static chunk chunk_in(float *memory, int32_t channels, int32_t most)
 {
-    return (chunk){memory, plane_of(channels, most), 0, most};
+    return (chunk){memory, plane_of(channels, most), most};
 }
 
 /* Of tile i of a chunk, the block of channels that begins with `channel`. */
@@ -236,29 +247,84 @@ NI_INLINE float *chunk_at(const chunk *c, int32_t i, int32_t channel)
            channel % PANEL;
 }
 
-/* Read the tiles from `first` on: inputs, or derivatives by the outputs. */
-NI_INLINE void read_tiles(const chunk *c, const float *src, const ni_layout *l,
-                          int64_t first, bool derivative)
+/* Have pixels in the cache when the turn comes to the tile of a panel that is
+ * AHEAD of tile i: `rows` of them, from its row y on. */
+NI_INLINE void look_ahead(const float *data, const ni_layout *l, const span *t,
+                          int32_t panel, int32_t i, int32_t y, int32_t rows)
 {
-    for (int32_t k = 0; k < l->c / PANEL * c->n; k++) {
-        int32_t panel = k / c->n, i = k % c->n;
-        ni_tile it = ni_tile_at(l, first + i, SIDE);
-        for (int32_t b = 0; b < VECTORS; b++) {
-            ni_v d[EDGE][EDGE];
-            const float *from =
-                src + ni_tile_block(l, &it, panel * VECTORS + b);
-            float *to = chunk_at(c, i, panel * PANEL + b * NI_LANES);
-            if (derivative) {
-                load_pixels(d, from, l, it.y, it.x, SIDE);
-                transform_d_output(d);
-            } else {
-                load_pixels(d, from, l, it.y - 1, it.x - 1, EDGE);
-                transform_input(d);
-            }
-            for (int p = 0; p < PLACES; p++)
-                ni_vstore(to + p * c->plane, 0, d[p / 6][p % 6], false);
-        }
+    const ni_tile *next = &t->at[i + AHEAD];
+    panel += i + AHEAD >= t->n;
+    if (panel * PANEL >= l->c)
+        return;
+    int64_t row = (int64_t)l->w * NI_LANES;
+    for (int32_t b = 0; b < VECTORS; b++) {
+        const float *from = data + ni_tile_block(l, next, panel * VECTORS + b) +
+                            (next->y + y) * row + next->x * NI_LANES;
+        for (int32_t k = 0; k < rows; k++, from += row)
+            for (int32_t e = 0; e < SIDE * NI_LANES; e += LINE)
+                __builtin_prefetch(from + e);
     }
+}
+
+/* Pixels of a block of channels; outside of the image they are zero. */
+typedef struct window {
+    const float *rows[EDGE];
+    int32_t begin, end; /* of the columns inside */
+} window;
+
+NI_INLINE window window_of(const float *block, const ni_layout *l, int32_t y,
+                           int32_t x, int32_t size)
+{
+    static const float zeros[EDGE * NI_LANES];
+    window w = {.begin = x < 0 ? -x : 0,
+                .end = x + size > l->w ? l->w - x : size};
+    for (int32_t i = 0; i < size; i++)
+        w.rows[i] = y + i >= 0 && y + i < l->h
+                        ? block + ((int64_t)(y + i) * l->w + x) * NI_LANES
+                        : zeros;
+    return w;
+}
+
+NI_INLINE void transform_window(ni_v square[EDGE][EDGE], const window *w,
+                                int size, line_transform line)
+{
+#pragma GCC unroll 6
+    for (int x = 0; x < size; x++) {
+        ni_v v[EDGE];
+        if (x >= w->begin && x < w->end)
+            for (int y = 0; y < size; y++)
+                v[y] = ni_vload(w->rows[y], x, false);
+        else
+            for (int y = 0; y < size; y++)
+                v[y] = (ni_v){0};
+        line(v);
+        for (int y = 0; y < EDGE; y++)
+            square[y][x] = v[y];
+    }
+}
+
+/* Inputs, or derivatives by the outputs. */
+NI_INLINE void read_tiles(const chunk *c, const float *src, const ni_layout *l,
+                          const span *t, bool derivative)
+{
+    int32_t size = derivative ? SIDE : EDGE, before = derivative ? 0 : 1;
+    line_transform line = derivative ? d_output_line : input_line;
+    for (int32_t panel = 0; panel < l->c / PANEL; panel++)
+        for (int32_t i = 0; i < t->n; i++) {
+            const ni_tile *it = &t->at[i];
+            look_ahead(src, l, t, panel, i, -before, size);
+            for (int32_t b = 0; b < VECTORS; b++) {
+                const float *block =
+                    src + ni_tile_block(l, it, panel * VECTORS + b);
+                window w =
+                    window_of(block, l, it->y - before, it->x - before, size);
+                ni_v square[EDGE][EDGE];
+                transform_window(square, &w, size, line);
+                transform_rows_to_places(
+                    chunk_at(c, i, panel * PANEL + b * NI_LANES), c->plane,
+                    square, size, line);
+            }
+        }
 }
 
 /* ---- forward ---------------------------------------------------------- */
@@ -316,7 +382,7 @@ static const multiplier multipliers[] = {NULL, multiply_1, multiply_2,
 static const multiplier multipliers[] = {NULL, NULL, multiply_2};
 #endif
 
-static void multiply_chunk(chunk to, chunk input, const ni_task *t)
+static void multiply_chunk(chunk to, chunk input, int32_t n, const ni_task *t)
 {
     int32_t inputs = t->src.c, outputs = t->dst.c;
     int64_t panel = (int64_t)to.most * PANEL;
@@ -326,7 +392,7 @@ static void multiply_chunk(chunk to, chunk input, const ni_task *t)
         for (int32_t o = 0; o < outputs; o += columns * NI_LANES) {
             columns = columns_from(o, outputs);
             int tiles = TILES * COLUMNS / columns;
-            for (int32_t i = 0; i < input.n; i += tiles)
+            for (int32_t i = 0; i < n; i += tiles)
                 multipliers[columns](chunk_at(&to, i, o),
                                      chunk_at(&input, i, 0), weight, panel,
                                      inputs);
@@ -337,43 +403,46 @@ static void multiply_chunk(chunk to, chunk input, const ni_task *t)
     }
 }
 
-/* Bias (may be NULL) and ReLU of the outputs in m, of one block. */
-NI_INLINE void finish(ni_v m[EDGE][EDGE], const float *bias, int32_t block,
+/* Bias (may be NULL) and ReLU of the outputs in the square, of one block. */
+NI_INLINE void finish(ni_v square[EDGE][EDGE], const float *bias, int32_t block,
                       bool relu)
 {
     ni_v b = bias ? ni_vload(bias, block, false) : (ni_v){0};
     for (int k = 0; k < SIDE * SIDE; k++) {
-        ni_v *y = &m[k / SIDE][k % SIDE];
+        ni_v *y = &square[k / SIDE][k % SIDE];
         *y += b;
         *y = relu ? ni_keep(~(*y < 0), *y) : *y; /* a NaN stays */
     }
 }
 
-static void write_tiles(const chunk *c, const ni_task *t, int64_t first)
+static void write_tiles(const chunk *c, const ni_task *t, const span *from)
 {
     const ni_layout *l = &t->dst;
+    float *dst = t->at[NI_DST];
     const float *bias = t->at[NI_BIAS];
-    for (int32_t k = 0; k < l->c / PANEL * c->n; k++) {
-        int32_t panel = k / c->n, i = k % c->n;
-        ni_tile it = ni_tile_at(l, first + i, SIDE);
-        int32_t rows = l->h - it.y < SIDE ? l->h - it.y : SIDE;
-        int32_t columns = l->w - it.x < SIDE ? l->w - it.x : SIDE;
-        for (int32_t b = 0; b < VECTORS; b++) {
-            ni_v m[EDGE][EDGE];
-            const float *from = chunk_at(c, i, panel * PANEL + b * NI_LANES);
-            float *dst = (float *)t->at[NI_DST] +
-                         ni_tile_block(l, &it, panel * VECTORS + b);
-            for (int p = 0; p < PLACES; p++)
-                m[p / 6][p % 6] = ni_vload(from + p * c->plane, 0, false);
-            transform_output(m);
-            if (bias || t->relu)
-                finish(m, bias, panel * VECTORS + b, t->relu);
-            for (int32_t y = 0; y < rows; y++)
-                for (int32_t x = 0; x < columns; x++)
-                    ni_vstore(dst, (int64_t)(it.y + y) * l->w + it.x + x,
-                              m[y][x], false);
+    for (int32_t panel = 0; panel < l->c / PANEL; panel++)
+        for (int32_t i = 0; i < from->n; i++) {
+            const ni_tile *it = &from->at[i];
+            int32_t rows = l->h - it->y < SIDE ? l->h - it->y : SIDE;
+            int32_t columns = l->w - it->x < SIDE ? l->w - it->x : SIDE;
+            look_ahead(dst, l, from, panel, i, 0, SIDE);
+            for (int32_t b = 0; b < VECTORS; b++) {
+                ni_v square[EDGE][EDGE];
+                int32_t block = panel * VECTORS + b;
+                const float *at = chunk_at(c, i, panel * PANEL + b * NI_LANES);
+                float *to = dst + ni_tile_block(l, it, block) +
+                            ((int64_t)it->y * l->w + it->x) * NI_LANES;
+                transform_columns(square, SIDE, at, EDGE * c->plane, c->plane,
+                                  EDGE, output_line);
+                transform_rows(square, SIDE, EDGE, output_line);
+                if (bias || t->relu)
+                    finish(square, bias, block, t->relu);
+                for (int32_t y = 0; y < rows; y++)
+                    for (int32_t x = 0; x < columns; x++)
+                        ni_vstore(to, (int64_t)y * l->w + x, square[y][x],
+                                  false);
+            }
         }
-    }
 }
 
 static void forward(const ni_task *t)
@@ -381,13 +450,12 @@ static void forward(const ni_task *t)
     int32_t most = tiles_of_chunk(t->src.c, t->dst.c);
     chunk input = chunk_in(t->at[NI_PARTIAL], t->src.c, most);
     chunk product = chunk_in(input.at + PLACES * input.plane, t->dst.c, most);
-    int64_t tiles = ni_tiles(&t->src, SIDE);
-    for (int64_t first = 0; first < tiles; first += most) {
-        int64_t left = tiles - first;
-        input.n = product.n = left < most ? (int32_t)left : most;
-        read_tiles(&input, t->at[NI_SRC], &t->src, first, false);
-        multiply_chunk(product, input, t);
-        write_tiles(&product, t, first);
+    span some;
+    for (int64_t first = 0; first < ni_tiles(&t->src, SIDE); first += most) {
+        span_from(&some, &t->src, first, most);
+        read_tiles(&input, t->at[NI_SRC], &t->src, &some, false);
+        multiply_chunk(product, input, some.n, t);
+        write_tiles(&product, t, &some);
     }
 }
 
@@ -402,7 +470,7 @@ static size_t weights_bytes(int32_t inputs, int32_t outputs)
 /* Sums [places][groups of COLUMNS vectors of outputs][I][vectors]. Add to those
  * of `rows` inputs and `columns` vectors what the tiles give. */
 NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
-                           int32_t from, int rows, int columns)
+                           int32_t n, int32_t from, int rows, int columns)
 {
     ni_v sum[PANEL * COLUMNS];
     const float *y[COLUMNS];
@@ -410,7 +478,7 @@ NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
         y[b] = chunk_at(output, 0, from + b * NI_LANES);
     for (int i = 0; i < rows * columns; i++)
         sum[i] = ni_vload(sums, i, false);
-    for (int32_t k = 0; k < output->n; k++)
+    for (int32_t k = 0; k < n; k++)
         for (int i = 0; i < rows; i++)
             for (int b = 0; b < columns; b++)
                 sum[i * columns + b] +=
@@ -420,38 +488,38 @@ NI_INLINE void gather_sums(float *sums, const float *x, const chunk *output,
 }
 
 NI_INLINE void gather_columns(float *sums, const chunk *input,
-                              const chunk *output, const ni_task *t,
+                              const chunk *output, int32_t n, const ni_task *t,
                               int32_t from, int rows, int columns)
 {
     int rest = PANEL % rows;
     for (int32_t panel = 0; panel < t->src.c; panel += PANEL) {
         const float *x = chunk_at(input, 0, panel);
         for (int i = 0; i + rows <= PANEL; i += rows) {
-            gather_sums(sums, x + i, output, from, rows, columns);
+            gather_sums(sums, x + i, output, n, from, rows, columns);
             sums += rows * columns * NI_LANES;
         }
         if (rest) {
-            gather_sums(sums, x + PANEL - rest, output, from, rest, columns);
+            gather_sums(sums, x + PANEL - rest, output, n, from, rest, columns);
             sums += rest * columns * NI_LANES;
         }
     }
 }
 
-static void gather_chunk(float *sums, chunk input, chunk output,
+static void gather_chunk(float *sums, chunk input, chunk output, int32_t n,
                          const ni_task *t)
 {
     for (int p = 0; p < PLACES; p++) {
         for (int32_t o = 0; o < t->dst.c;) {
             int columns = columns_from(o, t->dst.c);
             if (columns == COLUMNS)
-                gather_columns(sums, &input, &output, t, o, ROWS, COLUMNS);
+                gather_columns(sums, &input, &output, n, t, o, ROWS, COLUMNS);
 #if defined(__AVX512F__)
             else if (columns == 3)
-                gather_columns(sums, &input, &output, t, o, 8, 3);
+                gather_columns(sums, &input, &output, n, t, o, 8, 3);
             else if (columns == 2)
-                gather_columns(sums, &input, &output, t, o, 8, 2);
+                gather_columns(sums, &input, &output, n, t, o, 8, 2);
             else
-                gather_columns(sums, &input, &output, t, o, 16, 1);
+                gather_columns(sums, &input, &output, n, t, o, 16, 1);
 #endif
             o += columns * NI_LANES;
             sums += (int64_t)columns * NI_LANES * t->src.c;
@@ -468,16 +536,17 @@ static void write_weights(const float *sums, const ni_task *t)
     float *dst = t->at[NI_D_WEIGHT];
     for (int32_t o = 0; o < outputs; o += NI_LANES)
         for (int32_t i = 0; i < inputs; i++) {
-            ni_v m[EDGE][EDGE];
+            ni_v square[EDGE][EDGE];
+            int64_t plane = (int64_t)inputs * outputs;
             const float *from = sums + packed_at(i, o, inputs, outputs);
-            for (int p = 0; p < PLACES; p++)
-                m[p / 6][p % 6] =
-                    ni_vload(from + (int64_t)p * inputs * outputs, 0, false);
-            transform_d_weights(m);
+            float *to = dst + ((int64_t)o * inputs + i) * 9;
+            transform_columns(square, 3, from, EDGE * plane, plane, EDGE,
+                              d_weights_line);
+            transform_rows(square, 3, EDGE, d_weights_line);
             for (int lane = 0; lane < NI_LANES; lane++)
                 for (int k = 0; k < 9; k++)
-                    dst[((int64_t)(o + lane) * inputs + i) * 9 + k] =
-                        m[k / 3][k % 3][lane];
+                    to[(int64_t)lane * inputs * 9 + k] =
+                        square[k / 3][k % 3][lane];
         }
 }
 
@@ -488,14 +557,13 @@ static void weights(const ni_task *t)
     float *sum = t->at[NI_PARTIAL];
     chunk input = chunk_in(sum + sums, t->src.c, most);
     chunk output = chunk_in(input.at + PLACES * input.plane, t->dst.c, most);
-    int64_t tiles = ni_tiles(&t->src, SIDE);
+    span some;
     memset(sum, 0, sums * sizeof *sum);
-    for (int64_t first = 0; first < tiles; first += most) {
-        int64_t left = tiles - first;
-        input.n = output.n = left < most ? (int32_t)left : most;
-        read_tiles(&input, t->at[NI_SRC], &t->src, first, false);
-        read_tiles(&output, t->at[NI_D_DST], &t->dst, first, true);
-        gather_chunk(sum, input, output, t);
+    for (int64_t first = 0; first < ni_tiles(&t->src, SIDE); first += most) {
+        span_from(&some, &t->src, first, most);
+        read_tiles(&input, t->at[NI_SRC], &t->src, &some, false);
+        read_tiles(&output, t->at[NI_D_DST], &t->dst, &some, true);
+        gather_chunk(sum, input, output, some.n, t);
     }
     write_weights(sum, t);
 }
@@ -503,6 +571,7 @@ static void weights(const ni_task *t)
 const ni_winograd NI_WINOGRAD = {
     .lanes = NI_LANES,
     .least_side = 3,
+    .least_channels = 16,
     .places = PLACES,
     .forward_bytes = forward_bytes,
     .weights_bytes = weights_bytes,

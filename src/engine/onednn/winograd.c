@@ -11,12 +11,12 @@
 
 #include "onednn.h"
 
-enum { BLOCK = 16, LEAST_CHANNELS = 32 };
+enum { BLOCK = 16 };
 
 static bool is_full(const ni_layout *l, const ni_winograd *w)
 {
     return l->bf16 == w->bf16 && l->lanes == w->lanes && l->c % BLOCK == 0 &&
-           l->c >= LEAST_CHANNELS && l->h >= w->least_side &&
+           l->c >= w->least_channels && l->h >= w->least_side &&
            l->w >= w->least_side;
 }
 

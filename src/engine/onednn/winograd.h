@@ -14,10 +14,11 @@
  * float32. In float32 m is 4, whose transforms would cost bf16 too many digits.
  */
 typedef struct ni_winograd {
-    int32_t lanes;      /* of activations, */
-    bool bf16;          /* and their type */
-    int32_t least_side; /* of images: below, little is saved */
-    int32_t places;     /* elements of packed weights per pair of channels */
+    int32_t lanes;          /* of activations, */
+    bool bf16;              /* and their type */
+    int32_t least_side;     /* of images: below, little is saved */
+    int32_t least_channels; /* likewise: transforms are for each of them */
+    int32_t places; /* elements of packed weights per pair of channels */
     /* Bytes of PARTIAL: */
     size_t (*forward_bytes)(int32_t inputs, int32_t outputs);
     size_t (*weights_bytes)(int32_t inputs, int32_t outputs);
