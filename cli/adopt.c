@@ -182,14 +182,31 @@ int adopt_read(nash_model **out, const char *path, const adoption *a,
     return EXIT_OK;
 }
 
+/* What cannot be split is refused later, by who splits it. */
+static bool has_learned(const nash_model *m, nash_dataset *ds, double val_share,
+                        uint64_t seed)
+{
+    const nash_images *all;
+    int32_t *train = NULL, *val = NULL, n_train, n_val;
+    bool learned = nash_dataset_images(&all, ds, NASH_PART_TRAIN) == NASH_OK &&
+                   nash_run_split(&train, &n_train, &val, &n_val, all,
+                                  val_share, seed) == NASH_OK &&
+                   nash_has_learned(m, ds, n_train, seed);
+    nash_split_free(val);
+    nash_split_free(train);
+    return learned;
+}
+
 int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
-               const char *path, const adoption *a, uint64_t seed)
+               const char *path, const adoption *a, double val_share,
+               uint64_t seed)
 {
     int result = a->new_head ? open_for_new_head(out, dir, m, path, seed)
                              : open_for_model(out, dir, m, path);
-    if (result == EXIT_OK && !a->forgets && nash_has_learned(m, *out))
-        progress_line("%s has learned from these images: validation errors "
-                      "will be too good",
+    if (result == EXIT_OK && !a->forgets &&
+        has_learned(m, *out, val_share, seed))
+        progress_line("%s has learned from images that are to validate it: "
+                      "validation errors will be too good",
                       path);
     if (result == EXIT_OK && nash_describe_data(m, *out) != NASH_OK)
         result = cli_fail(NULL);

@@ -44,9 +44,11 @@ int adopt_read(nash_model **out, const char *path, const adoption *a,
 /** Open the data that a network is to be trained on, and put in the new head,
  * where one is asked for. Its classes become the data's. Says so if it has
  * learned from images that it will be judged by.
- * @param seed  of the head's weights
+ * @param val_share  of the training images, to judge it by
+ * @param seed       of that split, and of the head's weights
  * @return likewise */
 int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
-               const char *path, const adoption *a, uint64_t seed);
+               const char *path, const adoption *a, double val_share,
+               uint64_t seed);
 
 #endif

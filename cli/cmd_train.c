@@ -246,7 +246,7 @@ static int read_model(training *t)
         there ? NULL : "start, vgg and resnet9 are names of new networks");
     if (result == EXIT_OK)
         result = adopt_data(&t->data, ask->data, t->model, ask->model,
-                            &ask->adopt, ask->train.seed);
+                            &ask->adopt, ask->val_share, ask->train.seed);
     if (result != EXIT_OK)
         return result;
     return ask->reinit ? redraw(t) : EXIT_OK;

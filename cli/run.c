@@ -141,7 +141,7 @@ static int adopt_start(run *r, const char *path)
         nash_model_set_mirrored(r->start, false);
     if (result == EXIT_OK)
         result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
-                            r->s->search.seed);
+                            r->s->val_share, r->s->search.seed);
     return result;
 }
 
@@ -407,19 +407,21 @@ static nash_status on_chosen(void *ctx, int32_t step, int32_t child,
 
 static int say_why(const run *r, nash_status status)
 {
-    char hint[4200];
+    char hint[4200], what[4200];
     snprintf(hint, sizeof hint, "'nash resume %s' goes on", r->dir);
+    snprintf(what, sizeof what, "%s", nash_error_message());
+    cli_fail(status == NASH_EDIVERGED
+                 ? "a smaller --lr-start and --final-lr-start, or more "
+                   "--warmup, may help"
+             : status == NASH_ELIMIT || status == NASH_EREFUSED
+                 ? "--max-params, --max-macs, --max-share, --max-expansion, "
+                   "--max-memory and --batch are what limits networks"
+             : status == NASH_ENOTFOUND || status == NASH_EFORMAT
+                 ? NULL /* until it is put back */
+                 : hint);
     if (status != NASH_EBUSY) /* else it would wait once more */
-        nash_store_event(r->store, status == NASH_ESTOP ? "stopped"
-                                                        : nash_error_message());
-    if (status == NASH_EDIVERGED)
-        return cli_fail("a smaller --lr-start, or some --warmup, may help");
-    if (status == NASH_ELIMIT || status == NASH_EREFUSED)
-        return cli_fail("--max-params, --max-macs, --max-memory and --batch "
-                        "are what limits networks");
-    if (status == NASH_ENOTFOUND || status == NASH_EFORMAT)
-        return cli_fail(NULL); /* until it is put back */
-    return cli_fail(hint);
+        nash_store_event(r->store, status == NASH_ESTOP ? "stopped" : what);
+    return EXIT_FAILED;
 }
 
 static int search(run *r)

@@ -570,11 +570,15 @@ static void key_of(char key[64], const char *prefix, const char *name)
             *c = '_';
 }
 
-static int record(const arg_option *o, const char *prefix, nash_store *store)
+/* What was not given is nothing, as it may be something of a search before that
+ * did not begin. */
+static int record(const arg_option *o, const char *prefix, bool given,
+                  nash_store *store)
 {
-    char key[64], text[4096];
+    char key[64], text[4096] = "";
     key_of(key, prefix, o->name);
-    arg_format(text, sizeof text, o);
+    if (given)
+        arg_format(text, sizeof text, o);
     return nash_store_set(store, key, text) == NASH_OK ? EXIT_OK
                                                        : cli_fail(NULL);
 }
@@ -585,11 +589,11 @@ int settings_record(settings *s, nash_store *store)
     int result = EXIT_OK;
     settings_options(options, s);
     for (const arg_option *o = options; o->name && result == EXIT_OK; o++)
-        result = record(o, "", store);
+        result = record(o, "", true, store);
     settings_run_options(options, s);
     for (const arg_option *o = options; o->name && result == EXIT_OK; o++)
-        if (*o->given && o->value != &s->json)
-            result = record(o, RUN_PREFIX, store);
+        if (o->value != &s->json)
+            result = record(o, RUN_PREFIX, *o->given, store);
     return result;
 }
 
@@ -632,7 +636,7 @@ static int recall_given(settings *s, const nash_history *history)
     for (const arg_option *o = options; o->name && result == EXIT_OK; o++) {
         key_of(key, RUN_PREFIX, o->name);
         const char *text = nash_history_get(history, key);
-        if (text && !*o->given)
+        if (text && *text && !*o->given)
             result = set(o, key, text);
     }
     return result;

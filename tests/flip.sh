@@ -45,3 +45,8 @@ set_of 90 train sided 'oo####oo' '##oooo##' 'oooooooo'
 set_of 30 t10k sided 'oo####oo' '##oooo##' 'oooooooo'
 expect 0 'training uses both' search symmetric
 grep -q '^result, mirror image too ' out || fail "the result looks once"
+
+# who has learned nothing cannot tell
+expect 0 'tells nothing (--flip does); training uses no' "$nash" search data \
+    -o ignorant --preset smoke --batch 16 --threads 1 --final-threads 1 \
+    --start-epochs 0 --steps 0 --auto-flip yes

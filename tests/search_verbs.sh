@@ -75,7 +75,7 @@ expect 0 'result' "$nash" search data -o ablation --preset smoke --batch 16 \
 "$nash" search data -o learned --preset smoke --steps 0 --start-epochs 0 \
     --final-epochs 0 --init a/best.onnx >out 2>&1 ||
     fail "--init: $(cat out)"
-grep -q 'a/best.onnx has learned from these images' out ||
+grep -q 'a/best.onnx has learned from images that are to' out ||
     fail "no word of images that the network has learned"
 expect 0 'result' search baseline --steps 0
 expect 0 'Every attempt' "$nash" show baseline

@@ -570,6 +570,34 @@ static void a_saved_data_set_opens_as_the_same(void **state)
     }
 }
 
+/* Whose labels are no bytes. */
+static void a_saved_data_set_may_have_many_classes(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    static char text[MANY][8];
+    const char *names[MANY + 1] = {NULL};
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.holdout = 0.0;
+    for (int k = 0; k < MANY; k++) {
+        snprintf(text[k], sizeof text[k], "c%03d", k);
+        names[k] = text[k];
+    }
+    made_classes("many", names, 1, (nash_shape){1, 4, 5});
+    nash_dataset *ds = open_with(made_path("many"), &opts);
+    const char *to = made_path("saved/many");
+    assert_int_equal(nash_dataset_save(ds, to), NASH_OK);
+    nash_dataset *again = open_with(to, &opts);
+    const nash_images *images = part_of(again, NASH_PART_TRAIN);
+    assert_int_equal(images->classes, MANY);
+    assert_int_equal(images->n, MANY);
+    for (int32_t k = 0; k < MANY; k++)
+        assert_int_equal(images->labels[k], k);
+    assert_int_equal(nash_dataset_hash(again), nash_dataset_hash(ds));
+    nash_dataset_close(again);
+    nash_dataset_close(ds);
+}
+
 /* ---- running out of memory --------------------------------------------- */
 
 static void assert_survives(const char *dir)
@@ -732,6 +760,7 @@ int main(void)
         cmocka_unit_test(the_hash_tells_pixels_and_labels),
         cmocka_unit_test(a_contact_sheet_shows_a_row_per_class),
         cmocka_unit_test(a_saved_data_set_opens_as_the_same),
+        cmocka_unit_test(a_saved_data_set_may_have_many_classes),
         cmocka_unit_test(whitening_makes_patches_uncorrelated),
         cmocka_unit_test(whitening_refuses_patches_larger_than_the_images),
         cmocka_unit_test_setup(every_format_survives_running_out_of_memory,

@@ -213,6 +213,17 @@ static void idx_labels_must_fit_the_images(void **state)
     made_file(made_path("idx-labels/classes.txt"), "a\nb\nc\n", 6);
     assert_refused(dir, NASH_EFORMAT, "has 3 names, but there are labels up");
     unlink(made_path("idx-labels/classes.txt"));
+    uint8_t ints[8 + 4 * 20] = {0, 0, 12, 1, 0, 0, 0, 20};
+    unlink(labels);
+    labels = made_path("idx-labels/train-labels-idx1-int");
+    ints[8 + 4 * 3] = 0xff;
+    made_file(labels, ints, sizeof ints);
+    assert_refused(dir, NASH_EFORMAT,
+                   "image 3 has label -16777216, expected 0 .. 1048575");
+    made_file(labels, ints, sizeof ints - 1);
+    assert_refused(dir, NASH_EFORMAT, "is cut off: 87 bytes, expected 88");
+    unlink(labels);
+    make_idx("idx-labels", &images, &labels);
     made_idx_images(made_path("idx-labels/t10k-images-idx3-ubyte"), 5, 4, 5, 0);
     made_idx_labels(made_path("idx-labels/t10k-labels-idx1-ubyte"), 5, 5);
     assert_refused(dir, NASH_EFORMAT, "image 4 has label 4, expected 0 .. 3");

@@ -76,7 +76,7 @@ static void redrawn_filters_whiten_what_the_network_normalises(void **state)
 }
 
 static void
-only_a_training_on_all_images_has_learned_those_to_validate_by(void **state)
+a_training_by_the_same_split_has_not_learned_what_validates(void **state)
 {
     (void)state;
     nash_dataset *ds = open_made("learned");
@@ -86,17 +86,20 @@ only_a_training_on_all_images_has_learned_those_to_validate_by(void **state)
     assert_int_equal(nash_net_for_data(&m, "start", ds, NULL), NASH_OK);
     assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
                      NASH_OK);
-    assert_false(nash_has_learned(m, ds));
+    assert_false(nash_has_learned(m, ds, images->n - 1, opts.seed));
     assert_int_equal(nash_describe_training(m, &opts, images->n - 1, 0.0, NULL),
                      NASH_OK);
-    assert_false(nash_has_learned(m, ds));
-    assert_int_equal(nash_describe_training(m, &opts, images->n, 0.0, NULL),
-                     NASH_OK);
-    assert_true(nash_has_learned(m, ds));
+    assert_false(nash_has_learned(m, ds, images->n - 1, opts.seed));
+    assert_true(nash_has_learned(m, ds, images->n - 1, opts.seed + 1));
+    assert_true(nash_has_learned(m, ds, images->n - 2, opts.seed));
+    opts.seed = UINT64_MAX;
+    assert_int_equal(nash_describe_training(m, &opts, 1, 0.0, NULL), NASH_OK);
+    assert_false(nash_has_learned(m, ds, 2, UINT64_MAX));
+    assert_true(nash_has_learned(m, ds, 2, UINT64_MAX - 1));
     assert_int_equal(
         nash_model_set_meta(m, NASH_META_DATASET, "idx 0123456789abcdef"),
         NASH_OK);
-    assert_false(nash_has_learned(m, ds));
+    assert_false(nash_has_learned(m, ds, 2, UINT64_MAX - 1));
     nash_model_free(m);
     nash_dataset_close(ds);
 }
@@ -114,7 +117,7 @@ int main(void)
         cmocka_unit_test(a_channel_that_never_changes_is_only_shifted),
         cmocka_unit_test(redrawn_filters_whiten_what_the_network_normalises),
         cmocka_unit_test(
-            only_a_training_on_all_images_has_learned_those_to_validate_by),
+            a_training_by_the_same_split_has_not_learned_what_validates),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -21,10 +21,12 @@ expect 0 '"val_images": 0' "$nash" train a.onnx data --reinit --epochs 0 \
     --val-share 0 --json -o d.onnx
 
 # going on with a network that has seen all images, or some
-learned='has learned from these images'
+learned='has learned from images that are to validate it'
 expect 0 'all.onnx: ' "$nash" train $start --epochs 0 --val-share 0 -o all.onnx
 expect 0 "all.onnx $learned" "$nash" train all.onnx data --epochs 0 -o x.onnx
-for rest in "a.onnx data" "all.onnx data --reinit" \
+expect 0 "a.onnx $learned" "$nash" train a.onnx data --epochs 0 \
+    --seed 9 -o x.onnx
+for rest in "a.onnx data --seed 3" "all.onnx data --reinit" \
     "all.onnx data --val-share 0"; do
     expect 0 'x.onnx: ' "$nash" train $rest --epochs 0 --threads 1 -o x.onnx
     grep -q "$learned" out && fail "train $rest says so, too"

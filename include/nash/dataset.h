@@ -86,8 +86,8 @@ NASH_API uint64_t nash_dataset_hash(const nash_dataset *ds);
  * open a folder of large pictures again and again; open it with holdout 0.
  *
  * @param dir  made if it is missing
- * @return NASH_OK, NASH_EUNSUPPORTED (more than 256 classes, or a class name
- *         with a line break), NASH_EIO or NASH_ENOMEM
+ * @return NASH_OK, NASH_EUNSUPPORTED (a class name with a line break), NASH_EIO
+ *         or NASH_ENOMEM
  */
 NASH_API nash_status nash_dataset_save(const nash_dataset *ds, const char *dir);
 

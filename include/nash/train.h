@@ -269,9 +269,12 @@ NASH_API nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
  */
 NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
 
-/** Whether a model's metadata says that it was trained on all training images
- * of a data set, those to validate it by included. */
-NASH_API bool nash_has_learned(const nash_model *m, nash_dataset *ds);
+/** Whether a model, by its metadata, was last trained on images that it would
+ * be validated by: those that nash_split() by @p seed leaves of a data set's
+ * training images, with @p n_train of them to train on. One of the same seed
+ * that had no more was not. */
+NASH_API bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
+                               int32_t n_train, uint64_t seed);
 
 /**
  * Write into a model's metadata how it was trained and what that gave.

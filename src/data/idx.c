@@ -1,8 +1,8 @@
 /*
- * IDX, the format of MNIST and its siblings: big-endian headers, then bytes;
- * plain or gzip. Images are [n,H,W], [n,H,W,C] or [n,C,H,W] with 1 or 3
- * channels. Refuses other element types, files that are shorter or longer than
- * their header says, and labels that do not pair with the images.
+ * IDX, the format of MNIST and its siblings: big-endian headers, then bytes, or
+ * int32 for labels; plain or gzip. Images are [n,H,W], [n,H,W,C] or [n,C,H,W]
+ * with 1 or 3 channels. Refuses other element types, files that are shorter or
+ * longer than their header says, and labels that do not pair with the images.
  */
 #include "reader.h"
 
@@ -14,11 +14,17 @@
 #include <string.h>
 #include <strings.h>
 
-enum { TYPE_UBYTE = 8, MAX_RANK = 4, MAX_HEADER_BYTES = 4 + 4 * MAX_RANK };
+enum {
+    TYPE_UBYTE = 8,
+    TYPE_INT = 12,
+    MAX_RANK = 4,
+    MAX_HEADER_BYTES = 4 + 4 * MAX_RANK
+};
 
-static const int64_t label_limit = 1 << 30;
+static const int64_t label_limit = 1 << 30; /* bytes */
 
 typedef struct header {
+    int32_t element; /* bytes of one */
     int32_t rank;
     int32_t size[MAX_RANK];
     int32_t bytes;      /* of the header itself */
@@ -45,7 +51,8 @@ static bool plays(const char *name, const char *role, const char *what)
     bool rank = strncmp(at + 1, "idx1-ubyte", 10) == 0 ||
                 strncmp(at + 1, "idx3-ubyte", 10) == 0 ||
                 strncmp(at + 1, "idx4-ubyte", 10) == 0;
-    const char *tail = rank ? at + 11 : "?";
+    bool ints = strncmp(at + 1, "idx1-int", 8) == 0;
+    const char *tail = rank ? at + 11 : ints ? at + 9 : "?";
     return *tail == '\0' || strcasecmp(tail, ".gz") == 0;
 }
 
@@ -100,16 +107,19 @@ static nash_status parse_header(header *h, const uint8_t *bytes,
     REQUIRE(size_bytes >= 4 && bytes[0] == 0 && bytes[1] == 0, NASH_EFORMAT,
             "%s is not an IDX file: it does not begin with two zero bytes",
             path);
-    REQUIRE(bytes[2] == TYPE_UBYTE, NASH_EFORMAT,
-            "%s holds elements of IDX type %d, expected bytes (8)", path,
-            bytes[2]);
+    REQUIRE(bytes[2] == TYPE_UBYTE || (bytes[2] == TYPE_INT && bytes[3] == 1),
+            NASH_EFORMAT,
+            "%s holds elements of IDX type %d, expected bytes (8), or int32 "
+            "(12) for labels",
+            path, bytes[2]);
+    h->element = bytes[2] == TYPE_INT ? 4 : 1;
     h->rank = bytes[3];
     REQUIRE(h->rank >= 1 && h->rank <= MAX_RANK, NASH_EFORMAT,
             "%s has %d dimensions, expected 1 .. %d", path, h->rank, MAX_RANK);
     h->bytes = 4 + 4 * h->rank;
     REQUIRE(size_bytes >= (size_t)h->bytes, NASH_EFORMAT,
             "%s is cut off within its header", path);
-    h->body_bytes = 1;
+    h->body_bytes = h->element;
     for (int32_t k = 0; k < h->rank; k++) {
         uint32_t size = big_endian(bytes + 4 + (ptrdiff_t)4 * k);
         REQUIRE(size >= 1 && size <= INT32_MAX &&
@@ -235,18 +245,28 @@ done:
     return status;
 }
 
-/* [n] labels of a set. */
-static nash_status read_labels(uint8_t **labels, char **bytes, nash_dataset *ds,
+/* [n] labels of a set, below NASH_MAX_DIM. */
+static nash_status read_labels(int32_t **labels, nash_dataset *ds,
                                nash_part set)
 {
     nash_status status = NASH_OK;
     state *s = ds->state;
+    char *bytes = NULL;
     const uint8_t *body;
     header h;
-    TRY(read_whole(bytes, &body, &h, s->labels[set], label_limit));
+    TRY(read_whole(&bytes, &body, &h, s->labels[set], label_limit));
     TRY(check_labels(ds, set, &h)); /* of what was read now */
-    *labels = (uint8_t *)*bytes + h.bytes;
+    NEW_ARRAY(*labels, ds->n[set]);
+    for (int32_t i = 0; i < ds->n[set]; i++) {
+        uint32_t label =
+            h.element == 1 ? body[i] : big_endian(body + (ptrdiff_t)4 * i);
+        REQUIRE(label < NASH_MAX_DIM, NASH_EFORMAT,
+                "%s: image %d has label %d, expected 0 .. %d", s->labels[set],
+                i, (int32_t)label, NASH_MAX_DIM - 1);
+        (*labels)[i] = (int32_t)label;
+    }
 done:
+    ni_free(bytes);
     return status;
 }
 
@@ -278,20 +298,18 @@ static nash_status open_idx(nash_dataset *ds)
     nash_status status = NASH_OK;
     state *s;
     ni_strings names = {0};
-    uint8_t *labels;
-    char *bytes = NULL;
-    int32_t largest = 0;
+    int32_t *labels = NULL, largest = 0;
     NEW(s);
     ds->state = s;
     TRY(ni_directory_list(&names, ds->dir, NI_ENTRY_FILE));
     TRY(open_set(ds, NASH_PART_TRAIN, &names));
     TRY(open_set(ds, NASH_PART_TEST, &names));
-    TRY(read_labels(&labels, &bytes, ds, NASH_PART_TRAIN));
+    TRY(read_labels(&labels, ds, NASH_PART_TRAIN));
     for (int32_t i = 0; i < ds->n[NASH_PART_TRAIN]; i++)
         largest = labels[i] > largest ? labels[i] : largest;
     TRY(name_classes(ds, largest));
 done:
-    ni_free(bytes);
+    ni_free(labels);
     ni_strings_deinit(&names);
     return status;
 }
@@ -299,13 +317,12 @@ done:
 static nash_status labels_of(int32_t *labels, nash_dataset *ds)
 {
     nash_status status = NASH_OK;
-    char *bytes = NULL;
-    uint8_t *values;
-    TRY(read_labels(&values, &bytes, ds, NASH_PART_TRAIN));
+    int32_t *values = NULL;
+    TRY(read_labels(&values, ds, NASH_PART_TRAIN));
     for (int32_t i = 0; i < ds->n[NASH_PART_TRAIN]; i++)
         labels[i] = values[i];
 done:
-    ni_free(bytes);
+    ni_free(values);
     return status;
 }
 
@@ -314,13 +331,13 @@ static nash_status read_idx(nash_images *images, int32_t *index,
 {
     nash_status status = NASH_OK;
     state *s = ds->state;
-    char *bytes = NULL, *label_bytes = NULL;
-    uint8_t *labels = NULL;
+    char *bytes = NULL;
+    int32_t *labels = NULL;
     const uint8_t *body = NULL;
     header h;
     nash_shape native = ds->native;
     int64_t size = (int64_t)native.c * native.h * native.w;
-    TRY(read_labels(&labels, &label_bytes, ds, set));
+    TRY(read_labels(&labels, ds, set));
     TRY(read_whole(&bytes, &body, &h, s->images[set],
                    ds->opts.max_bytes ? ds->opts.max_bytes : INT64_MAX - 64));
     REQUIRE(h.body_bytes == size * ds->n[set], NASH_EIO,
@@ -337,7 +354,7 @@ static nash_status read_idx(nash_images *images, int32_t *index,
     }
 done:
     ni_free(bytes);
-    ni_free(label_bytes);
+    ni_free(labels);
     return status;
 }
 

@@ -12,19 +12,27 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_CLASSES = 256 }; /* a label is a byte */
+/* Of IDX's types of elements. */
+enum { TYPE_UBYTE = 8, TYPE_INT = 12, BYTE_CLASSES = 256 };
+
+static uint8_t *put_int(uint8_t *at, int32_t value)
+{
+    for (int shift = 24; shift >= 0; shift -= 8)
+        *at++ = (uint8_t)(value >> shift);
+    return at;
+}
 
 /* The beginning of an IDX file; returns where it ends. */
-static size_t put_header(uint8_t *header, const int32_t *sizes, int rank)
+static size_t put_header(uint8_t *header, int type, const int32_t *sizes,
+                         int rank)
 {
     uint8_t *at = header;
     *at++ = 0;
     *at++ = 0;
-    *at++ = 8;
+    *at++ = (uint8_t)type;
     *at++ = (uint8_t)rank;
     for (int k = 0; k < rank; k++)
-        for (int shift = 24; shift >= 0; shift -= 8)
-            *at++ = (uint8_t)(sizes[k] >> shift);
+        at = put_int(at, sizes[k]);
     return (size_t)(at - header);
 }
 
@@ -44,8 +52,9 @@ static nash_status write_images(FILE *file, const nash_images *images,
     nash_shape s = images->shape;
     size_t size_bytes = (size_t)s.c * (size_t)s.h * (size_t)s.w;
     uint8_t header[20], *rows = NULL;
-    size_t length = put_header(
-        header, (const int32_t[]){images->n, s.h, s.w, s.c}, s.c == 1 ? 3 : 4);
+    size_t length = put_header(header, TYPE_UBYTE,
+                               (const int32_t[]){images->n, s.h, s.w, s.c},
+                               s.c == 1 ? 3 : 4);
     bool written = fwrite(header, 1, length, file) == length;
     NEW_ARRAY(rows, size_bytes);
     for (int64_t i = 0; i < images->n && written; i++) {
@@ -90,15 +99,19 @@ done:
 static nash_status save_labels(const nash_images *images, const char *dir)
 {
     nash_status status = NASH_OK;
+    bool ints = images->classes > BYTE_CLASSES;
     char *path = NULL;
-    uint8_t *bytes = NULL;
-    size_t length;
-    NEW_FROM(path, ni_path_join(dir, "train-labels-idx1-ubyte"));
-    NEW_ARRAY(bytes, (int64_t)images->n + 8);
-    length = put_header(bytes, &images->n, 1);
+    uint8_t *bytes = NULL, *at;
+    NEW_FROM(path,
+             ni_format("%s/train-labels-idx1-%s", dir, ints ? "int" : "ubyte"));
+    NEW_ARRAY(bytes, (ints ? 4 : 1) * (int64_t)images->n + 8);
+    at = bytes + put_header(bytes, ints ? TYPE_INT : TYPE_UBYTE, &images->n, 1);
     for (int32_t i = 0; i < images->n; i++)
-        bytes[length++] = (uint8_t)images->labels[i];
-    TRY(ni_file_write_atomic(path, bytes, length));
+        if (ints)
+            at = put_int(at, images->labels[i]);
+        else
+            *at++ = (uint8_t)images->labels[i];
+    TRY(ni_file_write_atomic(path, bytes, (size_t)(at - bytes)));
 done:
     ni_free(path);
     ni_free(bytes);
@@ -131,9 +144,6 @@ nash_status nash_dataset_save(const nash_dataset *ds, const char *dir)
 {
     nash_status status = NASH_OK;
     const nash_images *images = &ds->images[NASH_PART_TRAIN];
-    REQUIRE(ds->classes <= MAX_CLASSES, NASH_EUNSUPPORTED,
-            "%s has %d classes, more than the %d that IDX files tell apart",
-            ds->dir, ds->classes, MAX_CLASSES);
     TRY(ni_make_directories(dir));
     TRY(save_names(ds, dir));
     TRY(save_labels(images, dir));

@@ -169,7 +169,7 @@ done:
     return status;
 }
 
-enum { DATA_TEXT_BYTES = 64 };
+enum { DATA_TEXT_BYTES = 64, SEED_BYTES = 24 };
 
 static void name_data(char text[DATA_TEXT_BYTES], const nash_dataset *ds)
 {
@@ -189,26 +189,30 @@ done:
     return status;
 }
 
-bool nash_has_learned(const nash_model *m, nash_dataset *ds)
+bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
+                      int32_t n_train, uint64_t seed)
 {
-    char own[DATA_TEXT_BYTES];
-    const nash_images *all;
+    char own[DATA_TEXT_BYTES], number[SEED_BYTES];
     const char *data = nash_model_meta(m, NASH_META_DATASET);
     const char *text = nash_model_meta(m, NASH_META_SETTINGS);
     name_data(own, ds);
-    if (!data || strcmp(data, own) != 0 || !text ||
-        nash_dataset_images(&all, ds, NASH_PART_TRAIN) != NASH_OK)
+    if (!data || strcmp(data, own) != 0 || !text)
         return false;
+    snprintf(number, sizeof number, "%" PRIu64, seed);
     cJSON *settings = cJSON_Parse(text);
     const cJSON *images = cJSON_GetObjectItemCaseSensitive(settings, "images");
-    bool learned = cJSON_IsNumber(images) && images->valueint == all->n;
+    const cJSON *split = cJSON_GetObjectItemCaseSensitive(settings, "seed");
+    bool same =
+        cJSON_IsString(split) && strcmp(split->valuestring, number) == 0;
+    bool learned = cJSON_IsNumber(images) && images->valueint > 0 &&
+                   (!same || images->valueint > n_train);
     cJSON_Delete(settings);
     return learned;
 }
 
 static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
 {
-    char seed[24];
+    char seed[SEED_BYTES];
     const char *schedule =
         opts->schedule == NASH_SCHEDULE_CONSTANT ? "constant" : "sgdr";
     const char *precision = opts->precision == NASH_PRECISION_F32    ? "f32"

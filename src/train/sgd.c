@@ -210,14 +210,16 @@ static int64_t share(int64_t count, int32_t who, int32_t threads)
     return who < threads ? lines * LINE : count;
 }
 
-/* The filter banks that are this thread's, whole ones. */
+/* The filter banks that are this thread's, whole ones. A plan for fewer images
+ * than threads has fewer of these, which then share all of the banks. */
 static nash_status step_banks(const sgd_job *job, int32_t who)
 {
     nash_status status = NASH_OK;
     const ni_sgd *sgd = job->sgd;
+    int32_t threads = ni_plan_threads(job->plan);
     for (int32_t i = 0; i < sgd->velocities.n; i++) {
         const ni_shadowed *t = &sgd->velocities.at[i];
-        if (sgd->rows[i] == 0 || sgd->owner[i] != who)
+        if (sgd->rows[i] == 0 || sgd->owner[i] % threads != who)
             continue;
         TRY(ni_muon_step(
             t->own, t->shadow, nash_plan_gradient(job->plan, t->id, t->slot),
