@@ -300,6 +300,13 @@ int arg_assign(const arg_spec *spec, const arg_option *o, const char *text)
     return ARGS_GO;
 }
 
+const arg_option *arg_find(const arg_option *options, const char *name)
+{
+    while (options->name && strcmp(options->name, name) != 0)
+        options++;
+    return options->name ? options : NULL;
+}
+
 static const arg_option *find_option(const arg_spec *spec, const char *name,
                                      size_t length)
 {

@@ -59,6 +59,9 @@ enum { ARGS_GO = -1 }; /* args_parse(): carry on */
  */
 int args_parse(int *operands, const arg_spec *spec, int argc, char **argv);
 
+/** An option of a table by its name; NULL: it has none such. */
+const arg_option *arg_find(const arg_option *options, const char *name);
+
 /** Write an option's value as the text that sets it again; "" for none. */
 void arg_format(char *text, size_t size_bytes, const arg_option *option);
 

@@ -162,9 +162,8 @@ static bool parse(nash_pace *pace, const char *text)
     char stage[16];
     int i = 0;
     *pace = (nash_pace){0};
-    /* runs of before growth was limited have three parts */
     if (sscanf(text, "%15s %d %d %lf", stage, &pace->neighbours, &pace->epochs,
-               &pace->growth) < 3)
+               &pace->growth) != 4)
         return false;
     while (i < NASH_STAGE_OVER && strcmp(stage, stages[i]) != 0)
         i++;

@@ -1,5 +1,5 @@
 /*
- * Assembling a run: data, starting network, probe, store and evaluator. The
+ * Assembling a run: its input, probe, store and evaluator. The
  * directory is made only when all of its input was found sound. best.onnx is
  * replaced before a step's choice is recorded, so it is never older than it.
  */
@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "flip.h"
 #include "folder.h"
+#include "input.h"
 #include "open.h"
 #include "pace.h"
 #include "probe.h"
@@ -62,131 +63,6 @@ static void run_deinit(run *r)
     nash_dataset_close(r->data);
     free(r->decoded);
     free(r->data_dir);
-}
-
-/* ---- data and starting network ------------------------------------------ */
-
-static int take_images(run *r)
-{
-    if (nash_dataset_images(&r->images, r->data, NASH_PART_TRAIN) != NASH_OK)
-        return cli_fail(NULL);
-    return EXIT_OK;
-}
-
-/* How weights are drawn. */
-static nash_net_opts net_opts(const settings *s, uint64_t seed)
-{
-    nash_net_opts net = nash_net_opts_default();
-    net.seed = seed;
-    net.bn_momentum = (float)s->bn_momentum;
-    net.identity = s->identity_init;
-    net.whiten = s->whiten;
-    memcpy(net.widths, s->widths, sizeof net.widths);
-    return net;
-}
-
-static nash_status redraw(void *ctx, nash_model *m, uint64_t seed)
-{
-    const run *r = ctx;
-    nash_net_opts net = net_opts(r->s, seed);
-    return nash_net_redraw(m, r->data, &net);
-}
-
-static int draw_start(run *r)
-{
-    nash_net_opts net = net_opts(r->s, r->s->search.seed);
-    nash_status status = nash_net_for_data(&r->start, "start", r->data, &net);
-    return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
-}
-
-static int make_start(run *r)
-{
-    const settings *s = r->s;
-    nash_dataset_opts data = nash_dataset_opts_default();
-    int result = settings_size(&data.height, &data.width, s, "search");
-    if (result != EXIT_OK)
-        return result;
-    if (nash_dataset_open(&r->data, r->data_dir, &data) != NASH_OK)
-        return cli_fail(NULL);
-    return draw_start(r);
-}
-
-/* A short budget gets more from a narrow network. */
-static int narrow_start(run *r)
-{
-    const nash_graph *g = nash_model_graph(r->start);
-    char widths[128];
-    double pflop;
-    if (!settings_can_narrow(r->s))
-        return EXIT_OK;
-    int result = pace_pflop(&pflop, r);
-    if (result != EXIT_OK)
-        return result;
-    double share = (double)nash_budget_macs(pflop) / (double)nash_graph_macs(g);
-    if (!settings_narrow(r->s, share))
-        return EXIT_OK;
-    nash_model_free(r->start);
-    r->start = NULL;
-    settings_format_widths(widths, sizeof widths, r->s);
-    progress_line("the budget suits a narrower starting network: --widths %s",
-                  widths);
-    return draw_start(r);
-}
-
-static int adopt_start(run *r, const char *path)
-{
-    const adoption *adopt = &r->s->adopt;
-    int result = adopt_read(&r->start, path, adopt, NULL);
-    if (result == EXIT_OK) /* candidates look once; the result by --mirror */
-        nash_model_set_mirrored(r->start, false);
-    if (result == EXIT_OK)
-        result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
-                            r->s->val_share, r->s->search.seed);
-    return result;
-}
-
-/* What an earlier process began with. */
-static int read_start(run *r, const char *path)
-{
-    if (nash_onnx_read(&r->start, path) != NASH_OK)
-        return cli_fail(NULL);
-    return open_for_model(&r->data, r->data_dir, r->start, path);
-}
-
-static int find_data(run *r, const char *data_dir)
-{
-    r->data_dir = realpath(data_dir, NULL);
-    if (!r->data_dir)
-        return cli_error("data directory %s: %s", data_dir, strerror(errno));
-    return EXIT_OK;
-}
-
-/*
- * Pictures are decoded once, here, and not by every candidate. Data that is
- * quick to open, or cannot be kept so, is used where it is.
- */
-static int find_candidates_data(run *r, nash_dataset_opts *opts)
-{
-    const nash_shape shape = r->images->shape;
-    *opts = nash_dataset_opts_default();
-    opts->channels = shape.c;
-    opts->height = shape.h;
-    opts->width = shape.w;
-    if (strcmp(nash_dataset_format(r->data), "folder") != 0)
-        return EXIT_OK;
-    r->decoded = run_path(r, "images");
-    if (!r->decoded)
-        return EXIT_FAILED;
-    folder_remove(r->decoded); /* what an earlier command or a crash left */
-    nash_status status = nash_dataset_save(r->data, r->decoded);
-    if (status == NASH_OK) {
-        *opts = nash_dataset_opts_default();
-        opts->holdout = 0.0;
-        return EXIT_OK;
-    }
-    free(r->decoded);
-    r->decoded = NULL;
-    return status == NASH_EUNSUPPORTED ? EXIT_OK : cli_fail(NULL);
 }
 
 /* ---- what a search needs ------------------------------------------------ */
@@ -267,7 +143,7 @@ static int open_evaluator(run *r)
         return cli_error("/proc/self/exe: %s", strerror(errno));
     program[length] = '\0';
     nash_dataset_opts dataset;
-    int result = find_candidates_data(r, &dataset);
+    int result = input_for_candidates(r, &dataset);
     if (result != EXIT_OK)
         return result;
     nash_process_opts opts = {.program = program,
@@ -333,7 +209,7 @@ static int assemble(run *r)
     r->s->search.morph.bytes_of = bytes_of;
     r->s->search.morph.bytes_ctx = r;
     r->s->search.morph.stop = stop_flag();
-    r->s->search.redraw = redraw;
+    r->s->search.redraw = input_redraw;
     r->s->search.redraw_ctx = r;
     if (r->s->budget.text) {
         r->pacer = pace_of(r);
@@ -544,19 +420,22 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
     run r = {.s = s, .dir = run_dir, .began = cli_seconds()};
     int result = folder_check_new(run_dir);
     if (result == EXIT_OK)
-        result = find_data(&r, data_dir);
+        result = input_data(&r, data_dir);
     if (result == EXIT_OK)
-        result = s->init ? adopt_start(&r, s->init) : make_start(&r);
+        result =
+            s->init ? input_adopt_start(&r, s->init) : input_make_start(&r);
     if (result == EXIT_OK)
-        result = take_images(&r);
+        result = input_images(&r);
     if (result == EXIT_OK)
         result = check_split(&r);
     if (result == EXIT_OK)
         settings_scale(s, r.images);
     if (result == EXIT_OK)
+        result = settings_check_scaled(s);
+    if (result == EXIT_OK)
         result = probe_check(&r);
     if (result == EXIT_OK)
-        result = narrow_start(&r);
+        result = input_narrow_start(&r);
     if (result == EXIT_OK)
         result = make_run(&r);
     if (result == EXIT_OK)
@@ -598,13 +477,13 @@ static int reopen(run *r, const nash_history *history)
     const char *seconds = nash_history_get(history, NASH_RUN_SECONDS);
     r->seconds = seconds ? strtod(seconds, NULL) : 0.0;
     int result = !start ? EXIT_FAILED
-                 : data ? find_data(r, data)
+                 : data ? input_data(r, data)
                         : cli_error("the run has no setting 'data'");
     if (result == EXIT_OK)
-        result = read_start(r, start);
+        result = input_read_start(r, start);
     free(start);
     if (result == EXIT_OK)
-        result = take_images(r);
+        result = input_images(r);
     if (result == EXIT_OK)
         result = check_data(r, history);
     if (result == EXIT_OK && nash_store_open(&r->store, r->dir) != NASH_OK)

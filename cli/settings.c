@@ -1,4 +1,4 @@
-/* The settings of a search: their option table, presets, and record. */
+/* The settings of a search: their option table and their record. */
 #include "settings.h"
 
 #include "cli.h"
@@ -17,61 +17,6 @@ static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 static const char *const widen_modes[] = {"copy", "fresh", "pair", "noise",
                                           NULL};
 
-const char *const settings_presets[] = {"fast", "paper", "smoke", "demo", NULL};
-
-enum { N_PRESETS = 4 };
-
-/* One column per preset, in the order of settings_presets. */
-/* clang-format off */
-static const struct preset_row {
-    const char *option;
-    const char *values[N_PRESETS];
-} preset_rows[] = {
-    /*                   fast              paper            smoke        demo */
-    {"budget",           {"45min",          "none",          "none",      "12min"}},
-    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.4"}},
-    {"steps",            {"6",              "5",             "2",         "2"}},
-    {"neighbours",       {"8",              "8",             "3",         "4"}},
-    {"morphs",           {"3",              "5",             "2",         "3"}},
-    {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
-    {"max-kernel",       {"3",               "5",             "5",         "3"}},
-    {"max-share",        {"0.45",            "0",             "0",         "0.45"}},
-    {"max-expansion",   {"3",                "0",             "0",         "3"}},
-    {"start-epochs",     {"4",              "20",            "1",         "4"}},
-    {"epochs",           {"3",              "17",            "1",         "1"}},
-    {"cycle",            {"1",              "0",             "0",         "0"}},
-    {"cycle-growth",     {"2",              "1",             "1",         "1"}},
-    {"halve",            {"yes",            "no",            "no",        "no"}},
-    {"tie",              {"0.015",          "0",             "0",         "0"}},
-    {"final-epochs",     {"30",             "100",           "1",         "9"}},
-    {"lr-start",         {"0.3",            "0.05",          "0.05",      "0.3"}},
-    {"final-lr-start",   {"0.4",            "0",             "0",         "0.4"}},
-    {"lr-end",           {"0.02",           "0",             "0",         "0.02"}},
-    {"warmup",           {"0.2",            "0",             "0",         "0.2"}},
-    {"batch",            {"128",            "128",           "32",        "128"}},
-    {"nesterov",         {"yes",            "no",            "no",        "yes"}},
-    {"weight-decay",     {"0.0005",         "0.0005",        "0.0005",    "0.0005"}},
-    {"label-smoothing",  {"0.1",            "0",             "0",         "0.1"}},
-    {"bias-rate",        {"16",             "1",             "1",         "16"}},
-    {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
-    {"clip-norm",        {"5",              "0",             "0",         "5"}},
-    {"final-inherit",    {"no",             "yes",           "yes",       "no"}},
-    {"muon",             {"0.03",           "0",             "0",         "0.03"}},
-    {"lookahead",        {"5",              "0",             "0",         "5"}},
-    {"pad",              {"4",              "4",             "2",         "2"}},
-    {"final-cutout",     {"-1",              "0",             "0",         "0"}},
-    {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
-    {"auto-flip",        {"yes",            "no",            "no",        "yes"}},
-    {"mirror",           {"yes",            "no",            "yes",       "yes"}},
-    {"identity-init",    {"yes",            "no",            "no",        "yes"}},
-    {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
-    {"whiten",           {"yes",            "no",            "no",        "yes"}},
-    {"widths",           {"48,96,192,256",  "64,128,256",    "8,8,16",    "48,96,192,256"}},
-};
-/* clang-format on */
-
-enum { N_ROWS = sizeof preset_rows / sizeof *preset_rows };
-
 settings settings_default(void)
 {
     settings s = {.search = nash_search_opts_default(),
@@ -82,58 +27,6 @@ settings settings_default(void)
                   .candidate_timeout = 1800.0};
     settings_apply_preset(&s, 0);
     return s;
-}
-
-static const arg_option *find(const arg_option *options, const char *name)
-{
-    while (options->name && strcmp(options->name, name) != 0)
-        options++;
-    return options->name ? options : NULL;
-}
-
-void settings_apply_preset(settings *s, int preset)
-{
-    arg_option options[SETTINGS_MOST];
-    const arg_spec spec = {"search"};
-    settings_options(options, s);
-    s->preset = preset;
-    for (int i = 0; i < N_ROWS; i++)
-        arg_assign(&spec, find(options, preset_rows[i].option),
-                   preset_rows[i].values[preset]);
-}
-
-/* Characters that a preset's column needs. */
-static int column_width(int preset)
-{
-    size_t width = strlen(settings_presets[preset]);
-    for (int i = 0; i < N_ROWS; i++)
-        if (strlen(preset_rows[i].values[preset]) > width)
-            width = strlen(preset_rows[i].values[preset]);
-    return (int)width;
-}
-
-char *settings_preset_notes(void)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return NULL;
-    fprintf(out, "%-17s", "presets:");
-    for (int p = 0; p < N_PRESETS; p++)
-        fprintf(out, "  %*s", column_width(p), settings_presets[p]);
-    for (int i = 0; i < N_ROWS; i++) {
-        fprintf(out, "\n  %-15s", preset_rows[i].option);
-        for (int p = 0; p < N_PRESETS; p++)
-            fprintf(out, "  %*s", column_width(p), preset_rows[i].values[p]);
-    }
-    fprintf(
-        out,
-        "\nOptions beside --preset override it. Of data with fewer training "
-        "images than\nCIFAR-10's, 'fast' and 'demo' train by as many more "
-        "epochs, unless --epochs and\nso on are given; their pad is of images "
-        "of 32 pixels, and the same share of others.");
-    return fclose(out) == 0 ? text : NULL;
 }
 
 /* ---- the table --------------------------------------------------------- */
@@ -184,14 +77,12 @@ static int put_search(arg_option *to, int at, settings *s)
          "parent did; 0: no limit",
          0, 1e6},
         {"start-epochs", ARG_INT, &o->start_epochs,
-         "of training the starting network", 0, 100000,
-         .given = &s->start_epochs_given},
-        {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000,
-         .given = &s->epochs_given},
+         "of training the starting network", 0, 100000},
+        {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
         {"final-epochs", ARG_INT, &o->final_epochs,
          "of training the result on training and validation images, if no "
          "--budget says how many",
-         0, 100000, .given = &s->final_epochs_given},
+         0, 100000},
         {"halve", ARG_YESNO, &o->halve,
          "compare a step's candidates at the end of every cosine (--cycle) and "
          "train only the better half of the children on"},
@@ -206,8 +97,7 @@ static int put_search(arg_option *to, int at, settings *s)
          "children keep their parent's weights; no: an ablation"},
         {"final-inherit", ARG_YESNO, &o->final_inherit,
          "the result goes on from the weights it won with; no: it is trained "
-         "from scratch. yes with --init, unless given",
-         .given = &s->final_inherit_given},
+         "from scratch. yes with --init, unless given"},
         {"widen", ARG_CHOICE, &o->morph.widen_mode,
          "how new channels are made: copies, fresh, fresh in pairs, or copies "
          "with noise, which do not quite keep the function",
@@ -266,7 +156,7 @@ static int put_start(arg_option *to, int at, settings *s)
         {"widths", ARG_INTS, s->widths,
          "channels of the starting network's convolutions; a pool between each "
          "two",
-         .most = NASH_MAX_STAGES, .given = &s->widths_given},
+         .most = NASH_MAX_STAGES},
         {"identity-init", ARG_YESNO, &s->identity_init,
          "its first filters pass their channel on"},
         {"whiten", ARG_YESNO, &s->whiten,
@@ -300,14 +190,18 @@ int settings_options(arg_option options[SETTINGS_MOST], settings *s)
     int n = put(options, 0, preset);
     n = put_search(options, n, s);
     n = put_training(options, n, s);
+    n = put_start(options, n, s);
     for (int i = 0; i < n; i++)
-        if (strcmp(options[i].name, "flip") == 0)
-            options[i].given = &s->flip_given;
-        else if (strcmp(options[i].name, "cycle") == 0)
-            options[i].given = &s->cycle_given;
-        else if (strcmp(options[i].name, "pad") == 0)
-            options[i].given = &s->pad_given;
-    return put_start(options, n, s);
+        options[i].given = &s->given[i];
+    return n;
+}
+
+bool settings_gave(const settings *s, const char *option)
+{
+    arg_option options[SETTINGS_MOST];
+    settings copy = *s;
+    settings_options(options, &copy);
+    return *arg_find(options, option)->given;
 }
 
 int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
@@ -399,6 +293,16 @@ static int complete_budget(settings *s, const char *verb)
                      s->budget.text);
 }
 
+int settings_check_scaled(const settings *s)
+{
+    if (s->budget.text || s->snapshots <= s->search.final_epochs)
+        return EXIT_OK;
+    return cli_usage("search",
+                     "--snapshots is %d, expected at most the %d of "
+                     "--final-epochs",
+                     s->snapshots, s->search.final_epochs);
+}
+
 static void complete_numbers(settings *s)
 {
     int cpus = cli_cpus();
@@ -412,6 +316,37 @@ static void complete_numbers(settings *s)
     }
     if (s->max_memory == 0)
         s->max_memory = settings_memory();
+}
+
+/* An option that was asked for, and could do nothing. */
+static int check_effects(const settings *s, const char *verb)
+{
+    const nash_search_opts *o = &s->search;
+    const nash_train_opts *t = &o->train;
+    bool redrawn =
+        !o->inherit || (settings_gave(s, "final-inherit") && !o->final_inherit);
+    const struct {
+        const char *option;
+        bool in_vain;
+        const char *without;
+    } effects[] = {
+        {"halve", o->halve && t->cycle == 0, "--cycle"},
+        {"cycle-growth", t->cycle_growth != 1 && t->cycle == 0, "--cycle"},
+        {"alternate-flip", t->augment.alternate && !t->augment.flip, "--flip"},
+        {"auto-flip", s->auto_flip && !t->augment.flip, "--flip"},
+        {"mirror", s->mirror && !t->augment.flip, "--flip"},
+        {"climb-share", !s->budget.text, "--budget"},
+        {"bn-momentum", s->init, "a new network"},
+        {"identity-init", s->identity_init && s->init && !redrawn,
+         "weights that are drawn anew"},
+        {"whiten", s->whiten && s->init && !redrawn,
+         "weights that are drawn anew"},
+    };
+    for (size_t i = 0; i < sizeof effects / sizeof *effects; i++)
+        if (effects[i].in_vain && settings_gave(s, effects[i].option))
+            return cli_usage(verb, "--%s does nothing without %s",
+                             effects[i].option, effects[i].without);
+    return EXIT_OK;
 }
 
 int settings_complete(settings *s, const char *verb)
@@ -429,22 +364,19 @@ int settings_complete(settings *s, const char *verb)
     if (s->size && s->init)
         return cli_usage(
             verb, "--size is for new networks only; %s has its own", s->init);
-    if (s->init && s->widths_given)
+    if (s->init && settings_gave(s, "widths"))
         return cli_usage(
             verb, "--widths is for new networks only; %s has its own", s->init);
-    if (!s->budget.text && s->snapshots > o->final_epochs)
-        return cli_usage(verb,
-                         "--snapshots is %d, expected at most the %d of "
-                         "--final-epochs",
-                         s->snapshots, o->final_epochs);
     if (o->morph.max_kernel % 2 == 0)
         return cli_usage(verb, "--max-kernel is %d, expected an odd number",
                          o->morph.max_kernel);
     if (o->strategy == NASH_STRATEGY_RANDOM && o->steps == 0)
         return cli_usage(verb, "--strategy random needs at least 1 of --steps");
-    if (s->flip_given)
+    if (check_effects(s, verb) != EXIT_OK)
+        return EXIT_USAGE;
+    if (settings_gave(s, "flip"))
         s->auto_flip = false;
-    if (s->init && !s->final_inherit_given)
+    if (s->init && !settings_gave(s, "final-inherit"))
         o->final_inherit = true;
     o->train.max_bytes = o->morph.max_bytes = s->max_memory;
     o->start_train = o->final_train = o->train;
@@ -458,102 +390,18 @@ int settings_complete(settings *s, const char *verb)
     return EXIT_OK;
 }
 
-static int32_t shorter_side(const nash_images *images)
+int settings_size(int32_t *height, int32_t *width, const settings *s,
+                  const char *verb)
 {
-    return images->shape.h < images->shape.w ? images->shape.h
-                                             : images->shape.w;
-}
-
-/* Cutout takes longer to learn with than it gives in fewer (docs/research.md).
- */
-enum { CUTOUT_EPOCHS = 32 };
-
-void settings_fit(settings *s, const nash_images *images)
-{
-    bool is_auto = s->final_cutout < 0;
-    int32_t *cutout = &s->search.final_train.augment.cutout;
-    int32_t asked = is_auto ? shorter_side(images) / 4 : s->final_cutout;
-    if (*cutout < asked)
-        *cutout = asked;
-    s->search.cutout_epochs = is_auto ? CUTOUT_EPOCHS : 0;
-}
-
-/* The steps of an epoch of these few images would teach nothing. */
-static void scale_epochs(settings *s, const nash_images *images)
-{
-    static const double many = 40000.0, most = 1000.0;
-    nash_search_opts *o = &s->search;
-    double n_train = (1.0 - s->val_share) * images->n;
-    int32_t times = (int32_t)fmin(many / n_train + 0.5, most);
-    if (times < 2 || (s->budget.text && s->budget.unit == BUDGET_EPOCHS))
-        return;
-    if (!s->start_epochs_given)
-        o->start_epochs *= times;
-    if (!s->final_epochs_given)
-        o->final_epochs *= times;
-    if (s->epochs_given || s->cycle_given)
-        return;
-    o->epochs *= times;
-    o->train.cycle *= times;
-    o->start_train.cycle *= times;
-    o->final_train.cycle *= times;
-}
-
-/* An image is shifted by the same share of its side. */
-static void scale_pad(settings *s, const nash_images *images)
-{
-    static const int32_t side = 32; /* of CIFAR-10's images */
-    nash_search_opts *o = &s->search;
-    if (s->pad_given)
-        return;
-    int32_t pad =
-        (o->train.augment.pad * shorter_side(images) + side / 2) / side;
-    o->train.augment.pad = o->start_train.augment.pad =
-        o->final_train.augment.pad = pad;
-}
-
-static const bool of_cifar[N_PRESETS] = {true, false, false, true};
-
-void settings_scale(settings *s, const nash_images *images)
-{
-    if (!of_cifar[s->preset])
-        return;
-    scale_epochs(s, images);
-    scale_pad(s, images);
-}
-
-bool settings_can_narrow(const settings *s)
-{
-    return of_cifar[s->preset] && s->budget.text &&
-           s->budget.unit != BUDGET_EPOCHS && !s->init && !s->widths_given;
+    *height = *width = 0;
+    return s->size ? cli_size(height, width, verb, s->size) : EXIT_OK;
 }
 
 void settings_format_widths(char *text, size_t size_bytes, settings *s)
 {
     arg_option options[SETTINGS_MOST];
     settings_options(options, s);
-    arg_format(text, size_bytes, find(options, "widths"));
-}
-
-bool settings_narrow(settings *s, double share)
-{
-    enum { MULTIPLE = 8 }; /* of channels, which vectors are filled with */
-    static const double clearly = 0.75, least = 1.0 / 9.0;
-    if (!(share < clearly))
-        return false;
-    double by = sqrt(fmax(share, least));
-    for (int i = 0; i < NASH_MAX_STAGES && s->widths[i] > 0; i++) {
-        int32_t width = (int32_t)(by * s->widths[i] / MULTIPLE) * MULTIPLE;
-        s->widths[i] = width > MULTIPLE ? width : MULTIPLE;
-    }
-    return true;
-}
-
-int settings_size(int32_t *height, int32_t *width, const settings *s,
-                  const char *verb)
-{
-    *height = *width = 0;
-    return s->size ? cli_size(height, width, verb, s->size) : EXIT_OK;
+    arg_format(text, size_bytes, arg_find(options, "widths"));
 }
 
 /* ---- the record --------------------------------------------------------- */
@@ -644,7 +492,9 @@ static int recall_given(settings *s, const nash_history *history)
 
 int settings_recall(settings *s, const nash_history *history)
 {
-    s->final_inherit_given = true; /* or decided when the run began */
+    arg_option options[SETTINGS_MOST];
+    settings_options(options, s);
+    *arg_find(options, "final-inherit")->given = true; /* or decided by then */
     int result = recall_all(s, history);
     return result == EXIT_OK ? recall_given(s, history) : result;
 }

@@ -31,19 +31,14 @@ typedef struct settings {
     nash_search_opts search; /* its train options are those of children */
     int preset;              /* position in settings_presets */
     int32_t widths[NASH_MAX_STAGES];
-    bool widths_given;
     bool identity_init, whiten;
     settings_budget budget; /* its members but text follow from that */
     double climb_share;     /* of it */
     double bn_momentum;
     double final_lr_start; /* 0: as for children */
     int32_t final_cutout;  /* at least, pixels; -1: by the images' size */
-    bool final_inherit_given;
     int32_t final_threads; /* 0: all processors */
     int32_t snapshots;
-    bool start_epochs_given, epochs_given, final_epochs_given, cycle_given;
-    bool flip_given; /* then auto_flip is off */
-    bool pad_given;
     bool auto_flip; /* mirror images only if that changes no class: flip.h */
     bool mirror;    /* the result averages over mirror images, where it flips */
     double val_share;
@@ -52,6 +47,7 @@ typedef struct settings {
     const char *size;  /* "HxW"; NULL: the images' own */
     size_t max_memory; /* of training a candidate; 0: see settings_complete() */
     bool keep_all;
+    bool given[SETTINGS_MOST]; /* which of these, as in their table */
     /* what does not */
     int32_t jobs; /* 0: as many as threads allow */
     const char *launcher;
@@ -66,11 +62,14 @@ extern const char *const settings_presets[];
 settings settings_default(void);
 
 /** The options that are recorded, ended by a NULL name; they point into @p s,
- * which must stay where it is. @return their number */
+ * which must stay where it is. They note whether they are given.
+ * @return their number */
 int settings_options(arg_option options[SETTINGS_MOST], settings *s);
 
-/** The options of how to run: jobs, launcher and so on; likewise. They note
- * whether they are given. */
+/** Whether such an option was on the command line. */
+bool settings_gave(const settings *s, const char *option);
+
+/** The options of how to run: jobs, launcher and so on; likewise. */
 int settings_run_options(arg_option options[SETTINGS_MOST], settings *s);
 
 /** Set everything that the chosen preset sets. */
@@ -91,6 +90,10 @@ void settings_fit(settings *s, const nash_images *images);
  * where there are fewer, or of another size, make as many more of them what was
  * not given, before the settings are recorded. */
 void settings_scale(settings *s, const nash_images *images);
+
+/** What can only be told then. @return EXIT_OK, or EXIT_USAGE after a sentence
+ */
+int settings_check_scaled(const settings *s);
 
 /** Whether the widths of the starting network may follow the budget: of PFLOP
  * or time, in the presets `fast` and `demo`, without --widths and --init. */

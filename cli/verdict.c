@@ -197,25 +197,17 @@ static const char *number_text(char text[32], double value)
     return text;
 }
 
-/* Every number that the result was judged by goes into its file. */
-static nash_status describe(run *r, const nash_history *history,
-                            const nash_score *test)
+/* Every number that the result was judged by goes into its file: it has learned
+ * from all images that could validate it. */
+static nash_status describe(run *r, const nash_score *test)
 {
-    char text[400], numbers[5][32];
-    nash_score val = {nan(""), nan(""), nan(""), 0};
-    for (int32_t i = 0; i < history->n_records; i++)
-        if (history->records[i].chosen &&
-            isfinite(history->records[i].val.error))
-            val = history->records[i].val;
+    char text[200], numbers[3][32];
     snprintf(text, sizeof text,
-             "{\"val_error\":%s,\"val_loss\":%s,\"val_images\":%d,"
-             "\"test_error\":%s,\"test_loss\":%s,"
+             "{\"test_error\":%s,\"test_loss\":%s,"
              "\"test_balanced_error\":%s,\"test_images\":%d}",
-             number_text(numbers[0], val.error),
-             number_text(numbers[1], val.loss), val.images,
-             number_text(numbers[2], test->error),
-             number_text(numbers[3], test->loss),
-             number_text(numbers[4], test->balanced_error), test->images);
+             number_text(numbers[0], test->error),
+             number_text(numbers[1], test->loss),
+             number_text(numbers[2], test->balanced_error), test->images);
     return nash_model_set_meta(r->best, NASH_META_SCORES, text);
 }
 
@@ -228,7 +220,7 @@ static nash_status write_files(const verdict *v)
     if (status == NASH_OK)
         status = nash_history_load(&history, r->dir);
     if (status == NASH_OK)
-        status = describe(r, history, &v->result);
+        status = describe(r, &v->result);
     if (status == NASH_OK)
         status = nash_onnx_write(r->best, best);
     if (status == NASH_OK)

@@ -80,8 +80,9 @@ NASH_API void nash_process_evaluator_close(nash_evaluator *evaluator);
 /**
  * Read a candidate's trained model.
  *
- * @param snapshot  0, 1, ...: its model at that snapshot; -1: at the end
- * @return as nash_onnx_read(); NASH_ENOTFOUND after the last snapshot
+ * @param snapshot  the number of the cosine, from 0, at whose end it was taken;
+ *                  -1: at the end of its training
+ * @return as nash_onnx_read(); NASH_ENOTFOUND: no snapshot was taken then
  */
 NASH_API nash_status nash_candidate_model(nash_model **out, const char *run_dir,
                                           int32_t step, int32_t child,

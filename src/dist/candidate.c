@@ -283,7 +283,10 @@ static nash_status work(training *t, const ni_task *task)
     nash_model *m = NULL;
     TRY(open_data(&data, t->dir, task));
     TRY(nash_dataset_images(&images, data, NASH_PART_TRAIN));
-    TRY(read_model(&m, t->dir, task->model_hash));
+    status = read_model(&m, t->dir, task->model_hash);
+    if (status != NASH_OK && status != NASH_ENOMEM)
+        status = NASH_EIO; /* the run has written it: as open_data() */
+    TRY(status);
     status = train(t, m, task, images);
     if (!is_outcome(status))
         goto done;

@@ -1,0 +1,129 @@
+/* Data and starting network of a run, new or resumed. */
+#include "input.h"
+
+#include "cli.h"
+#include "folder.h"
+#include "open.h"
+#include "pace.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int input_images(run *r)
+{
+    if (nash_dataset_images(&r->images, r->data, NASH_PART_TRAIN) != NASH_OK)
+        return cli_fail(NULL);
+    return EXIT_OK;
+}
+
+/* How weights are drawn. */
+static nash_net_opts net_opts(const settings *s, uint64_t seed)
+{
+    nash_net_opts net = nash_net_opts_default();
+    net.seed = seed;
+    net.bn_momentum = (float)s->bn_momentum;
+    net.identity = s->identity_init;
+    net.whiten = s->whiten;
+    memcpy(net.widths, s->widths, sizeof net.widths);
+    return net;
+}
+
+nash_status input_redraw(void *ctx, nash_model *m, uint64_t seed)
+{
+    const run *r = ctx;
+    nash_net_opts net = net_opts(r->s, seed);
+    return nash_net_redraw(m, r->data, &net);
+}
+
+static int draw_start(run *r)
+{
+    nash_net_opts net = net_opts(r->s, r->s->search.seed);
+    nash_status status = nash_net_for_data(&r->start, "start", r->data, &net);
+    return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
+}
+
+int input_make_start(run *r)
+{
+    const settings *s = r->s;
+    nash_dataset_opts data = nash_dataset_opts_default();
+    int result = settings_size(&data.height, &data.width, s, "search");
+    if (result != EXIT_OK)
+        return result;
+    if (nash_dataset_open(&r->data, r->data_dir, &data) != NASH_OK)
+        return cli_fail(NULL);
+    return draw_start(r);
+}
+
+int input_narrow_start(run *r)
+{
+    const nash_graph *g = nash_model_graph(r->start);
+    char widths[128];
+    double pflop;
+    if (!settings_can_narrow(r->s))
+        return EXIT_OK;
+    int result = pace_pflop(&pflop, r);
+    if (result != EXIT_OK)
+        return result;
+    double share = (double)nash_budget_macs(pflop) / (double)nash_graph_macs(g);
+    if (!settings_narrow(r->s, share))
+        return EXIT_OK;
+    nash_model_free(r->start);
+    r->start = NULL;
+    settings_format_widths(widths, sizeof widths, r->s);
+    progress_line("the budget suits a narrower starting network: --widths %s",
+                  widths);
+    return draw_start(r);
+}
+
+int input_adopt_start(run *r, const char *path)
+{
+    const adoption *adopt = &r->s->adopt;
+    int result = adopt_read(&r->start, path, adopt, NULL);
+    if (result == EXIT_OK) /* candidates look once; the result by --mirror */
+        nash_model_set_mirrored(r->start, false);
+    if (result == EXIT_OK)
+        result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
+                            r->s->val_share, r->s->search.seed);
+    return result;
+}
+
+int input_read_start(run *r, const char *path)
+{
+    if (nash_onnx_read(&r->start, path) != NASH_OK)
+        return cli_fail(NULL);
+    return open_for_model(&r->data, r->data_dir, r->start, path);
+}
+
+int input_data(run *r, const char *data_dir)
+{
+    r->data_dir = realpath(data_dir, NULL);
+    if (!r->data_dir)
+        return cli_error("data directory %s: %s", data_dir, strerror(errno));
+    return EXIT_OK;
+}
+
+int input_for_candidates(run *r, nash_dataset_opts *opts)
+{
+    const nash_shape shape = r->images->shape;
+    *opts = nash_dataset_opts_default();
+    opts->channels = shape.c;
+    opts->height = shape.h;
+    opts->width = shape.w;
+    if (strcmp(nash_dataset_format(r->data), "folder") != 0)
+        return EXIT_OK;
+    r->decoded = run_path(r, "images");
+    if (!r->decoded)
+        return EXIT_FAILED;
+    folder_remove(r->decoded); /* what an earlier command or a crash left */
+    nash_status status = nash_dataset_save(r->data, r->decoded);
+    if (status == NASH_OK) {
+        *opts = nash_dataset_opts_default();
+        opts->holdout = 0.0;
+        return EXIT_OK;
+    }
+    free(r->decoded);
+    r->decoded = NULL;
+    return status == NASH_EUNSUPPORTED ? EXIT_OK : cli_fail(NULL);
+}

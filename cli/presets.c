@@ -1,0 +1,200 @@
+/*
+ * Presets: what they set, and what becomes of it for images and budgets that
+ * they were not made for.
+ */
+#include "settings.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const settings_presets[] = {"fast", "paper", "smoke", "demo", NULL};
+
+enum { N_PRESETS = 4 };
+
+/* One column per preset, in the order of settings_presets. */
+/* clang-format off */
+static const struct preset_row {
+    const char *option;
+    const char *values[N_PRESETS];
+} preset_rows[] = {
+    /*                   fast              paper            smoke        demo */
+    {"budget",           {"45min",          "none",          "none",      "12min"}},
+    {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.4"}},
+    {"steps",            {"6",              "5",             "2",         "2"}},
+    {"neighbours",       {"8",              "8",             "3",         "4"}},
+    {"morphs",           {"3",              "5",             "2",         "3"}},
+    {"skip-share",       {"0.1",             "-1",            "-1",        "0.1"}},
+    {"max-kernel",       {"3",               "5",             "5",         "3"}},
+    {"max-share",        {"0.45",            "0",             "0",         "0.45"}},
+    {"max-expansion",   {"3",                "0",             "0",         "3"}},
+    {"start-epochs",     {"4",              "20",            "1",         "4"}},
+    {"epochs",           {"3",              "17",            "1",         "1"}},
+    {"cycle",            {"1",              "0",             "0",         "0"}},
+    {"cycle-growth",     {"2",              "1",             "1",         "1"}},
+    {"halve",            {"yes",            "no",            "no",        "no"}},
+    {"tie",              {"0.015",          "0",             "0",         "0"}},
+    {"final-epochs",     {"30",             "100",           "1",         "9"}},
+    {"lr-start",         {"0.3",            "0.05",          "0.05",      "0.3"}},
+    {"final-lr-start",   {"0.4",            "0",             "0",         "0.4"}},
+    {"lr-end",           {"0.02",           "0",             "0",         "0.02"}},
+    {"warmup",           {"0.2",            "0",             "0",         "0.2"}},
+    {"batch",            {"128",            "128",           "32",        "128"}},
+    {"nesterov",         {"yes",            "no",            "no",        "yes"}},
+    {"weight-decay",     {"0.0005",         "0.0005",        "0.0005",    "0.0005"}},
+    {"label-smoothing",  {"0.1",            "0",             "0",         "0.1"}},
+    {"bias-rate",        {"16",             "1",             "1",         "16"}},
+    {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
+    {"clip-norm",        {"5",              "0",             "0",         "5"}},
+    {"final-inherit",    {"no",             "yes",           "yes",       "no"}},
+    {"muon",             {"0.03",           "0",             "0",         "0.03"}},
+    {"lookahead",        {"5",              "0",             "0",         "5"}},
+    {"pad",              {"4",              "4",             "2",         "2"}},
+    {"final-cutout",     {"-1",              "0",             "0",         "0"}},
+    {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
+    {"auto-flip",        {"yes",            "no",            "no",        "yes"}},
+    {"mirror",           {"yes",            "no",            "yes",       "yes"}},
+    {"identity-init",    {"yes",            "no",            "no",        "yes"}},
+    {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
+    {"whiten",           {"yes",            "no",            "no",        "yes"}},
+    {"widths",           {"48,96,192,256",  "64,128,256",    "8,8,16",    "48,96,192,256"}},
+};
+/* clang-format on */
+
+enum { N_ROWS = sizeof preset_rows / sizeof *preset_rows };
+
+void settings_apply_preset(settings *s, int preset)
+{
+    arg_option options[SETTINGS_MOST];
+    const arg_spec spec = {"search"};
+    settings_options(options, s);
+    s->preset = preset;
+    for (int i = 0; i < N_ROWS; i++)
+        arg_assign(&spec, arg_find(options, preset_rows[i].option),
+                   preset_rows[i].values[preset]);
+}
+
+/* Characters that a preset's column needs. */
+static int column_width(int preset)
+{
+    size_t width = strlen(settings_presets[preset]);
+    for (int i = 0; i < N_ROWS; i++)
+        if (strlen(preset_rows[i].values[preset]) > width)
+            width = strlen(preset_rows[i].values[preset]);
+    return (int)width;
+}
+
+char *settings_preset_notes(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out, "%-17s", "presets:");
+    for (int p = 0; p < N_PRESETS; p++)
+        fprintf(out, "  %*s", column_width(p), settings_presets[p]);
+    for (int i = 0; i < N_ROWS; i++) {
+        fprintf(out, "\n  %-15s", preset_rows[i].option);
+        for (int p = 0; p < N_PRESETS; p++)
+            fprintf(out, "  %*s", column_width(p), preset_rows[i].values[p]);
+    }
+    fprintf(
+        out,
+        "\nOptions beside --preset override it. Of data with fewer training "
+        "images than\nCIFAR-10's, 'fast' and 'demo' train by as many more "
+        "epochs, unless --epochs and\nso on are given; their pad is of images "
+        "of 32 pixels, and the same share of others.");
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* ---- for other images ---------------------------------------------------- */
+
+static int32_t shorter_side(const nash_images *images)
+{
+    return images->shape.h < images->shape.w ? images->shape.h
+                                             : images->shape.w;
+}
+
+/* Cutout takes longer to learn with than it gives in fewer (docs/research.md).
+ */
+enum { CUTOUT_EPOCHS = 32 };
+
+void settings_fit(settings *s, const nash_images *images)
+{
+    bool is_auto = s->final_cutout < 0;
+    int32_t *cutout = &s->search.final_train.augment.cutout;
+    int32_t asked = is_auto ? shorter_side(images) / 4 : s->final_cutout;
+    if (*cutout < asked)
+        *cutout = asked;
+    s->search.cutout_epochs = is_auto ? CUTOUT_EPOCHS : 0;
+}
+
+/* The steps of an epoch of these few images would teach nothing. */
+static void scale_epochs(settings *s, const nash_images *images)
+{
+    static const double many = 40000.0, most = 1000.0;
+    nash_search_opts *o = &s->search;
+    double n_train = (1.0 - s->val_share) * images->n;
+    int32_t times = (int32_t)fmin(many / n_train + 0.5, most);
+    if (times < 2 || (s->budget.text && s->budget.unit == BUDGET_EPOCHS))
+        return;
+    if (!settings_gave(s, "start-epochs"))
+        o->start_epochs *= times;
+    if (!settings_gave(s, "final-epochs"))
+        o->final_epochs *= times;
+    if (settings_gave(s, "epochs") || settings_gave(s, "cycle"))
+        return;
+    o->epochs *= times;
+    o->train.cycle *= times;
+    o->start_train.cycle *= times;
+    o->final_train.cycle *= times;
+}
+
+/* An image is shifted by the same share of its side. */
+static void scale_pad(settings *s, const nash_images *images)
+{
+    static const int32_t side = 32; /* of CIFAR-10's images */
+    nash_search_opts *o = &s->search;
+    if (settings_gave(s, "pad"))
+        return;
+    int32_t pad =
+        (o->train.augment.pad * shorter_side(images) + side / 2) / side;
+    o->train.augment.pad = o->start_train.augment.pad =
+        o->final_train.augment.pad = pad;
+}
+
+static const bool of_cifar[N_PRESETS] = {true, false, false, true};
+
+void settings_scale(settings *s, const nash_images *images)
+{
+    if (!of_cifar[s->preset])
+        return;
+    scale_epochs(s, images);
+    scale_pad(s, images);
+}
+
+/* ---- for other budgets --------------------------------------------------- */
+
+bool settings_can_narrow(const settings *s)
+{
+    return of_cifar[s->preset] && s->budget.text &&
+           s->budget.unit != BUDGET_EPOCHS && !s->init &&
+           !settings_gave(s, "widths");
+}
+
+bool settings_narrow(settings *s, double share)
+{
+    enum { MULTIPLE = 16 }; /* of channels, for Winograd's algorithm */
+    static const double clearly = 0.75, least = 1.0 / 9.0;
+    if (!(share < clearly))
+        return false;
+    double by = sqrt(fmax(share, least));
+    for (int i = 0; i < NASH_MAX_STAGES && s->widths[i] > 0; i++) {
+        int32_t width =
+            (int32_t)lround(by * s->widths[i] / MULTIPLE) * MULTIPLE;
+        s->widths[i] = width > MULTIPLE ? width : MULTIPLE;
+    }
+    return true;
+}
