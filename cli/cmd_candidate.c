@@ -5,7 +5,28 @@
 #include "args.h"
 #include "cli.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
+
+static volatile sig_atomic_t asked_to_end;
+
+/* As when standard input ends: training writes its state first. */
+static void end_input(int signal_number)
+{
+    (void)signal_number;
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    asked_to_end = 1;
+    if (nothing >= 0)
+        dup2(nothing, STDIN_FILENO);
+}
+
+static void catch_end(void)
+{
+    const struct sigaction action = {.sa_handler = end_input,
+                                     .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &action, NULL);
+}
 
 int cmd_candidate(int argc, char **argv)
 {
@@ -32,7 +53,9 @@ int cmd_candidate(int argc, char **argv)
         "Train the candidate of a search whose directory is DIR.",
         options,
         "Progress is written to standard output, a line at a time; the result "
-        "is\nDIR/result.json. Training is given up when standard input ends.",
+        "is\nDIR/result.json. Training is given up when standard input ends, "
+        "with "
+        "its state\nwritten.",
         1,
         1};
     int go = args_parse(&operands, &spec, argc, argv);
@@ -40,10 +63,15 @@ int cmd_candidate(int argc, char **argv)
         return go;
     if (encoded && nash_candidate_decode(argv[1]) != NASH_OK)
         return cli_fail(NULL);
+    catch_end();
     nash_status status =
         nash_candidate_run(argv[1], STDOUT_FILENO, STDIN_FILENO,
                            checkpoint_every, until, epochs_after);
     if (status != NASH_OK)
         cli_fail(NULL);
+    if (asked_to_end) {
+        signal(SIGTERM, SIG_DFL);
+        raise(SIGTERM);
+    }
     return nash_candidate_exit(status);
 }

@@ -6,36 +6,36 @@
 #include "progress.h"
 #include "recipe.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEY "flip_decided"
 
-/* Errors may differ by that much, since the network has not seen any mirror
- * image (docs/research.md has what data sets gave), and by two standard errors
- * of chance. Of what it knows beyond guessing it knows so much on mirror
- * images, too: where errors are large, their ratio says nothing. */
-static const double most_times = 1.5, most_beside = 0.01, deviations = 2.0,
-                    least_known = 2.0 / 3.0;
+/* Errors may differ by that much and by one image, since the network has not
+ * seen any mirror image (docs/research.md has what data sets gave). Of what it
+ * knows beyond guessing it knows so much on mirror images, too: where errors
+ * are large, their ratio says nothing. And it has to know nearly all classes:
+ * of two that it takes for one, one may be the other's mirror image. In doubt
+ * training mirrors nothing, which costs less than mirroring what may not be. */
+static const double most_times = 1.5, most_beside = 0.01,
+                    least_known = 2.0 / 3.0, least_classes = 0.9;
 
-static double deviation(double error, double other, int32_t images)
-{
-    return sqrt((error * (1.0 - error) + other * (1.0 - other)) / images);
-}
+/* What is known of a network from the validation images. */
+typedef struct evidence {
+    int32_t images;
+    double plain, mirrored; /* its errors on them, and on their mirror images */
+    double guessed;         /* the error of always saying the largest class */
+    double known;           /* of the classes: said of their images more often
+                               than of all */
+} evidence;
 
-/* Whether it is right more often than who always says the largest class. */
-static bool knows_classes(double plain, double guessed, int32_t images)
+static bool changes_no_class(const evidence *e)
 {
-    return plain + deviations * deviation(plain, guessed, images) < guessed;
-}
-
-static bool changes_no_class(double plain, double mirrored, double guessed,
-                             int32_t images)
-{
-    double chance = deviations * deviation(plain, mirrored, images);
-    return mirrored <= most_times * plain + most_beside + chance &&
-           guessed - mirrored >= least_known * (guessed - plain) - chance;
+    return e->known >= least_classes &&
+           e->mirrored <=
+               most_times * e->plain + most_beside + 1.0 / e->images &&
+           e->guessed - e->mirrored >= least_known * (e->guessed - e->plain);
 }
 
 static void act(run *r, bool flip)
@@ -65,28 +65,49 @@ int flip_begin(run *r)
     return EXIT_OK;
 }
 
-static nash_status guess(double *error, const int32_t *labels, int32_t n,
-                         int32_t classes)
+static int32_t largest_of(const float *p, int32_t classes)
 {
-    int32_t most = 0, *count = calloc((size_t)classes, sizeof *count);
-    if (!count)
+    int32_t best = 0;
+    for (int32_t k = 1; k < classes; k++)
+        if (p[k] > p[best])
+            best = k;
+    return best;
+}
+
+/* From probabilities [images,K]. */
+static nash_status count_classes(evidence *e, const float *p,
+                                 const int32_t *labels, int32_t classes)
+{
+    int32_t there = 0, known = 0, most = 0;
+    struct {
+        int32_t images, said, right;
+    } *of = calloc((size_t)classes, sizeof *of);
+    if (!of)
         return NASH_ENOMEM;
-    for (int32_t i = 0; i < n; i++)
-        if (++count[labels[i]] > most)
-            most = count[labels[i]];
-    *error = 1.0 - (double)most / n;
-    free(count);
+    for (int32_t i = 0; i < e->images; i++) {
+        int32_t said = largest_of(p + (int64_t)i * classes, classes);
+        of[labels[i]].images++;
+        of[said].said++;
+        of[said].right += said == labels[i];
+    }
+    for (int32_t k = 0; k < classes; k++) {
+        most = of[k].images > most ? of[k].images : most;
+        there += of[k].images > 0;
+        known +=
+            (double)of[k].right * e->images > (double)of[k].said * of[k].images;
+    }
+    e->guessed = 1.0 - (double)most / e->images;
+    e->known = (double)known / there;
+    free(of);
     return NASH_OK;
 }
 
-/* Errors on the validation images as they are and mirrored, and of who always
- * says the largest class. */
-static nash_status judge(nash_score scores[2], double *guessed, const run *r,
-                         nash_model *m)
+static nash_status judge(evidence *e, const run *r, nash_model *m)
 {
     int32_t *train = NULL, *val = NULL, n_train, n;
     const nash_images *images = r->images;
     int32_t classes = images->classes;
+    nash_score scores[2];
     nash_plan_opts plan =
         recipe_judging(&r->s->search.train, r->s->final_threads);
     nash_status status = nash_run_split(&train, &n_train, &val, &n, images,
@@ -109,7 +130,8 @@ static nash_status judge(nash_score scores[2], double *guessed, const run *r,
             labels[i] = images->labels[val[i]];
         nash_score_of(&scores[0], NULL, once, labels, n, classes);
         nash_score_of(&scores[1], NULL, both, labels, n, classes);
-        status = guess(guessed, labels, n, classes);
+        *e = (evidence){n, scores[0].error, scores[1].error, 0.0, 0.0};
+        status = count_classes(e, once, labels, classes);
     }
     free(labels);
     free(both);
@@ -119,32 +141,32 @@ static nash_status judge(nash_score scores[2], double *guessed, const run *r,
     return status;
 }
 
-static void say(double plain, double mirrored, bool knows, bool flip)
+static void say(const evidence *e, bool flip)
 {
+    char doubt[64] = "";
+    if (e->known < least_classes)
+        snprintf(doubt, sizeof doubt, ", but it knows only %.0f %% of classes",
+                 100.0 * e->known);
     progress_line("mirror images: %.2f %% error on them, %.2f %% on the images "
-                  "as they are%s; training uses %s",
-                  100.0 * mirrored, 100.0 * plain,
-                  knows ? "" : ", which tells nothing (--flip does)",
-                  flip ? "both" : "no mirror images");
+                  "as they are%s; training uses %s%s",
+                  100.0 * e->mirrored, 100.0 * e->plain, doubt,
+                  flip ? "both" : "no mirror images",
+                  e->known < least_classes ? " (--flip yes does)" : "");
 }
 
 nash_status flip_decide(run *r, nash_model *start)
 {
-    nash_score scores[2];
-    double guessed = 0.0;
+    evidence e;
     if (!r->flip_is_open)
         return NASH_OK;
-    nash_status status = judge(scores, &guessed, r, start);
+    nash_status status = judge(&e, r, start);
     if (status != NASH_OK)
         return status;
-    double plain = scores[0].error, mirrored = scores[1].error;
-    int32_t images = scores[0].images;
-    bool knows = knows_classes(plain, guessed, images);
-    bool flip = knows && changes_no_class(plain, mirrored, guessed, images);
+    bool flip = changes_no_class(&e);
     status = nash_store_set(r->store, KEY, flip ? "yes" : "no");
     if (status != NASH_OK)
         return status;
-    say(plain, mirrored, knows, flip);
+    say(&e, flip);
     act(r, flip);
     r->flip_is_open = false;
     return NASH_OK;

@@ -83,6 +83,20 @@ expect 0 'best.onnx' "$nash" resume twice --launcher ''
 same whole twice
 same_record whole twice
 
+# stopped in the middle of a training, long before its next state is due
+small exec "$nash" search data -o kept --steps 0 --start-epochs 4000 \
+    --final-epochs 0 >out 2>&1 &
+pid=$!
+while ! [ -e kept/candidates/0000-00/log ]; do sleep 0.05; done
+sleep 1
+kill -TERM $pid
+wait $pid || true
+[ -e kept/candidates/0000-00/state.safetensors ] ||
+    fail "what was trained before the stop is lost: $(cat out)"
+expect 0 'best.onnx' "$nash" resume kept
+grep -q 'going on after epoch' kept/candidates/0000-00/log ||
+    fail "resumed, it begins anew: $(cat kept/candidates/0000-00/log)"
+
 # stopped while the result is judged, which waits for its images here
 launcher block <<'EOF'
 case "$*" in *0002-00) ;; *) exec "$@" ;; esac

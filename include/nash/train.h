@@ -124,8 +124,9 @@ typedef struct nash_train_hooks {
      * these seconds, the time of so many of its epochs is left for what comes
      * after it. */
     double seconds, epochs_after;
-    /* File of the training's state, and the seconds between two of them, 0:
-     * only where stop_epoch cuts the training short. NULL: none is kept. */
+    /* File of the training's state, and the seconds between two of them; one
+     * more is written where a hook ends the training (NASH_ESTOP). 0: only
+     * where stop_epoch cuts it short. NULL: none is kept. */
     const char *state_path;
     double state_seconds;
 } nash_train_hooks;

@@ -22,6 +22,7 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct trainer {
@@ -420,11 +421,27 @@ done:
     return status;
 }
 
+/* A hook ends the training, between two steps: nothing of it is lost. What the
+ * hook said stays said. */
+static void save_at_stop(trainer *t)
+{
+    char said[512];
+    if (!t->hooks.state_path || t->hooks.state_seconds <= 0.0)
+        return;
+    snprintf(said, sizeof said, "%s", nash_error_message());
+    if (save(t, ni_clock_seconds()) != NASH_OK)
+        ni_log(NASH_LOG_WARNING, "no checkpoint: %s", nash_error_message());
+    ni_fail(NASH_ESTOP, "%s", said);
+}
+
 static nash_status train_epochs(trainer *t)
 {
     nash_status status = NASH_OK;
-    while (t->at.epoch < t->stop)
-        TRY(train_epoch(t));
+    while (t->at.epoch < t->stop && status == NASH_OK)
+        status = train_epoch(t);
+    if (status == NASH_ESTOP)
+        save_at_stop(t);
+    TRY(status);
     if (t->hooks.state_path && t->stop < t->opts->epochs && t->at.bend.end == 0)
         TRY(save(t, ni_clock_seconds()));
 done:
