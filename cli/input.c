@@ -18,6 +18,18 @@ int input_images(run *r)
     return EXIT_OK;
 }
 
+void input_describe(const run *r)
+{
+    const nash_images *images = r->images;
+    progress_line("%d training images of %d classes, %d pixels high, %d wide, "
+                  "%s%s",
+                  images->n, images->classes, images->shape.h, images->shape.w,
+                  images->shape.c == 1 ? "grey" : "in colour",
+                  nash_dataset_is_holdout(r->data)
+                      ? "; others are held out to test the result"
+                      : "");
+}
+
 /* How weights are drawn. */
 static nash_net_opts net_opts(const settings *s, uint64_t seed)
 {

@@ -26,6 +26,9 @@ int input_read_start(run *r, const char *path);
 /** Take the training images of the data. */
 int input_images(run *r);
 
+/** Say what they are. */
+void input_describe(const run *r);
+
 /** Where candidates find the images, as @p opts has them: pictures are decoded
  * once, here, and not by every candidate. Data that is quick to open, or cannot
  * be kept so, is used where it is. */

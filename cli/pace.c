@@ -89,6 +89,18 @@ static double final_by_start(const run *r, const nash_history *h,
     return pflop * start->seconds / start->pflop;
 }
 
+/* Whether a step of one takes what a step of the other does. */
+static bool are_as_fast(const nash_train_opts *a, const nash_train_opts *b)
+{
+    return a->threads == b->threads && a->batch == b->batch &&
+           a->muon > 0.0 == b->muon > 0.0 && a->lookahead == b->lookahead;
+}
+
+static pair times(pair seconds, double factor)
+{
+    return (pair){seconds.mean * factor, seconds.best * factor};
+}
+
 /* Of start and result at best where they can be cut short as they go on. */
 static nash_status costs_in_seconds(nash_costs *c, const run *r,
                                     const nash_history *h,
@@ -98,9 +110,11 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
     pair start, child, final;
     nash_status status =
         measure(&start, r, best, &o->start_train, r->follow.n_train);
-    if (status == NASH_OK)
+    child = start;
+    if (status == NASH_OK && !are_as_fast(&o->train, &o->start_train))
         status = measure(&child, r, best, &o->train, r->follow.n_train);
-    if (status == NASH_OK)
+    final = times(start, (double)r->follow.n_all / r->follow.n_train);
+    if (status == NASH_OK && !are_as_fast(&o->final_train, &o->start_train))
         status = measure(&final, r, best, &o->final_train, r->follow.n_all);
     if (status != NASH_OK)
         return status;

@@ -428,8 +428,10 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
         result = input_images(&r);
     if (result == EXIT_OK)
         result = check_split(&r);
-    if (result == EXIT_OK)
+    if (result == EXIT_OK) {
+        input_describe(&r);
         settings_scale(s, r.images);
+    }
     if (result == EXIT_OK)
         result = settings_check_scaled(s);
     if (result == EXIT_OK)

@@ -487,6 +487,7 @@ int main(void)
         STATE_TEST(rungs_follow_one_another_at_the_whole_schedule),
         STATE_TEST(a_training_without_time_ends_with_the_next_step),
         STATE_TEST(a_crash_anywhere_costs_no_bit),
+        STATE_TEST(a_stop_loses_nothing),
         STATE_TEST(a_torn_state_is_named_and_the_one_before_it_used),
         STATE_TEST(any_damaged_byte_is_noticed),
         STATE_TEST(with_both_states_gone_training_starts_anew),

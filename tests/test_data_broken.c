@@ -480,8 +480,8 @@ static void every_problem_is_found(void **state)
     assert_true(finds(problems, n, "class yak has only 3 training images"));
     assert_true(finds(problems, n, "unbalanced: 41 training images of cat"));
     assert_true(finds(problems, n, "2 training images stand there again"));
-    assert_true(finds(problems, n, "1 images stand in both"));
-    assert_true(finds(problems, n, "1 images equal one of another class"));
+    assert_true(finds(problems, n, "1 test image stands in the training set"));
+    assert_true(finds(problems, n, "2 images equal one of another class"));
     assert_int_equal(nash_dataset_examine(problems, 2, &fewer, ds), NASH_OK);
     assert_int_equal(fewer, n);
     nash_dataset_close(ds);

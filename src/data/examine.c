@@ -75,49 +75,72 @@ static void name_image(char *text, size_t size_bytes, const nash_dataset *ds,
 
 typedef enum kind { TWICE_TRAIN, TWICE_TEST, BOTH, DISAGREE, KINDS } kind;
 
-/* Images that equal the one before them in the sorted list. */
+/* What is wrong with images that equal others, and the first two of each. */
 typedef struct repeats {
     int32_t count[KINDS];
     const print *first[KINDS], *other[KINDS];
 } repeats;
 
-static void count_repeat(repeats *r, kind what, const print *a, const print *b)
+static bool are_equal(const print *a, const print *b, const nash_dataset *ds)
 {
-    if (r->count[what]++ == 0) {
-        r->first[what] = a;
-        r->other[what] = b;
+    const nash_images *of_a = &ds->images[a->part];
+    const nash_images *of_b = &ds->images[b->part];
+    return a->hash == b->hash &&
+           memcmp(pixels_of(of_a, a->i), pixels_of(of_b, b->i),
+                  (size_t)image_bytes(of_a)) == 0;
+}
+
+/* n more, the first of them with images a and b of a group. */
+static void count_repeats(repeats *r, kind what, int32_t n, const print *group,
+                          int32_t a, int32_t b)
+{
+    if (n > 0 && r->count[what] == 0) {
+        r->first[what] = &group[a];
+        r->other[what] = &group[b];
     }
+    r->count[what] += n;
+}
+
+/* Of n images that are all the same, two or more; those to train on first. */
+static void look_at_group(repeats *r, const print *group, int32_t n)
+{
+    int32_t train = 0, other = 0;
+    while (train < n && group[train].part == NASH_PART_TRAIN)
+        train++;
+    while (other < n && group[other].label == group[0].label)
+        other++;
+    int32_t test = n - train;
+    count_repeats(r, TWICE_TRAIN, train > 1 ? train - 1 : 0, group, 0, 1);
+    count_repeats(r, TWICE_TEST, test > 1 ? test - 1 : 0, group, train,
+                  train + 1);
+    count_repeats(r, BOTH, train > 0 ? test : 0, group, 0, train);
+    count_repeats(r, DISAGREE, other < n ? n : 0, group, 0, other);
 }
 
 static void find_repeats(repeats *r, const print *prints, int32_t n,
                          const nash_dataset *ds)
 {
-    for (int32_t k = 1; k < n; k++) {
-        const print *a = &prints[k - 1], *b = &prints[k];
-        const nash_images *of_a = &ds->images[a->part];
-        const nash_images *of_b = &ds->images[b->part];
-        if (a->hash != b->hash ||
-            memcmp(pixels_of(of_a, a->i), pixels_of(of_b, b->i),
-                   (size_t)image_bytes(of_a)) != 0)
-            continue;
-        count_repeat(r,
-                     a->part != b->part           ? BOTH
-                     : a->part == NASH_PART_TRAIN ? TWICE_TRAIN
-                                                  : TWICE_TEST,
-                     a, b);
-        if (a->label != b->label)
-            count_repeat(r, DISAGREE, a, b);
+    for (int32_t k = 0, size; k < n; k += size) {
+        size = 1;
+        while (k + size < n && are_equal(&prints[k], &prints[k + size], ds))
+            size++;
+        if (size > 1)
+            look_at_group(r, &prints[k], size);
     }
 }
 
 static void report_repeats(report *out, const repeats *r,
                            const nash_dataset *ds)
 {
-    static const char *const what[KINDS] = {
-        [TWICE_TRAIN] = "training images stand there again",
-        [TWICE_TEST] = "test images stand there again",
-        [BOTH] = "images stand in both training and test set",
-        [DISAGREE] = "images equal one of another class",
+    static const char *const what[KINDS][2] = {
+        [TWICE_TRAIN] = {"training image stands there again",
+                         "training images stand there again"},
+        [TWICE_TEST] = {"test image stands there again",
+                        "test images stand there again"},
+        [BOTH] = {"test image stands in the training set, too",
+                  "test images stand in the training set, too"},
+        [DISAGREE] = {"image equals one of another class",
+                      "images equal one of another class"},
     };
     for (int k = 0; k < KINDS; k++) {
         char first[NAME_BYTES], other[NAME_BYTES];
@@ -125,7 +148,8 @@ static void report_repeats(report *out, const repeats *r,
             continue;
         name_image(first, sizeof first, ds, r->first[k]);
         name_image(other, sizeof other, ds, r->other[k]);
-        add(out, "%d %s: %s and %s", r->count[k], what[k], first, other);
+        add(out, "%d %s: %s and %s", r->count[k], what[k][r->count[k] > 1],
+            first, other);
     }
 }
 
