@@ -93,7 +93,7 @@ static double final_by_start(const run *r, const nash_history *h,
 static bool are_as_fast(const nash_train_opts *a, const nash_train_opts *b)
 {
     return a->threads == b->threads && a->batch == b->batch &&
-           a->muon > 0.0 == b->muon > 0.0 && a->lookahead == b->lookahead;
+           (a->muon > 0.0) == (b->muon > 0.0) && a->lookahead == b->lookahead;
 }
 
 static pair times(pair seconds, double factor)
