@@ -11,6 +11,15 @@
 #include <string.h>
 #include <time.h>
 
+int32_t cli_best_class(const float *probabilities, int32_t classes)
+{
+    int32_t best = 0;
+    for (int32_t k = 1; k < classes; k++)
+        if (probabilities[k] > probabilities[best])
+            best = k;
+    return best;
+}
+
 int cli_fail(const char *hint)
 {
     progress_clear();

@@ -26,6 +26,10 @@ int cmd_search(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 
+/** The class with the largest of [classes] probabilities, the first of equals.
+ */
+int32_t cli_best_class(const float *probabilities, int32_t classes);
+
 /** Print the library's error sentence as "nash: ..." and, if given, a line
  * "hint: ..."; ends a progress bar first. @return EXIT_FAILED */
 int cli_fail(const char *hint);

@@ -53,9 +53,8 @@ int cmd_candidate(int argc, char **argv)
         "Train the candidate of a search whose directory is DIR.",
         options,
         "Progress is written to standard output, a line at a time; the result "
-        "is\nDIR/result.json. Training is given up when standard input ends, "
-        "with "
-        "its state\nwritten.",
+        "is\nDIR/result.json. Training is given up, and its state written, "
+        "when standard\ninput ends.",
         1,
         1};
     int go = args_parse(&operands, &spec, argc, argv);

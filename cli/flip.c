@@ -65,15 +65,6 @@ int flip_begin(run *r)
     return EXIT_OK;
 }
 
-static int32_t largest_of(const float *p, int32_t classes)
-{
-    int32_t best = 0;
-    for (int32_t k = 1; k < classes; k++)
-        if (p[k] > p[best])
-            best = k;
-    return best;
-}
-
 /* From probabilities [images,K]. */
 static nash_status count_classes(evidence *e, const float *p,
                                  const int32_t *labels, int32_t classes)
@@ -85,7 +76,7 @@ static nash_status count_classes(evidence *e, const float *p,
     if (!of)
         return NASH_ENOMEM;
     for (int32_t i = 0; i < e->images; i++) {
-        int32_t said = largest_of(p + (int64_t)i * classes, classes);
+        int32_t said = cli_best_class(p + (int64_t)i * classes, classes);
         of[labels[i]].images++;
         of[said].said++;
         of[said].right += said == labels[i];

@@ -106,11 +106,8 @@ static void count_confusion(int32_t *counts, const verdict *v)
     int32_t classes = v->test->classes;
     for (int32_t i = 0; i < v->test->n; i++) {
         const float *p = v->probabilities + (int64_t)i * classes;
-        int32_t best = 0;
-        for (int32_t k = 1; k < classes; k++)
-            if (p[k] > p[best])
-                best = k;
-        counts[v->test->labels[i] * classes + best]++;
+        int64_t row = (int64_t)v->test->labels[i] * classes;
+        counts[row + cli_best_class(p, classes)]++;
     }
 }
 
@@ -122,7 +119,7 @@ static void write_confusion(FILE *out, const int32_t *counts, int32_t classes)
                     j   ? ","
                     : i ? ",["
                         : "[[",
-                    counts[i * classes + j],
+                    counts[(int64_t)i * classes + j],
                     j + 1 < classes   ? ""
                     : i + 1 < classes ? "]"
                                       : "]]");

@@ -260,6 +260,42 @@ static void long_gradients_are_shortened_to_the_clip_norm(void **state)
     nash_model_free(m);
 }
 
+/* A plan has no more threads than images, and the oracle's has one: no bank may
+ * be left to a thread that is not there. */
+static void every_bank_moves_whatever_the_threads(void **state)
+{
+    (void)state;
+    ni_sgd *sgd;
+    nash_train_opts opts = nash_train_opts_default();
+    int32_t banks = 0;
+    opts.muon = 0.1;
+    opts.threads = 5;
+    nash_model *m = small_net(1);
+    nash_plan *plan = training_plan(m);
+    const nash_graph *g = nash_model_graph(m);
+    nash_model *before = small_net(1);
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
+        float *d = nash_plan_gradient(plan, id, NASH_SLOT_WEIGHT);
+        for (int64_t k = 0;
+             d && k < nash_model_tensor(m, id, NASH_SLOT_WEIGHT)->count; k++)
+            d[k] = (float)(k % 3) - 1.0F;
+    }
+    assert_int_equal(ni_sgd_create(&sgd, m, &opts), NASH_OK);
+    assert_int_equal(ni_sgd_step(sgd, plan, 0.5), NASH_OK);
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
+        if (nash_graph_node(g, id)->op != NASH_OP_CONV)
+            continue;
+        assert_true(nash_model_tensor(m, id, NASH_SLOT_WEIGHT)->data[0] !=
+                    nash_model_tensor(before, id, NASH_SLOT_WEIGHT)->data[0]);
+        banks++;
+    }
+    assert_true(banks > 1);
+    ni_sgd_free(sgd);
+    nash_plan_free(plan);
+    nash_model_free(before);
+    nash_model_free(m);
+}
+
 /* ---- lengths ------------------------------------------------------------ */
 
 /* Whole numbers, so that every sum is exact, and no multiple of 16 of them. */
@@ -586,6 +622,7 @@ int main(void)
         cmocka_unit_test(decay_spares_gates_always_and_the_rest_by_option),
         cmocka_unit_test(gates_and_biases_move_at_their_own_rates),
         cmocka_unit_test(long_gradients_are_shortened_to_the_clip_norm),
+        cmocka_unit_test(every_bank_moves_whatever_the_threads),
         cmocka_unit_test(squares_are_summed_over_every_value),
         cmocka_unit_test(muon_turns_a_bank_along_the_orthogonalised_momentum),
         cmocka_unit_test(muon_does_so_for_a_tall_bank),

@@ -117,15 +117,21 @@ NI_INLINE void transform_columns(ni_v square[EDGE][EDGE], int to,
     }
 }
 
+NI_INLINE void transform_row(ni_v v[EDGE], const ni_v row[EDGE], int from,
+                             line_transform line)
+{
+    for (int x = 0; x < from; x++)
+        v[x] = row[x];
+    line(v);
+}
+
 NI_INLINE void transform_rows(ni_v square[EDGE][EDGE], int to, int from,
                               line_transform line)
 {
 #pragma GCC unroll 6
     for (int y = 0; y < to; y++) {
         ni_v v[EDGE];
-        for (int x = 0; x < from; x++)
-            v[x] = square[y][x];
-        line(v);
+        transform_row(v, square[y], from, line);
         for (int x = 0; x < to; x++)
             square[y][x] = v[x];
     }
@@ -139,9 +145,7 @@ NI_INLINE void transform_rows_to_places(float *to, int64_t plane,
 #pragma GCC unroll 6
     for (int y = 0; y < EDGE; y++) {
         ni_v v[EDGE];
-        for (int x = 0; x < from; x++)
-            v[x] = square[y][x];
-        line(v);
+        transform_row(v, square[y], from, line);
         for (int x = 0; x < EDGE; x++)
             ni_vstore(to + (y * EDGE + x) * plane, 0, v[x], false);
     }
