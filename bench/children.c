@@ -321,7 +321,7 @@ static void measure_step(const char *name, int32_t batch)
                                          : nash_net_start(&m, &net));
     check(nash_plan_estimate(&bytes, nash_model_graph(m), &plan));
     double before = forget_peak();
-    check(nash_train_speed(&speed, NULL, m, &opts, 0.0));
+    check(nash_train_speed(&speed, NULL, m, &opts, 0.0, NULL));
     print_memory(before, bytes, speed.bytes);
     nash_model_free(m);
 }

@@ -209,8 +209,8 @@ static int measure(const request *ask, nash_model *m)
         nodes = calloc(2 * size, sizeof *nodes);
     if (ask->profile && !nodes)
         result = cli_error("out of memory for %zu nodes", size);
-    else if (nash_train_speed(&speed, nodes, m, &ask->train, ask->seconds) !=
-             NASH_OK)
+    else if (nash_train_speed(&speed, nodes, m, &ask->train, ask->seconds,
+                              NULL) != NASH_OK)
         result = cli_fail(NULL);
     else if (ask->json)
         print_json(ask, m, &speed, nodes);

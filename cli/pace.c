@@ -46,7 +46,8 @@ static nash_status measure(pair *seconds, const run *r, const nash_model *m,
     nash_status status = nash_model_dup(&copy, m);
     opts.max_bytes = 0;
     if (status == NASH_OK)
-        status = nash_train_speed(&speed, NULL, copy, &opts, time);
+        status = nash_train_speed(&speed, NULL, copy, &opts, time,
+                                  r->s->search.morph.stop);
     double steps = 1e-3 * overhead * images / opts.batch;
     *seconds = (pair){steps * speed.mean_ms + record_epoch,
                       steps * speed.step_ms + record_epoch};
@@ -230,18 +231,50 @@ static nash_status record(const run *r, const nash_pace *pace, int32_t step)
     return status == NASH_OK ? run_note_time(r) : status;
 }
 
+static void share_out(nash_pace *pace, const run *r, double total,
+                      const nash_costs *costs, int32_t step)
+{
+    nash_budget shares = nash_budget_default(total);
+    shares.climb_share = r->s->climb_share;
+    nash_budget_pace(pace, &shares, costs, &r->s->search, step);
+}
+
+/* How much would pay for a first step, if the starting network's training took
+ * the same share of it. The candidates' costs do not change with it. */
+static double total_for_step(const run *r, const nash_costs *costs)
+{
+    static const double finer = 1.05, most = 1000.0;
+    nash_costs then = *costs;
+    nash_pace pace = {.stage = NASH_STAGE_FINAL};
+    double times = 1.0;
+    while (pace.stage == NASH_STAGE_FINAL && times < most) {
+        times *= finer;
+        then.spent = costs->spent * times;
+        share_out(&pace, r, r->s->budget.total * times, &then, 1);
+    }
+    return r->s->budget.total * times;
+}
+
+static void say_no_step(const run *r, const nash_costs *costs)
+{
+    double total = total_for_step(r, costs);
+    if (budget_is_time(r->s))
+        total = ceil(total / 60.0);
+    progress_line("the budget pays for no step of the climb: about %.2g %s "
+                  "would, or smaller images (--size), or candidates of fewer "
+                  "--epochs",
+                  total,
+                  budget_is_time(r->s) ? "minutes" : budget_unit_name(r->s));
+}
+
 static nash_status decide_by(nash_pace *pace, const run *r,
                              const nash_costs *costs, int32_t step)
 {
-    nash_budget shares = nash_budget_default(r->s->budget.total);
-    shares.climb_share = r->s->climb_share;
-    nash_budget_pace(pace, &shares, costs, &r->s->search, step);
+    share_out(pace, r, r->s->budget.total, costs, step);
     if (step == 1 && pace->stage == NASH_STAGE_FINAL &&
         r->s->search.strategy == NASH_STRATEGY_HILLCLIMB &&
         r->s->search.steps > 0)
-        progress_line("the budget pays for no step of the climb: that takes "
-                      "more of it, smaller images (--size), or candidates of "
-                      "fewer --epochs");
+        say_no_step(r, costs);
     if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW &&
         can_bend(r, &r->s->search.final_train))
         pace->epochs++; /* the one that is there in part, cut short */
@@ -354,8 +387,9 @@ static int begin(run *r, const nash_history *h)
 {
     nash_costs costs;
     nash_pace start;
-    if (find_costs(&costs, r, h, r->start) != NASH_OK)
-        return cli_fail(NULL);
+    nash_status status = find_costs(&costs, r, h, r->start);
+    if (status != NASH_OK)
+        return run_fail(r, status);
     double least = costs.spent + nash_budget_least(&costs);
     if (least > r->s->budget.total) {
         run_take_back(r);

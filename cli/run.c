@@ -281,7 +281,7 @@ static nash_status on_chosen(void *ctx, int32_t step, int32_t child,
     return status;
 }
 
-static int say_why(const run *r, nash_status status)
+int run_fail(const run *r, nash_status status)
 {
     char hint[4200], what[4200];
     snprintf(hint, sizeof hint, "'nash resume %s' goes on", r->dir);
@@ -316,7 +316,7 @@ static int search(run *r)
     progress_clear();
     if (status == NASH_OK || status == NASH_ESTOP)
         run_note_time(r);
-    return status == NASH_OK ? EXIT_OK : say_why(r, status);
+    return status == NASH_OK ? EXIT_OK : run_fail(r, status);
 }
 
 /* Judging is in one piece, and can be done again: from now on a signal ends the

@@ -46,6 +46,9 @@ bool run_has_begun(const nash_history *history);
  * can be given again, with other options. */
 void run_take_back(const run *r);
 
+/** Say why a run ends early, with what helps. @return the exit status */
+int run_fail(const run *r, nash_status status);
+
 /** "RUN/file"; yours to free(). NULL, after a sentence, without memory. */
 char *run_path(const run *r, const char *file);
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEST_REPEATED "test_repeated" /* how many equal training images */
+
 /* Judging on the test images. */
 typedef struct verdict {
     run *r;
@@ -246,6 +248,23 @@ static nash_status judge_result(verdict *v)
     return status;
 }
 
+/* Test images that equal a training image say nothing about new ones. */
+static nash_status record_repeated(const verdict *v)
+{
+    const nash_images *train = v->r->images;
+    int32_t count = 0;
+    bool *repeated = calloc((size_t)v->test->n, sizeof *repeated);
+    nash_status status = NASH_ENOMEM;
+    if (repeated)
+        status = nash_images_repeated(repeated, v->test, NULL, v->test->n,
+                                      train, NULL, train->n);
+    for (int32_t i = 0; status == NASH_OK && i < v->test->n; i++)
+        count += repeated[i];
+    free(repeated);
+    return status == NASH_OK ? run_set_number(v->r, TEST_REPEATED, count)
+                             : status;
+}
+
 static nash_status judge_all(verdict *v)
 {
     run *r = v->r;
@@ -262,6 +281,8 @@ static nash_status judge_all(verdict *v)
         status = judge_result(v);
     if (status == NASH_OK)
         status = run_set_number(r, NASH_RUN_TEST_IMAGES, v->test->n);
+    if (status == NASH_OK)
+        status = record_repeated(v);
     if (status == NASH_OK)
         status = record_classes(v);
     if (status == NASH_OK)
@@ -364,6 +385,16 @@ static void print_coverage(const nash_history *h)
                classes - missing, classes);
 }
 
+static void print_repeated(const nash_history *h)
+{
+    double count = number(h, TEST_REPEATED);
+    if (count > 0.0)
+        printf("%.0f of %.0f test images equal training images, so errors on "
+               "new images are larger: 'nash data %s' names the first\n",
+               count, number(h, NASH_RUN_TEST_IMAGES),
+               nash_history_get(h, NASH_RUN_DATA));
+}
+
 static void print_text(const nash_history *h, const char *dir)
 {
     static const char *const columns[] = {"network", ">test error", ">balanced",
@@ -384,6 +415,7 @@ static void print_text(const nash_history *h, const char *dir)
     }
     table_print(t);
     print_coverage(h);
+    print_repeated(h);
     if (number(h, NASH_RUN_GIVEN_UP) > 0.0)
         printf("\nto end in time, the final training gave up %.3g epochs\n",
                number(h, NASH_RUN_GIVEN_UP));
@@ -426,6 +458,8 @@ static void print_json(const nash_history *h, const char *dir)
     if (nash_history_get(h, "ensemble_models"))
         json_network(h, "ensemble", "ensemble_test", result_of(h), looks(h));
     json_int("test_images", (int64_t)number(h, NASH_RUN_TEST_IMAGES));
+    json_int("repeated_test_images",
+             (int64_t)fmax(number(h, TEST_REPEATED), 0));
     json_int("trained", sum.trained);
     json_int("failed", sum.failed);
     json_real("pflop", sum.pflop);

@@ -131,6 +131,45 @@ static void a_split_is_stratified_and_complete(void **state)
     nash_dataset_close(ds);
 }
 
+/* Twenty images of one pixel, in two classes; each grey is there so often. */
+static void split_greys(int32_t *n_val, int32_t often)
+{
+    uint8_t pixels[20];
+    int32_t labels[20], *train, *val, n_train;
+    bool validates[20] = {false};
+    for (int32_t i = 0; i < 20; i++) {
+        pixels[i] = (uint8_t)(i / often);
+        labels[i] = i % 2;
+    }
+    nash_images images = {{1, 1, 1}, 20, 2, pixels, labels};
+    assert_int_equal(
+        nash_run_split(&train, &n_train, &val, n_val, &images, 0.5, 3),
+        NASH_OK);
+    assert_int_equal(n_train + *n_val, 20);
+    for (int32_t i = 0; i < *n_val; i++)
+        validates[val[i]] = true;
+    for (int32_t i = 0; i < n_train; i++) {
+        assert_false(validates[train[i]]);
+        assert_true(i == 0 || train[i] > train[i - 1]);
+    }
+    for (int32_t i = 0; often == 2 && i < 20; i += 2)
+        assert_int_equal(validates[i], validates[i + 1]);
+    nash_split_free(train);
+    nash_split_free(val);
+}
+
+static void a_split_keeps_equal_images_together(void **state)
+{
+    (void)state;
+    int32_t n_val;
+    split_greys(&n_val, 1);
+    assert_int_equal(n_val, 10);
+    split_greys(&n_val, 2);
+    assert_in_range(n_val, 1, 9);
+    split_greys(&n_val, 20); /* all the same: nothing else is left */
+    assert_int_equal(n_val, 10);
+}
+
 /* In this process; what has been done in the directory is done again. */
 static nash_status candidate_within(int64_t allocations)
 {
@@ -184,6 +223,7 @@ int main(int argc, char **argv)
         DIST_TEST(a_job_comes_back_without_loss),
         DIST_TEST(paths_survive_percent_encoding),
         DIST_TEST(a_split_is_stratified_and_complete),
+        DIST_TEST(a_split_keeps_equal_images_together),
         DIST_TEST(running_out_of_memory_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static nash_status measure(void *ctx)
     nash_model *copy = NULL;
     nash_status status = nash_model_dup(&copy, w->m);
     if (status == NASH_OK)
-        status = nash_train_speed(&speed, NULL, copy, &w->opts, 0.0);
+        status = nash_train_speed(&speed, NULL, copy, &w->opts, 0.0, NULL);
     nash_model_free(copy);
     return status;
 }

@@ -131,7 +131,9 @@ NASH_API int nash_candidate_exit(nash_status status);
 NASH_API nash_status nash_candidate_decode(char *path);
 
 /**
- * The split of the training images that a run uses.
+ * The split of the training images that a run uses: nash_split()'s, but what
+ * would validate and equals an image to train on, pixel by pixel, is trained on,
+ * too; unless nothing would be left.
  *
  * @param train, val  receive [*n_train] and [*n_val] indices, yours to free
  *                    with nash_split_free()

@@ -271,7 +271,7 @@ NASH_API nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
 NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
 
 /** Whether a model, by its metadata, was last trained on images that it would
- * be validated by: those that nash_split() by @p seed leaves of a data set's
+ * be validated by: those that nash_run_split() by @p seed leaves of a data set's
  * training images, with @p n_train of them to train on. One of the same seed
  * that had no more was not. */
 NASH_API bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
@@ -319,15 +319,18 @@ typedef struct nash_speed {
  *                 and backward; NULL: they are not measured, which costs less
  * @param m        trained; its weights are worth nothing afterwards
  * @param opts     batch, threads, precision and the optimiser's settings
- * @param seconds  to measure for, after two steps of warming up; at least five
- *                 steps are made
- * @return NASH_OK, NASH_EINVAL, NASH_ELIMIT, NASH_ENOMEM, NASH_EUNSUPPORTED or
- *         NASH_EENGINE
+ * @param seconds  to measure for, after two steps of warming up; five steps are
+ *                 made unless that takes more than twice as long, one is always
+ * @param stop     ends it between two steps once it is not zero, with
+ *                 NASH_ESTOP; may be NULL
+ * @return NASH_OK, NASH_EINVAL, NASH_ELIMIT, NASH_ENOMEM, NASH_ESTOP,
+ *         NASH_EUNSUPPORTED or NASH_EENGINE
  */
 NASH_API nash_status nash_train_speed(nash_speed *out, double *nodes,
                                       nash_model *m,
                                       const nash_train_opts *opts,
-                                      double seconds);
+                                      double seconds,
+                                      const volatile int *stop);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,41 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+static int ascending(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* What equals an image on the first side goes there, if any is left then.
+ * @param first  [*n_first], with room for [*n_second] more */
+static nash_status join_repeated(int32_t *first, int32_t *n_first,
+                                 int32_t *second, int32_t *n_second,
+                                 const nash_images *images)
+{
+    nash_status status = NASH_OK;
+    bool *repeated = NULL;
+    int32_t left = 0, n = *n_second;
+    NEW_ARRAY(repeated, n);
+    TRY(nash_images_repeated(repeated, images, second, n, images, first,
+                             *n_first));
+    for (int32_t i = 0; i < n; i++)
+        left += !repeated[i];
+    if (left == 0 || left == n)
+        goto done;
+    *n_second = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (repeated[i])
+            first[(*n_first)++] = second[i];
+        else
+            second[(*n_second)++] = second[i];
+    qsort(first, (size_t)*n_first, sizeof *first, ascending);
+done:
+    ni_free(repeated);
+    return status;
+}
 
 nash_status nash_run_split(int32_t **train, int32_t *n_train, int32_t **val,
                            int32_t *n_val, const nash_images *images,
@@ -17,10 +52,11 @@ nash_status nash_run_split(int32_t **train, int32_t *n_train, int32_t **val,
             "%g of %d images for validation leaves %d and %d, expected at "
             "least one of each",
             val_share, images->n, n_first, n_second);
-    NEW_ARRAY(first, n_first);
+    NEW_ARRAY(first, images->n);
     NEW_ARRAY(second, n_second);
     TRY(nash_split(first, n_first, second, images->labels, images->n,
                    images->classes, seed));
+    TRY(join_repeated(first, &n_first, second, &n_second, images));
     *train = first;
     *val = second;
     *n_train = n_first;

@@ -17,6 +17,9 @@
 
 enum { WARM_UP = 2, LEAST_STEPS = 5, MOST_STEPS = 4096 };
 
+/* The least steps may take so many times the seconds that were asked for. */
+enum { PATIENCE = 2 };
+
 /* Parts of a step, then the whole. */
 enum { FORWARD, LOSS, BACKWARD, UPDATE, STEP, PARTS };
 
@@ -113,8 +116,28 @@ static void conclude(nash_speed *out, stopwatch *w, const nash_graph *g,
     out->gflops = 6e-9 * (double)nash_graph_macs(g) * out->images_per_second;
 }
 
+/* Steps until so many seconds are over, but at least so many steps if these
+ * take no longer than patience allows. */
+static nash_status time_steps(stopwatch *w, double seconds, int least,
+                              double patience, const nash_train_opts *opts,
+                              int32_t classes, const volatile int *stop)
+{
+    nash_status status = NASH_OK;
+    double began = ni_clock_seconds(), taken = 0.0;
+    for (w->steps = 0;
+         w->steps == 0 || (w->steps < MOST_STEPS &&
+                           taken < (w->steps < least ? patience : seconds));
+         taken = ni_clock_seconds() - began) {
+        REQUIRE(!stop || !*stop, NASH_ESTOP, "stopped on request");
+        TRY(step(w, opts->batch, classes));
+    }
+done:
+    return status;
+}
+
 nash_status nash_train_speed(nash_speed *out, double *nodes, nash_model *m,
-                             const nash_train_opts *opts, double seconds)
+                             const nash_train_opts *opts, double seconds,
+                             const volatile int *stop)
 {
     nash_status status = NASH_OK;
     stopwatch w = {0};
@@ -124,14 +147,10 @@ nash_status nash_train_speed(nash_speed *out, double *nodes, nash_model *m,
             "seconds is %g, expected at least 0", seconds);
     TRY(open_watch(&w, m, opts));
     int32_t classes = nash_graph_classes(g);
-    for (int32_t i = 0; i < WARM_UP; i++)
-        TRY(step(&w, opts->batch, classes));
-    w.steps = 0;
+    TRY(time_steps(&w, 0.0, WARM_UP, seconds, opts, classes, stop));
     nash_plan_profile(w.plan, nodes != NULL);
-    double start = ni_clock_seconds();
-    while (w.steps < LEAST_STEPS ||
-           (w.steps < MOST_STEPS && ni_clock_seconds() - start < seconds))
-        TRY(step(&w, opts->batch, classes));
+    TRY(time_steps(&w, seconds, LEAST_STEPS, PATIENCE * seconds, opts, classes,
+                   stop));
     conclude(out, &w, g, opts);
     for (int32_t i = 0; nodes && i < 2 * nash_graph_size(g); i++)
         nodes[i] = nash_plan_seconds(w.plan, i / 2, i % 2) / w.steps;
