@@ -223,8 +223,9 @@ static int make_model(training *t)
         if (result != EXIT_OK)
             return result;
     }
-    if (nash_dataset_open(&t->data, ask->data, &data) != NASH_OK ||
-        nash_net_for_data(&t->model, ask->model, t->data, &net) != NASH_OK)
+    if (open_dataset(&t->data, ask->data, &data) != EXIT_OK)
+        return EXIT_FAILED;
+    if (nash_net_for_data(&t->model, ask->model, t->data, &net) != NASH_OK)
         return cli_fail(NULL);
     return EXIT_OK;
 }

@@ -63,9 +63,8 @@ int input_make_start(run *r)
     int result = settings_size(&data.height, &data.width, s, "search");
     if (result != EXIT_OK)
         return result;
-    if (nash_dataset_open(&r->data, r->data_dir, &data) != NASH_OK)
-        return cli_fail(NULL);
-    return draw_start(r);
+    result = open_dataset(&r->data, r->data_dir, &data);
+    return result == EXIT_OK ? draw_start(r) : result;
 }
 
 int input_narrow_start(run *r)

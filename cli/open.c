@@ -5,6 +5,7 @@
 #include "open.h"
 
 #include "cli.h"
+#include "progress.h"
 
 #include <string.h>
 
@@ -88,6 +89,15 @@ int open_check_channels(const char *name, int32_t channels)
                      name, channels);
 }
 
+int open_dataset(nash_dataset **out, const char *dir,
+                 const nash_dataset_opts *opts)
+{
+    progress_busy("reading %s", dir);
+    nash_status status = nash_dataset_open(out, dir, opts);
+    progress_clear();
+    return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
+}
+
 /* @param size  to resize to; NULL: the images' own
  * @param name  of the model that wants it */
 static int open_sized(nash_dataset **out, const char *dir,
@@ -102,8 +112,7 @@ static int open_sized(nash_dataset **out, const char *dir,
         opts.width = size->w;
         opts.channels = size->c;
     }
-    return nash_dataset_open(out, dir, &opts) == NASH_OK ? EXIT_OK
-                                                         : cli_fail(NULL);
+    return open_dataset(out, dir, &opts);
 }
 
 /* The images as they are, which have to be as the model takes them. */

@@ -8,6 +8,11 @@
  * sentence about why it cannot be meant for them.
  */
 
+/** Open a data set as the options say. @return EXIT_OK, or EXIT_FAILED after a
+ * sentence */
+int open_dataset(nash_dataset **out, const char *dir,
+                 const nash_dataset_opts *opts);
+
 /** Say why nash_run_split() failed. @return EXIT_FAILED */
 int open_cannot_split(nash_status status);
 

@@ -45,6 +45,7 @@ static nash_status measure(pair *seconds, const run *r, const nash_model *m,
     double time = fmin(fmax(r->s->budget.total / 120.0, 0.2), 1.0);
     nash_status status = nash_model_dup(&copy, m);
     opts.max_bytes = 0;
+    progress_busy("measuring how fast this machine trains");
     if (status == NASH_OK)
         status = nash_train_speed(&speed, NULL, copy, &opts, time,
                                   r->s->search.morph.stop);

@@ -74,6 +74,20 @@ void progress_show(const char *label, double share, const char *rate)
                 rate ? ", " : "", rate ? rate : "", left);
 }
 
+void progress_busy(const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    if (!progress_is_live())
+        return;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+    fflush(stderr);
+    drawn = true;
+}
+
 void progress_clear(void)
 {
     if (!drawn)

@@ -21,6 +21,11 @@ bool progress_is_live(void);
  */
 void progress_show(const char *label, double share, const char *rate);
 
+/** On a terminal, until the next line: say what takes a moment and has no
+ * share that could be shown. */
+void progress_busy(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
 /** Remove the bar, so that a line can be printed. */
 void progress_clear(void);
 
