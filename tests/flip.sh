@@ -29,6 +29,8 @@ set_of 90 train sided 'oooo####' '####oooo' 'oooooooo'
 set_of 30 t10k sided 'oooo####' '####oooo' 'oooooooo'
 expect 0 'training uses no mirror images' search sided
 grep -q 'one look' out && fail "mirror images, though it never saw any"
+grep -q '^30 of 30 test images equal training images' out ||
+    fail "repeated test images are not counted: $(cat out)"
 sqlite3 sided/run.db "DELETE FROM setting WHERE key = 'finished';
     DELETE FROM choice WHERE step > 0; DELETE FROM outcome WHERE step > 0"
 cp sided/best.onnx before.onnx
