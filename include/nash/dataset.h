@@ -76,6 +76,15 @@ NASH_API bool nash_dataset_is_holdout(const nash_dataset *ds);
 NASH_API int32_t nash_dataset_classes(const nash_dataset *ds);
 /** A class's name (a number where the format has none). Borrowed. */
 NASH_API const char *nash_dataset_class(const nash_dataset *ds, int32_t k);
+/** What to call an image of a part that nash_dataset_images() has given: the
+ * path of its file in a folder of pictures, else its set and number there, from
+ * 0, such as "test image 17".
+ *
+ * @param name  receives it, cut to @p size_bytes (4096 are enough for any)
+ * @param i     0 .. n-1 of the part's images */
+NASH_API void nash_dataset_image_name(char *name, size_t size_bytes,
+                                      const nash_dataset *ds, nash_part part,
+                                      int32_t i);
 /** Hash of the training images and labels: identifies what was trained on,
  * whatever format it came from. */
 NASH_API uint64_t nash_dataset_hash(const nash_dataset *ds);
@@ -164,6 +173,14 @@ NASH_API nash_status nash_images_repeated(bool *repeated,
 NASH_API nash_status nash_images_contact_sheet(const nash_images *images,
                                                int32_t per_class,
                                                const char *path);
+
+/** Write images as a PNG in the order given, row by row from the left.
+ * @param index  [n] of the images; @param columns  of them in a row
+ * @return NASH_OK, NASH_EINVAL (n or columns < 1), NASH_ELIMIT (a sheet of more
+ * than 16384 pixels a side), NASH_EIO or NASH_ENOMEM */
+NASH_API nash_status nash_images_draw(const nash_images *images,
+                                      const int32_t *index, int32_t n,
+                                      int32_t columns, const char *path);
 
 /**
  * Read one PNG or JPEG file, resized as in training.

@@ -1,6 +1,6 @@
 /*
- * A contact sheet: a row per class, its first images, small ones enlarged by a
- * whole factor. Costs the memory of the sheet.
+ * Sheets of images, small ones enlarged by a whole factor: a contact sheet has
+ * a row per class, its first images. Costs the memory of the sheet.
  */
 #include <nash/dataset.h>
 
@@ -38,22 +38,21 @@ static void draw(sheet *s, const nash_images *images, int32_t image,
 }
 
 /* The largest scale up to TILE pixels a tile that keeps the sheet in bounds. */
-static nash_status lay_out(sheet *s, const nash_images *images,
-                           int32_t per_class)
+static nash_status lay_out(sheet *s, nash_shape from, int32_t rows,
+                           int32_t columns)
 {
     nash_status status = NASH_OK;
-    nash_shape from = images->shape;
     int32_t longer = from.h > from.w ? from.h : from.w;
     int64_t h, w;
     s->scale = TILE / longer > 1 ? TILE / longer : 1;
     do {
-        h = GAP + (int64_t)images->classes * (from.h * s->scale + GAP);
-        w = GAP + (int64_t)per_class * (from.w * s->scale + GAP);
+        h = GAP + (int64_t)rows * (from.h * s->scale + GAP);
+        w = GAP + (int64_t)columns * (from.w * s->scale + GAP);
     } while ((h > MAX_SIDE || w > MAX_SIDE) && --s->scale > 0);
     REQUIRE(s->scale > 0, NASH_ELIMIT,
-            "a contact sheet of %d x %d images of %d x %d pixels is larger "
+            "a sheet of %d x %d images of %d x %d pixels is larger "
             "than %d x %d",
-            images->classes, per_class, from.h, from.w, MAX_SIDE, MAX_SIDE);
+            rows, columns, from.h, from.w, MAX_SIDE, MAX_SIDE);
     s->shape = (nash_shape){from.c, (int32_t)h, (int32_t)w};
     NEW_ARRAY(s->rows, h * w * from.c);
     memset(s->rows, BACKGROUND, (size_t)(h * w * from.c));
@@ -69,7 +68,7 @@ nash_status nash_images_contact_sheet(const nash_images *images,
     int32_t *drawn = NULL;
     REQUIRE(per_class >= 1, NASH_EINVAL,
             "%d images per class, expected 1 or more", per_class);
-    TRY(lay_out(&s, images, per_class));
+    TRY(lay_out(&s, images->shape, images->classes, per_class));
     NEW_ARRAY(drawn, images->classes);
     for (int32_t i = 0; i < images->n; i++) {
         int32_t label = images->labels[i];
@@ -80,5 +79,22 @@ nash_status nash_images_contact_sheet(const nash_images *images,
 done:
     ni_free(s.rows);
     ni_free(drawn);
+    return status;
+}
+
+nash_status nash_images_draw(const nash_images *images, const int32_t *index,
+                             int32_t n, int32_t columns, const char *path)
+{
+    nash_status status = NASH_OK;
+    sheet s = {0};
+    REQUIRE(n >= 1 && columns >= 1, NASH_EINVAL,
+            "%d images in %d columns, expected 1 or more of both", n, columns);
+    TRY(lay_out(&s, images->shape, (n - 1) / columns + 1,
+                n < columns ? n : columns));
+    for (int32_t k = 0; k < n; k++)
+        draw(&s, images, index[k], k / columns, k % columns);
+    TRY(ni_png_write(path, s.rows, s.shape));
+done:
+    ni_free(s.rows);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -369,6 +370,14 @@ int32_t nash_dataset_classes(const nash_dataset *ds)
 const char *nash_dataset_class(const nash_dataset *ds, int32_t k)
 {
     return ds->names.items[k];
+}
+
+void nash_dataset_image_name(char *name, size_t size_bytes,
+                             const nash_dataset *ds, nash_part part, int32_t i)
+{
+    assert(ds->loaded[part] && i >= 0 && i < ds->n_part[part]);
+    ds->reader->describe(name, size_bytes, ds, ni_dataset_set(ds, part),
+                         ds->index[part][i]);
 }
 
 uint64_t nash_dataset_hash(const nash_dataset *ds)

@@ -66,13 +66,6 @@ static const uint8_t *pixels_of(const nash_images *images, int32_t i)
 
 enum { NAME_BYTES = 400 }; /* of an image in a sentence */
 
-static void name_image(char *text, size_t size_bytes, const nash_dataset *ds,
-                       const print *p)
-{
-    ds->reader->describe(text, size_bytes, ds, ni_dataset_set(ds, p->part),
-                         ds->index[p->part][p->i]);
-}
-
 typedef enum kind { TWICE_TRAIN, TWICE_TEST, BOTH, DISAGREE, KINDS } kind;
 
 /* What is wrong with images that equal others, and the first two of each. */
@@ -146,8 +139,10 @@ static void report_repeats(report *out, const repeats *r,
         char first[NAME_BYTES], other[NAME_BYTES];
         if (r->count[k] == 0)
             continue;
-        name_image(first, sizeof first, ds, r->first[k]);
-        name_image(other, sizeof other, ds, r->other[k]);
+        nash_dataset_image_name(first, sizeof first, ds, r->first[k]->part,
+                                r->first[k]->i);
+        nash_dataset_image_name(other, sizeof other, ds, r->other[k]->part,
+                                r->other[k]->i);
         add(out, "%d %s: %s and %s", r->count[k], what[k][r->count[k] > 1],
             first, other);
     }
@@ -230,7 +225,7 @@ static void look_for_constants(report *out, const nash_dataset *ds,
             first = count++ ? first : i;
     if (count == 0)
         return;
-    name_image(text, sizeof text, ds, &(print){.part = part, .i = first});
+    nash_dataset_image_name(text, sizeof text, ds, part, first);
     add(out, "%d %s image%s a single colour, e.g. %s", count,
         ni_part_name(part), count == 1 ? " shows" : "s show", text);
 }
