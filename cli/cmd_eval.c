@@ -5,7 +5,9 @@
 #include "adopt.h"
 #include "args.h"
 #include "cli.h"
+#include "folder.h"
 #include "json.h"
+#include "mistakes.h"
 #include "open.h"
 #include "table.h"
 
@@ -23,6 +25,8 @@ typedef struct request {
     const char *data;
     nash_part part;
     bool mirror, json;
+    int32_t mistakes;  /* to list */
+    const char *sheet; /* to draw them on; may be NULL */
     adoption adopt;
     nash_plan_opts plan;
 } request;
@@ -36,6 +40,7 @@ typedef struct evaluation {
     nash_score *scores;  /* [n_models] of each alone */
     nash_score score;    /* of the ensemble */
     double *class_error; /* [K] of the ensemble */
+    mistakes wrong;      /* of the ensemble, if asked for */
 } evaluation;
 
 static int parse(request *ask, int argc, char **argv)
@@ -46,6 +51,11 @@ static int parse(request *ask, int argc, char **argv)
          .choices = parts},
         {"mirror", ARG_FLAG, &ask->mirror,
          "average over each image and its mirror image"},
+        {"mistakes", ARG_INT, &ask->mistakes,
+         "list so many images that are wrong, the most confident first", 1, 1e9,
+         .fallback = ""},
+        {"mistakes-sheet", ARG_TEXT, &ask->sheet,
+         "PNG file to write with these images, ten a row"},
         {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
          .fallback = "as it is"},
         {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
@@ -73,7 +83,12 @@ static int parse(request *ask, int argc, char **argv)
     ask->models = argv + 1;
     ask->n_models = operands - 1;
     ask->data = argv[operands];
+    if (ask->sheet && ask->mistakes == 0)
+        return cli_usage("eval",
+                         "--mistakes-sheet is for the images of --mistakes");
     int result = adopt_check(&ask->adopt, "eval", ask->models[0]);
+    if (result == EXIT_OK && ask->sheet)
+        result = folder_check_output("--mistakes-sheet", ask->sheet);
     return result == EXIT_OK ? ARGS_GO : result;
 }
 
@@ -153,7 +168,9 @@ static int judge(evaluation *e)
     assert(e->images); /* the first model opened them */
     nash_score_of(&e->score, e->class_error, e->mean, e->images->labels,
                   e->images->n, e->images->classes);
-    return EXIT_OK;
+    e->wrong =
+        (mistakes){.data = e->data, .images = e->images, .part = e->ask->part};
+    return e->ask->mistakes > 0 ? mistakes_find(&e->wrong, e->mean) : EXIT_OK;
 }
 
 /* ---- the result -------------------------------------------------------- */
@@ -199,6 +216,8 @@ static void print_json(const evaluation *e)
         json_end();
     }
     json_end();
+    if (ask->mistakes > 0)
+        mistakes_json(&e->wrong, ask->mistakes);
     json_end();
 }
 
@@ -260,6 +279,10 @@ static void print_text(const evaluation *e)
            ask->part == NASH_PART_TEST && nash_dataset_is_holdout(e->data)
                ? "held-out"
                : parts[ask->part]);
+    if (ask->mistakes > 0) {
+        putchar('\n');
+        mistakes_print(&e->wrong, ask->mistakes);
+    }
 }
 
 int cmd_eval(int argc, char **argv)
@@ -276,6 +299,9 @@ int cmd_eval(int argc, char **argv)
         print_json(&e);
     else if (result == EXIT_OK)
         print_text(&e);
+    if (result == EXIT_OK && ask.sheet)
+        result = mistakes_draw(&e.wrong, ask.mistakes, ask.sheet);
+    free(e.wrong.list);
     free(e.class_error);
     free(e.scores);
     free(e.mean);

@@ -6,17 +6,16 @@
 #include "adopt.h"
 #include "args.h"
 #include "cli.h"
+#include "folder.h"
 #include "json.h"
 #include "open.h"
 #include "progress.h"
 #include "recipe.h"
 
-#include <libgen.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
@@ -143,27 +142,6 @@ static int parse(request *ask, int argc, char **argv)
     return ARGS_GO;
 }
 
-/* The folder that the output goes to must be there before hours pass. */
-static int check_output(const char *output)
-{
-    struct stat info;
-    size_t length = strlen(output);
-    if (output[length - 1] == '/' ||
-        (stat(output, &info) == 0 && S_ISDIR(info.st_mode)))
-        return cli_error("--output is '%s', a folder, expected a file", output);
-    char *copy = strdup(output);
-    if (!copy)
-        return cli_error("out of memory");
-    const char *dir = dirname(copy);
-    int result = EXIT_OK;
-    if (access(dir, W_OK | X_OK) != 0)
-        result = cli_error("--output is '%s', but %s is no folder that can be "
-                           "written to",
-                           output, dir);
-    free(copy);
-    return result;
-}
-
 static bool is_built_in(const char *name)
 {
     return strcmp(name, "start") == 0 || strcmp(name, "vgg") == 0 ||
@@ -198,7 +176,7 @@ static int check_request(const request *ask)
                          "--snapshots is %d, expected at most the %d "
                          "epochs",
                          ask->train.snapshots, ask->train.epochs);
-    return check_output(ask->output);
+    return folder_check_output("--output", ask->output);
 }
 
 /* ---- model and data ---------------------------------------------------- */

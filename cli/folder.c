@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,6 +48,26 @@ int folder_check_new(const char *dir)
     if (entries > 0)
         return cli_error("%s is not empty, expected a new directory", dir);
     return EXIT_OK;
+}
+
+int folder_check_output(const char *option, const char *path)
+{
+    struct stat info;
+    size_t length = strlen(path);
+    if (path[length - 1] == '/' ||
+        (stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
+        return cli_error("%s is '%s', a folder, expected a file", option, path);
+    char *copy = strdup(path);
+    if (!copy)
+        return cli_error("out of memory");
+    const char *dir = dirname(copy);
+    int result = EXIT_OK;
+    if (access(dir, W_OK | X_OK) != 0)
+        result =
+            cli_error("%s is '%s', but %s is no folder that can be written to",
+                      option, path, dir);
+    free(copy);
+    return result;
 }
 
 int folder_make(const char *dir)

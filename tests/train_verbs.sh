@@ -77,6 +77,38 @@ for key in error loss balanced_error per_class models; do
     grep -q "\"$key\":" out || fail "eval --json has no $key"
 done
 
+# what is wrong: as many as the error says, the most confident first
+expect 0 '"mistakes": [' "$nash" eval --json --mistakes 100 a.onnx data
+[ "$(grep -c '"image": "test image' out)" = \
+    "$(awk '/"error"/ { printf "%.0f", 12 * $2; exit }' out)" ] ||
+    fail "not every mistake is listed: $(cat out)"
+sed -n 's/^ *"probability": //p' out >sure
+sort -rgc sure || fail "mistakes are not sorted: $(cat sure)"
+awk '/"class":/ { truth = $2 } /"said":/ && $2 == truth { exit 1 }' out ||
+    fail "what is right is listed: $(cat out)"
+sed -n 's/.*"image": "test image \(.*\)",/\1/p' out >wrong
+expect 0 "2 of $(wc -l <wrong) mistakes, the most confident first" \
+    "$nash" eval --mistakes 2 --mistakes-sheet wrong.png a.onnx data
+grep -q "^1 .* test image $(head -n 1 wrong)\$" out ||
+    fail "another mistake is the first: $(cat out)"
+[ "$(grep -c '% *test image' out)" = 2 ] || fail "not two of them: $(cat out)"
+expect 0 'wrong.png: ' "$nash" predict a.onnx wrong.png
+"$nash" eval --json a.onnx data | grep -q mistakes && fail "mistakes unasked"
+right=0
+while grep -qx $right wrong; do right=$((right + 1)); done
+cp -r data right
+tail -c +$((right * 3073 + 1)) data/test_batch.bin | head -c 3073 \
+    >right/test_batch.bin
+expect 0 'no image is wrong: none.png is not written' \
+    "$nash" eval --mistakes 1 --mistakes-sheet none.png a.onnx right
+grep -q '^no mistake$' out || fail "it does not say so: $(cat out)"
+[ ! -e none.png ] || fail "a sheet of nothing"
+expect 2 "--mistakes is '0'" "$nash" eval --mistakes 0 a.onnx data
+expect 2 'is for the images of --mistakes' \
+    "$nash" eval --mistakes-sheet none.png a.onnx data
+expect 1 "--mistakes-sheet is '$dir/none/x.png'" "$nash" eval --mistakes 1 \
+    --mistakes-sheet "$dir/none/x.png" a.onnx data
+
 expect 0 '60 training images' "$nash" data data --sheet sheet.png
 expect 0 'images 32 pixels high, 32 wide' "$nash" data data
 expect 0 'sheet.png: ' "$nash" predict a.onnx sheet.png
@@ -104,6 +136,20 @@ expect 0 'class 0 has only 1 training image' "$nash" data some
 grep -q ' 1 training images' out && fail "one image in the plural: $(cat out)"
 mv some/train/2 some/train/owl
 expect 1 'take --new-head' "$nash" eval a.onnx some
+
+# one picture in three classes: two are wrong, and equally so
+mv some/test/2 some/test/owl
+for class in 0 1 owl; do
+    mv some/test/$class/sheet.png "some/test/$class/$(printf 'a\033b').png"
+done
+expect 0 'some.onnx: ' "$nash" train start some --size 16 --widths 4,6,8 \
+    --batch 16 --threads 1 --val-share 0 --epochs 0 -o some.onnx
+expect 0 '2 of 2 mistakes' "$nash" eval --mistakes 3 some.onnx some
+grep ' some/test/' out | sort -k 5 -c || fail "equals change places: $(cat out)"
+expect 0 '2 of 2 mistakes' "$nash" eval --mistakes 3 --part train some.onnx some
+grep -q ' some/train/[01]/sheet.png$' out || fail "another part: $(cat out)"
+"$nash" eval --mistakes 3 some.onnx some | grep -q "$(printf '\033')" &&
+    fail "a file's name reaches the terminal as it is"
 
 # an ensemble of networks for other classes
 mkdir others
