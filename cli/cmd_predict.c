@@ -95,8 +95,7 @@ static int prepare(prediction *w)
     w->p = calloc((size_t)PORTION * (size_t)w->classes, sizeof *w->p);
     if (!w->names || !w->pixels || !w->labels || !w->p)
         return cli_error("out of memory");
-    for (int32_t k = 0; k < w->classes; k++)
-        nash_class_name(w->names[k], NAME_BYTES, w->model, k);
+    nash_class_names(w->names[0], NAME_BYTES, w->model);
     return EXIT_OK;
 }
 

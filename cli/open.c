@@ -7,20 +7,26 @@
 #include "cli.h"
 #include "progress.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* The first class that model and data set name differently, or -1. A model from
- * elsewhere names none: then nothing differs. */
-static int32_t first_foreign_class(const nash_model *m, const nash_dataset *ds)
+enum { NAME_BYTES = 256 };
+
+/* The classes of a model; a model from elsewhere names none. */
+typedef struct class_names {
+    char (*names)[NAME_BYTES]; /* [n] */
+    int32_t n;
+    bool given;
+} class_names;
+
+/* The first class that model and data set name differently, or -1. */
+static int32_t first_foreign_class(const class_names *own,
+                                   const nash_dataset *ds)
 {
-    char name[256], own[256];
-    int32_t classes = nash_graph_classes(nash_model_graph(m));
-    if (!nash_model_meta(m, NASH_META_CLASSES))
-        return -1;
-    for (int32_t k = 0; k < classes; k++) {
-        nash_class_name(name, sizeof name, m, k);
-        snprintf(own, sizeof own, "%s", nash_dataset_class(ds, k));
-        if (strcmp(name, own) != 0)
+    char name[NAME_BYTES];
+    for (int32_t k = 0; own->given && k < own->n; k++) {
+        snprintf(name, sizeof name, "%s", nash_dataset_class(ds, k));
+        if (strcmp(own->names[k], name) != 0)
             return k;
     }
     return -1;
@@ -36,16 +42,15 @@ static bool has_class(const nash_dataset *ds, const char *name)
 
 /* The classes that only the model knows, the first few of them. @return how
  * many there are; 0: it knows none, or the data has others, too */
-static int32_t find_missing(char *text, size_t size, const nash_model *m,
+static int32_t find_missing(char *text, size_t size, const class_names *own,
                             const nash_dataset *ds)
 {
     enum { MOST_NAMED = 5 };
-    char name[256];
     size_t n = 0;
-    int32_t missing = 0, own = nash_graph_classes(nash_model_graph(m));
+    int32_t missing = 0;
     text[0] = '\0';
-    for (int32_t k = 0; k < own; k++) {
-        nash_class_name(name, sizeof name, m, k);
+    for (int32_t k = 0; k < own->n; k++) {
+        const char *name = own->names[k];
         if (has_class(ds, name) || ++missing > MOST_NAMED || n >= size)
             continue;
         n += (size_t)snprintf(text + n, size - n, "%s'%s'",
@@ -53,32 +58,46 @@ static int32_t find_missing(char *text, size_t size, const nash_model *m,
     }
     if (missing > MOST_NAMED && n < size)
         snprintf(text + n, size - n, " and %d more", missing - MOST_NAMED);
-    bool subset = own - missing == nash_dataset_classes(ds);
-    return subset && nash_model_meta(m, NASH_META_CLASSES) ? missing : 0;
+    bool subset = own->n - missing == nash_dataset_classes(ds);
+    return subset && own->given ? missing : 0;
+}
+
+static int compare_classes(const class_names *own, const char *name,
+                           const nash_dataset *ds, const char *dir)
+{
+    char missing[1024];
+    int32_t classes = nash_dataset_classes(ds);
+    if (own->n != classes && find_missing(missing, sizeof missing, own, ds) > 0)
+        return cli_error(
+            "%s tells %d classes apart, %s has %d of them; missing: "
+            "%s",
+            name, own->n, dir, classes, missing);
+    if (own->n != classes)
+        return cli_error("%s tells %d classes apart, %s has %d; 'nash train' "
+                         "and 'nash search' take --new-head",
+                         name, own->n, dir, classes);
+    int32_t k = first_foreign_class(own, ds);
+    if (k < 0)
+        return EXIT_OK;
+    return cli_error("%s calls class %d '%s', in %s it is '%s': it was trained "
+                     "for other data",
+                     name, k, own->names[k], dir, nash_dataset_class(ds, k));
 }
 
 int open_check_classes(const nash_model *m, const char *name,
                        const nash_dataset *ds, const char *dir)
 {
-    char class_name[256], missing[1024];
-    int32_t own = nash_graph_classes(nash_model_graph(m));
-    int32_t classes = nash_dataset_classes(ds);
-    if (own != classes && find_missing(missing, sizeof missing, m, ds) > 0)
-        return cli_error(
-            "%s tells %d classes apart, %s has %d of them; missing: "
-            "%s",
-            name, own, dir, classes, missing);
-    if (own != classes)
-        return cli_error("%s tells %d classes apart, %s has %d; 'nash train' "
-                         "and 'nash search' take --new-head",
-                         name, own, dir, classes);
-    int32_t k = first_foreign_class(m, ds);
-    if (k < 0)
-        return EXIT_OK;
-    nash_class_name(class_name, sizeof class_name, m, k);
-    return cli_error("%s calls class %d '%s', in %s it is '%s': it was trained "
-                     "for other data",
-                     name, k, class_name, dir, nash_dataset_class(ds, k));
+    class_names own = {
+        .n = nash_graph_classes(nash_model_graph(m)),
+        .given = nash_model_meta(m, NASH_META_CLASSES) != NULL,
+    };
+    own.names = calloc((size_t)own.n, sizeof *own.names);
+    if (!own.names)
+        return cli_error("out of memory");
+    nash_class_names(own.names[0], NAME_BYTES, m);
+    int result = compare_classes(&own, name, ds, dir);
+    free(own.names);
+    return result;
 }
 
 int open_check_channels(const char *name, int32_t channels)

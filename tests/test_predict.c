@@ -214,6 +214,33 @@ static void a_model_without_names_numbers_its_classes(void **state)
     nash_model_free(m);
 }
 
+/* Whatever the metadata hold. */
+static void all_names_at_once_are_those_one_by_one(void **state)
+{
+    (void)state;
+    static const char *const metadata[] = {
+        NULL,        "[\"cat\",\"dog\",\"aeroplanes\"]",
+        "[\"cat\"]", "[\"a\",7,\"b\",\"of none\"]",
+        "no JSON",   "{\"a\":\"b\"}",
+        "[]",        "\"text\"",
+    };
+    char names[CLASSES + 1][8], name[8];
+    nash_model *m = small_net(1);
+    assert_int_equal(nash_graph_classes(nash_model_graph(m)), CLASSES);
+    for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++) {
+        assert_int_equal(nash_model_set_meta(m, NASH_META_CLASSES, metadata[i]),
+                         NASH_OK);
+        memset(names, '#', sizeof names);
+        nash_class_names(names[0], sizeof *names, m);
+        for (int32_t k = 0; k < CLASSES; k++) {
+            nash_class_name(name, sizeof name, m, k);
+            assert_string_equal(names[k], name);
+        }
+        assert_int_equal(names[CLASSES][0], '#');
+    }
+    nash_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_new_network_knows_its_data),
         cmocka_unit_test(a_training_is_described_in_numbers),
         cmocka_unit_test(a_model_without_names_numbers_its_classes),
+        cmocka_unit_test(all_names_at_once_are_those_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -296,6 +296,11 @@ NASH_API nash_status nash_describe_training(nash_model *m,
 NASH_API void nash_class_name(char *name, size_t size_bytes,
                               const nash_model *m, int32_t k);
 
+/** The names of all K classes, for little more than the cost of one.
+ * @param names  receives [K, size_bytes], each as nash_class_name() gives it */
+NASH_API void nash_class_names(char *names, size_t size_bytes,
+                               const nash_model *m);
+
 /* ---- speed -------------------------------------------------------------- */
 
 /** What measuring whole training steps gave; times are medians of a step. */

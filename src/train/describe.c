@@ -279,15 +279,37 @@ done:
     return status;
 }
 
-void nash_class_name(char *name, size_t size_bytes, const nash_model *m,
-                     int32_t k)
+static void put_name(char *name, size_t size_bytes, const cJSON *own, int32_t k)
 {
-    const char *text = nash_model_meta(m, NASH_META_CLASSES);
-    cJSON *names = text ? cJSON_Parse(text) : NULL;
-    const cJSON *own = cJSON_GetArrayItem(names, k);
     if (cJSON_IsString(own))
         snprintf(name, size_bytes, "%s", own->valuestring);
     else
         snprintf(name, size_bytes, "%d", k);
+}
+
+/* NULL without names that can be read; cJSON's functions take that. */
+static cJSON *parse_names(const nash_model *m)
+{
+    const char *text = nash_model_meta(m, NASH_META_CLASSES);
+    return text ? cJSON_Parse(text) : NULL;
+}
+
+void nash_class_name(char *name, size_t size_bytes, const nash_model *m,
+                     int32_t k)
+{
+    cJSON *names = parse_names(m);
+    put_name(name, size_bytes, cJSON_GetArrayItem(names, k), k);
     cJSON_Delete(names);
+}
+
+void nash_class_names(char *names, size_t size_bytes, const nash_model *m)
+{
+    int32_t classes = nash_graph_classes(nash_model_graph(m));
+    cJSON *own = parse_names(m);
+    const cJSON *item = own ? own->child : NULL;
+    for (int32_t k = 0; k < classes; k++) {
+        put_name(names + (size_t)k * size_bytes, size_bytes, item, k);
+        item = item ? item->next : NULL;
+    }
+    cJSON_Delete(own);
 }
