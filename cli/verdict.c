@@ -4,6 +4,7 @@
  */
 #include "verdict.h"
 
+#include "classes.h"
 #include "cli.h"
 #include "json.h"
 #include "progress.h"
@@ -101,73 +102,6 @@ static nash_status judge_ensemble(verdict *v)
 }
 
 /* ---- recording ---------------------------------------------------------- */
-
-/* counts[true * K + predicted] */
-static void count_confusion(int32_t *counts, const verdict *v)
-{
-    int32_t classes = v->test->classes;
-    for (int32_t i = 0; i < v->test->n; i++) {
-        const float *p = v->probabilities + (int64_t)i * classes;
-        int64_t row = (int64_t)v->test->labels[i] * classes;
-        counts[row + cli_best_class(p, classes)]++;
-    }
-}
-
-static void write_confusion(FILE *out, const int32_t *counts, int32_t classes)
-{
-    for (int32_t i = 0; i < classes; i++)
-        for (int32_t j = 0; j < classes; j++)
-            fprintf(out, "%s%d%s",
-                    j   ? ","
-                    : i ? ",["
-                        : "[[",
-                    counts[(int64_t)i * classes + j],
-                    j + 1 < classes   ? ""
-                    : i + 1 < classes ? "]"
-                                      : "]]");
-}
-
-static void write_class_errors(FILE *out, const double *errors, int32_t classes)
-{
-    for (int32_t k = 0; k < classes; k++) {
-        fputs(k ? "," : "[", out);
-        if (isfinite(errors[k]))
-            fprintf(out, "%.6g", errors[k]);
-        else
-            fputs("null", out);
-    }
-    fputc(']', out);
-}
-
-/* Of the result, whose probabilities v still holds. */
-static nash_status record_classes(const verdict *v)
-{
-    char *errors = NULL, *confusion = NULL;
-    size_t size;
-    int32_t classes = v->test->classes;
-    int32_t *counts = calloc((size_t)classes * (size_t)classes, sizeof *counts);
-    FILE *first = open_memstream(&errors, &size);
-    FILE *second = open_memstream(&confusion, &size);
-    nash_status status = NASH_ENOMEM;
-    if (counts && first && second) {
-        count_confusion(counts, v);
-        write_class_errors(first, v->class_error, classes);
-        write_confusion(second, counts, classes);
-        status = NASH_OK;
-    }
-    if (first && fclose(first) != 0)
-        status = NASH_ENOMEM;
-    if (second && fclose(second) != 0)
-        status = NASH_ENOMEM;
-    if (status == NASH_OK)
-        status = nash_store_set(v->r->store, NASH_RUN_CLASS_ERRORS, errors);
-    if (status == NASH_OK)
-        status = nash_store_set(v->r->store, NASH_RUN_CONFUSION, confusion);
-    free(counts);
-    free(errors);
-    free(confusion);
-    return status;
-}
 
 static nash_status record_score(const run *r, const char *prefix,
                                 const nash_score *score)
@@ -284,7 +218,8 @@ static nash_status judge_all(verdict *v)
     if (status == NASH_OK)
         status = record_repeated(v);
     if (status == NASH_OK)
-        status = record_classes(v);
+        status =
+            classes_record(r->store, v->test, v->probabilities, v->class_error);
     if (status == NASH_OK)
         status = run_note_time(r);
     if (status == NASH_OK)

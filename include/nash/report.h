@@ -33,9 +33,13 @@ extern "C" {
 #define NASH_RUN_TIE "tie" /* share of it within which the largest wins */
 #define NASH_RUN_CLASSES "classes"                /* JSON array of names */
 #define NASH_RUN_CLASS_ERRORS "test_class_errors" /* JSON array of shares */
-#define NASH_RUN_CONFUSION                                                     \
-    "test_confusion" /* JSON array of rows of counts;                          \
-                        row: true, column: predicted */
+#define NASH_RUN_CLASS_IMAGES "test_class_images" /* JSON array of counts */
+/* What was taken for what, class numbers from 0. Of few classes: JSON array of
+ * rows of counts; row: true, column: predicted. Of more: JSON array of [true,
+ * predicted, images], the most frequent ones first, without what is right */
+enum { NASH_RUN_MOST_IN_MATRIX = 100, NASH_RUN_MOST_CONFUSIONS = 10000 };
+#define NASH_RUN_CONFUSION "test_confusion"
+#define NASH_RUN_CONFUSIONS "test_confusions"
 
 /**
  * Write a run's page, atomically replacing @p path.

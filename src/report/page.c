@@ -315,7 +315,9 @@ static bool is_bulky(const char *key)
 {
     return strcmp(key, NASH_RUN_CLASSES) == 0 ||
            strcmp(key, NASH_RUN_CLASS_ERRORS) == 0 ||
-           strcmp(key, NASH_RUN_CONFUSION) == 0;
+           strcmp(key, NASH_RUN_CLASS_IMAGES) == 0 ||
+           strcmp(key, NASH_RUN_CONFUSION) == 0 ||
+           strcmp(key, NASH_RUN_CONFUSIONS) == 0;
 }
 
 static void put_settings(ni_text *t, const nash_history *h)
@@ -345,7 +347,7 @@ nash_status nash_report_write(const char *path, const nash_history *history,
     ni_curves_put(&text, history);
     ni_attempts_put(&text, history);
     TRY(put_network(&text, best));
-    ni_classes_put(&text, history);
+    TRY(ni_classes_put(&text, history));
     put_settings(&text, history);
     ni_text_put(&text, "</body>\n</html>\n");
     int64_t size = text.size;

@@ -16,7 +16,9 @@ void ni_attempts_put(ni_text *t, const nash_history *history);
 /** Whether the run recorded any of the next. */
 bool ni_classes_are_known(const nash_history *history);
 
-/** Errors by class and the confusion matrix, where the run recorded them. */
-void ni_classes_put(ni_text *t, const nash_history *history);
+/** Errors by class and the confusion matrix, where the run recorded them; of
+ * many classes those with the largest errors, and the commonest confusions.
+ * @return NASH_OK or NASH_ENOMEM */
+nash_status ni_classes_put(ni_text *t, const nash_history *history);
 
 #endif
