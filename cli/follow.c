@@ -104,22 +104,16 @@ void follow_progress(follow *f, const nash_job *job, double share,
     redraw(f);
 }
 
-/* "start", "3-5", "final", as nash_candidate_label() has them */
-static void name_of(char name[32], const nash_job *job)
-{
-    if (job->kind == NASH_CANDIDATE_START || job->kind == NASH_CANDIDATE_FINAL)
-        snprintf(name, 32, "%s", nash_candidate_kind_name(job->kind));
-    else
-        snprintf(name, 32, "%d-%d", job->step, job->child);
-}
-
 static void print_outcome(const nash_job *job, const nash_outcome *outcome)
 {
-    char name[32], params[32], macs[32], time[32], epochs[32];
+    char name[48], params[32], macs[32], time[32], epochs[32];
     char score[64] = "trained on all images";
     int32_t stop = job->train.stop_epoch;
     const nash_graph *g = nash_model_graph(job->model);
-    name_of(name, job);
+    nash_candidate_label(name, sizeof name,
+                         &(nash_record){.kind = job->kind,
+                                        .step = job->step,
+                                        .child = job->child});
     if (outcome->status != NASH_OK) {
         progress_line("%-6s failed: %s", name, outcome->message);
         return;
