@@ -374,6 +374,7 @@ static int record_rest(const run *r)
     const char *const rest[][2] = {
         {NASH_RUN_DATA, r->data_dir},
         {NASH_RUN_DATASET, data_name(r)},
+        {NASH_RUN_BUDGET_UNIT, r->s->budget.text ? budget_unit_name(r->s) : ""},
         {NASH_RUN_CLASSES, nash_model_meta(r->start, NASH_META_CLASSES)},
         {"data_hash", hash},
         {"jobs", jobs},

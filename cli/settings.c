@@ -287,9 +287,9 @@ static int complete_budget(settings *s, const char *verb)
     if (!s->budget.text || read_budget(&s->budget))
         return EXIT_OK;
     return cli_usage(verb,
-                     "--budget is '%s', expected a number above 0 with s, min, "
-                     "h, d, PFLOP or epochs after it, like 45min, and at most "
-                     "1e12 s, PFLOP or epochs",
+                     "--budget is '%s', expected a number above 0 with s, m, "
+                     "min, h, d, PFLOP or epochs after it, like 45min, and at "
+                     "most 1e12 s, PFLOP or epochs",
                      s->budget.text);
 }
 

@@ -110,7 +110,7 @@ void settings_format_widths(char *text, size_t size_bytes, settings *s);
 /** The bytes that all candidates together may take on this machine. */
 size_t settings_memory(void);
 
-/** "seconds", "PFLOP" or "epochs". */
+/** "seconds", "PFLOP" or "epochs", as NASH_RUN_BUDGET_UNIT has it. */
 const char *budget_unit_name(const settings *s);
 
 /** Whether there is a budget, and one of time. */

@@ -111,6 +111,7 @@ expect 1 'not finite' search z --lr-start 1e3 \
     --momentum 0.999 --start-epochs 100
 expect 1 'for validation leaves' search x --val-share 0.001
 expect 2 'expected a number above 0' search x --budget 0h
+expect 2 'with s, m, min, h, d, PFLOP or epochs after it' search x --budget 60
 expect 2 'at most 1e12 s' search x --budget 1e9h
 expect 1 'is too small' search poor --budget 1epochs
 expect 1 'cut off before it began' "$nash" resume poor
@@ -126,6 +127,7 @@ expect 0 'result' "$nash" search data -o many $none --start-epochs 1
 [ "$(setting many epochs) $(setting many cycle)" = "1668 556" ] ||
     fail "fast has $(setting many epochs) epochs of 72 images"
 [ "$(setting many start_epochs)" = 1 ] || fail "given epochs became more"
+[ -z "$(setting many budget_unit)" ] || fail "a budget's unit without one"
 [ "$(setting many pad)" = 1 ] || fail "$(setting many pad) pixels of 8 as pad"
 expect 0 'result' "$nash" search data -o few $none --start-epochs 1 --cycle 2 \
     --size 16
@@ -140,6 +142,7 @@ small="--threads 1 --final-threads 1 --budget 1e-5PFLOP"
 expect 0 'narrower starting network: --widths 16,32,64,80' \
     "$nash" search data -o narrow $small
 [ "$(setting narrow widths)" = 16,32,64,80 ] || fail "other widths recorded"
+[ "$(setting narrow budget_unit)" = PFLOP ] || fail "no unit of the budget"
 expect 0 'result' "$nash" search data -o wide $small --widths 32,32
 [ "$(setting wide widths)" = 32,32 ] || fail "widths that are given are changed"
 

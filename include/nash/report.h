@@ -16,7 +16,9 @@ extern "C" {
  * settings are listed as they are. Numbers are text that strtod() reads,
  * errors are shares. */
 #define NASH_RUN_SEED "seed"
-#define NASH_RUN_BUDGET "budget"   /* "45min", "1.5PFLOP"; "": none */
+#define NASH_RUN_BUDGET "budget" /* "45min", "1.5PFLOP"; "": none */
+/* "seconds", "PFLOP" or "epochs"; "": there is no budget */
+#define NASH_RUN_BUDGET_UNIT "budget_unit"
 #define NASH_RUN_DATA "data"       /* directory */
 #define NASH_RUN_DATASET "dataset" /* name */
 #define NASH_RUN_SECONDS "seconds" /* wall clock of the whole run */

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char page_style[] =
     ":root{color-scheme:light dark;--ink:#1f2937;--quiet:#6b7280;"
@@ -180,15 +179,18 @@ static void put_size_tiles(ni_text *t, const nash_history *h)
              from);
 }
 
-/* A budget is a number and its unit, as nash search takes it. */
-static bool budget_is_time(const nash_history *h)
+/* What the seed fixes; nothing is said of runs of before the unit was recorded.
+ */
+static const char *seed_words(const nash_history *h)
 {
     const char *budget = nash_history_get(h, NASH_RUN_BUDGET);
-    char *unit;
-    if (!budget || strtod(budget, &unit) <= 0.0)
-        return false;
-    unit += *unit == ' ';
-    return strcasecmp(unit, "PFLOP") != 0 && strcasecmp(unit, "epochs") != 0;
+    const char *unit = nash_history_get(h, NASH_RUN_BUDGET_UNIT);
+    if (budget && *budget && !unit)
+        return "";
+    return unit && strcmp(unit, "seconds") == 0
+               ? "decisions depended on the machine's speed: no two runs need "
+                 "be the same"
+               : "same seed and settings, same run";
 }
 
 static void put_effort_tiles(ni_text *t, const nash_history *h)
@@ -214,10 +216,7 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
              "10\u00b9\u2075 operations, all candidates");
     const char *seed = nash_history_get(h, NASH_RUN_SEED);
     if (seed)
-        put_tile(t, "Seed", seed,
-                 budget_is_time(h) ? "decisions depended on the machine's "
-                                     "speed: no two runs need be the same"
-                                   : "same seed and settings, same run");
+        put_tile(t, "Seed", seed, seed_words(h));
 }
 
 static void put_head(ni_text *t, const nash_history *h)
