@@ -200,6 +200,9 @@ static void print_results(const nash_history *h)
             printf("%s%s: %.2f %%\n", i ? "" : "\n", results[i][1],
                    100.0 * strtod(text, NULL));
     }
+    const char *loss = nash_history_get(h, NASH_RUN_TEST_LOSS);
+    if (loss)
+        printf("Test loss of the result: %.4f\n", strtod(loss, NULL));
 }
 
 static void print_text(const nash_history *h, const char *name)

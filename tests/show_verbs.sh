@@ -26,6 +26,8 @@ grep -q '^What was changed' out || fail "no changes: $(cat out)"
 expect 0 '"state": "finished"' "$nash" show run --json
 expect 0 'unmorphed' "$nash" show run
 expect 0 'Test error of the result' "$nash" show run
+grep -q '^Test loss of the result: [0-9]*\.[0-9]*$' out ||
+    fail "no test loss: $(cat out)"
 expect 0 '"kind": "final"' "$nash" show run --json
 expect 0 'lineage.svg' "$nash" show run --svg lineage.svg
 grep -q 'n-won' lineage.svg || fail "no winner in the lineage"
