@@ -123,7 +123,7 @@ static void print_outcome(const nash_job *job, const nash_outcome *outcome)
                  100.0 * outcome->val.error, outcome->val.loss);
     snprintf(epochs, sizeof epochs, "%d epoch%s", outcome->n_epochs,
              outcome->n_epochs == 1 ? "" : "s");
-    progress_line("%-6s %s  %s params  %s MACs  %s in %s%s%s", name, score,
+    progress_line("%-6s %s  %s parameters  %s MACs  %s in %s%s%s", name, score,
                   cli_count(params, (double)nash_graph_params(g)),
                   cli_count(macs, (double)nash_graph_macs(g)), epochs,
                   cli_time(time, outcome->seconds), stop > 0 ? " so far" : "",

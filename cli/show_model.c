@@ -33,7 +33,7 @@ static void put_count(table *t, int64_t count)
 static void print_layers(const nash_graph *g)
 {
     static const char *const columns[] = {
-        "layer", "operation", "inputs", "output", ">params", ">MACs", NULL};
+        "layer", "operation", "inputs", "output", ">parameters", ">MACs", NULL};
     table *t = table_new(columns);
     for (int32_t id = 0; id < nash_graph_size(g); id++) {
         nash_shape shape = nash_graph_node(g, id)->shape;

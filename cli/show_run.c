@@ -109,7 +109,8 @@ static void put_attempt(table *t, const nash_history *h, const nash_record *r)
     table_cell(t, "%s", cli_count(text, (double)r->macs));
     table_cell(t, "%d", r->n_epochs);
     if (r->done) {
-        table_cell(t, "%.3g", r->pflop);
+        nash_cost_words(text, sizeof text, r->pflop);
+        table_cell(t, "%s", text);
         table_cell(t, "%s", cli_time(text, r->seconds));
     } else {
         table_cell(t, "-");
@@ -121,9 +122,9 @@ static void put_attempt(table *t, const nash_history *h, const nash_record *r)
 static void print_attempts(const nash_history *h)
 {
     static const char *const columns[] = {
-        "candidate", "parent",  "",      ">error",  ">balanced",
-        ">loss",     ">params", ">MACs", ">epochs", ">PFLOP",
-        ">time",     "",        NULL};
+        "candidate",   "parent", "",        ">error", ">balanced", ">loss",
+        ">parameters", ">MACs",  ">epochs", ">cost",  ">time",     "",
+        NULL};
     table *t = table_new(columns);
     for (int32_t i = 0; i < h->n_records; i++)
         put_attempt(t, h, &h->records[i]);

@@ -335,7 +335,7 @@ static void print_text(const nash_history *h, const char *dir)
     static const char *const columns[] = {"network", ">test error", ">balanced",
                                           ">loss",   ">parameters", ">MACs",
                                           NULL};
-    char name[64], time[32];
+    char name[64], time[32], cost[32];
     totals sum = sum_up(h);
     table *t = table_new(columns);
     add_row(t, h, "starting network", "start_test", first_of(h), 1);
@@ -354,9 +354,9 @@ static void print_text(const nash_history *h, const char *dir)
     if (number(h, NASH_RUN_GIVEN_UP) > 0.0)
         printf("\nto end in time, the final training gave up %.3g epochs\n",
                number(h, NASH_RUN_GIVEN_UP));
-    printf("\n%d candidates trained, %d failed; %.3g PFLOP in %s\n",
-           sum.trained, sum.failed, sum.pflop,
-           cli_time(time, number(h, NASH_RUN_SECONDS)));
+    nash_cost_words(cost, sizeof cost, sum.pflop);
+    printf("\n%d candidates trained, %d failed; %s in %s\n", sum.trained,
+           sum.failed, cost, cli_time(time, number(h, NASH_RUN_SECONDS)));
     printf("the network: %s/best.onnx\nthe report:  %s/report.html\n", dir,
            dir);
 }

@@ -21,9 +21,10 @@ search()
 expect 0 'a/best.onnx' search a --jobs 2
 grep -q '^step 1: candidate .* wins (least loss)$' out ||
     fail "the winner without a reason: $(cat out)"
-grep -q '^1-0 .* params  .* MACs  1 epoch in ' out ||
+grep -q '^1-0 .* parameters  .* MACs  1 epoch in ' out ||
     fail "no line for a candidate: $(cat out)"
 grep -q '^starting network ' out || fail "no summary: $(cat out)"
+grep -q '0 failed; [0-9.]* GFLOP in ' out || fail "no cost: $(cat out)"
 grep -q '^result, one look ' out && grep -q '^result, mirror image too ' out ||
     fail "the result is not judged with and without mirror images: $(cat out)"
 [ -s a/report.html ] || fail "no report"

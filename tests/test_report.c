@@ -500,6 +500,23 @@ static void morphisms_are_put_in_plain_words(void **state)
     }
 }
 
+static void costs_are_said_in_a_unit_that_suits_them(void **state)
+{
+    (void)state;
+    static const struct {
+        double pflop;
+        const char *words;
+    } cases[] = {{0.0, "0 PFLOP"},        {7.47e-6, "7.47 GFLOP"},
+                 {0.00747, "7.47 TFLOP"}, {0.4412, "0.441 PFLOP"},
+                 {1234.0, "1234 PFLOP"},  {0.010004, "0.01 PFLOP"},
+                 {(double)NAN, "\u2013"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[32];
+        nash_cost_words(words, sizeof words, cases[i].pflop);
+        assert_string_equal(words, cases[i].words);
+    }
+}
+
 static void operations_are_described(void **state)
 {
     (void)state;
@@ -575,6 +592,7 @@ int main(void)
         cmocka_unit_test(names_of_short_steps_do_not_overlap),
         cmocka_unit_test(values_next_to_nothing_have_a_chart),
         cmocka_unit_test(morphisms_are_put_in_plain_words),
+        cmocka_unit_test(costs_are_said_in_a_unit_that_suits_them),
         cmocka_unit_test(operations_are_described),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
         cmocka_unit_test(a_page_that_cannot_be_written_is_an_error),

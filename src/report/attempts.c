@@ -77,7 +77,8 @@ static void put_costs(ni_text *t, const nash_record *r)
     ni_text_add(t, "<td>%s</td>", ni_count(word, (double)r->params));
     ni_text_add(t, "<td>%s</td>", ni_count(word, (double)r->macs));
     ni_text_add(t, "<td>%d</td>", r->n_epochs);
-    ni_text_add(t, "<td>%s</td>", ni_short(word, r->pflop));
+    nash_cost_words(word, sizeof word, r->pflop);
+    ni_text_add(t, "<td>%s</td>", word);
     ni_text_add(t, "<td>%s</td></tr>\n", ni_duration(word, r->seconds));
 }
 
@@ -127,9 +128,9 @@ void ni_attempts_put(ni_text *t, const nash_history *history)
                    "trained on.</p>\n");
     ni_text_put(t, "<div class=\"wide\"><table class=\"attempts\"><thead><tr>"
                    "<th>Candidate</th><th>Parent</th><th>Changes</th>"
-                   "<th>Error</th><th>Balanced</th><th>Loss</th><th>Params</th>"
-                   "<th>MACs</th><th>Epochs</th><th>PFLOP</th><th>Time</th>"
-                   "</tr></thead><tbody>\n");
+                   "<th>Error</th><th>Balanced</th><th>Loss</th>"
+                   "<th>Parameters</th><th>MACs</th><th>Epochs</th>"
+                   "<th>Cost</th><th>Time</th></tr></thead><tbody>\n");
     for (int32_t i = 0; i < history->n_records; i++)
         put_row(t, history, &history->records[i]);
     ni_text_put(t, "</tbody></table></div>\n");

@@ -100,7 +100,7 @@ static void put_loss_and_size(ni_text *t, const nash_record *r)
     if (isfinite(r->val.loss))
         ni_text_add(t, "loss %s \u00b7 ", ni_decimal(word, r->val.loss));
     ni_text_add(t, "%s%s", ni_count(word, (double)r->params),
-                isfinite(r->val.loss) ? "" : " params");
+                isfinite(r->val.loss) ? "" : " parameters");
 }
 
 static void draw_box(ni_text *t, const nash_history *h, const nash_record *r,

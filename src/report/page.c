@@ -212,8 +212,9 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
              ni_duration(word, seconds));
     put_tile(t, "Wall clock", ni_duration(value, result(h, NASH_RUN_SECONDS)),
              from);
-    put_tile(t, "Training cost, PFLOP", ni_short(value, pflop),
-             "10\u00b9\u2075 operations, all candidates");
+    nash_cost_words(value, sizeof value, pflop);
+    put_tile(t, "Training cost", value,
+             "all candidates; a PFLOP is 10\u00b9\u2075 operations");
     const char *seed = nash_history_get(h, NASH_RUN_SEED);
     if (seed)
         put_tile(t, "Seed", seed, seed_words(h));

@@ -28,12 +28,6 @@ const char *ni_decimal(char word[NI_WORD], double value)
     return word;
 }
 
-const char *ni_short(char word[NI_WORD], double value)
-{
-    snprintf(word, NI_WORD, isfinite(value) ? "%.3g" : DASH, value);
-    return word;
-}
-
 const char *ni_count(char word[NI_WORD], double count)
 {
     static const char *const unit[] = {"", " k", " M", " G", " T", " P", " E"};
@@ -64,6 +58,22 @@ const char *ni_duration(char word[NI_WORD], double seconds)
     else
         snprintf(word, NI_WORD, "%lld h %02lld min", s / 3600, s / 60 % 60);
     return word;
+}
+
+void nash_cost_words(char *text, size_t size_bytes, double pflop)
+{
+    static const char *const units[] = {"PFLOP", "TFLOP", "GFLOP"};
+    int u = 0;
+    double size = pflop;
+    while (size > 0.0 && size < 0.01 && u < 2) {
+        size *= 1000.0;
+        u++;
+    }
+    if (isfinite(size))
+        snprintf(text, size_bytes, size < 999.5 ? "%.3g %s" : "%.4g %s", size,
+                 units[u]);
+    else
+        snprintf(text, size_bytes, DASH);
 }
 
 const char *ni_shape(char word[NI_WORD], nash_shape shape)

@@ -16,8 +16,6 @@ enum { NI_WORD = 64 };
 const char *ni_percent(char word[NI_WORD], double share);
 /** "0.214" with three decimals, or an en dash. */
 const char *ni_decimal(char word[NI_WORD], double value);
-/** "0.214" with three significant digits, or an en dash. */
-const char *ni_short(char word[NI_WORD], double value);
 /** "374 k", "5.71 M". */
 const char *ni_count(char word[NI_WORD], double count);
 /** "47 s", "12 min 03 s", "2 h 05 min". */
