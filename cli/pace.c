@@ -339,7 +339,7 @@ nash_status pace_give_up(void *ctx, const nash_job *job, double epochs)
 
 void pace_say_given_up(run *r, const nash_job *job)
 {
-    if (r->given_up > 0.0)
+    if (r->given_up > 0.0 && job->kind != NASH_CANDIDATE_FINAL)
         progress_line("to end in time, %.3g of its %d epochs were given up",
                       r->given_up, job->train.epochs);
     r->given_up = 0.0;

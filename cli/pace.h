@@ -36,7 +36,7 @@ double pace_time_left(void *ctx, const nash_job *job, double *epochs_after);
  * @param ctx  the run */
 nash_status pace_give_up(void *ctx, const nash_job *job, double epochs);
 
-/** What it gave up in the end. */
+/** What it gave up in the end; of the final training the verdict says it. */
 void pace_say_given_up(run *r, const nash_job *job);
 
 #endif
