@@ -6,11 +6,13 @@
 #include "adopt.h"
 #include "args.h"
 #include "cli.h"
+#include "draws.h"
 #include "json.h"
 #include "open.h"
 #include "progress.h"
 #include "table.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,10 +83,12 @@ static const char notes[] =
     "the function. Morphisms given by name\ncome first, random "
     "ones after them.";
 
-static int parse(request *ask, int argc, char **argv)
+enum { OWN_OPTIONS = 13 };
+
+/* @return their number */
+static int own_options(arg_option *to, request *ask)
 {
-    int operands;
-    const arg_option options[] = {
+    const arg_option own[] = {
         {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
         {"data", ARG_TEXT, &ask->data,
          "data set whose training images measure statistics and deviation",
@@ -102,16 +106,7 @@ static int parse(request *ask, int argc, char **argv)
         {"mode", ARG_CHOICE, &ask->draw.widen_mode,
          "what random widening makes new channels of", .choices = modes,
          .given = &ask->draw_given},
-        {"norm-skips", ARG_YESNO, &ask->draw.norm_skips,
-         "random concatenation skips normalise the tensor that they bring",
-         .given = &ask->draw_given},
         {"seed", ARG_SEED, &ask->draw.seed, "of random morphisms and images"},
-        {"max-params", ARG_COUNT, &ask->draw.max_params,
-         "parameters that a random morphism may lead to", 0, 1e15,
-         .fallback = "no limit", .given = &ask->draw_given},
-        {"max-macs", ARG_COUNT, &ask->draw.max_macs,
-         "multiply-accumulates likewise, per image", 0, 1e15,
-         .fallback = "no limit", .given = &ask->draw_given},
         {"images", ARG_INT, &ask->n_images, "to measure and compare on", 1,
          1 << 20},
         {"batch", ARG_INT, &ask->batch,
@@ -121,11 +116,25 @@ static int parse(request *ask, int argc, char **argv)
          .fallback = "all processors"},
         {"json", ARG_FLAG, &ask->json, "print the result as JSON"},
         {NULL}};
+    static_assert(sizeof own / sizeof *own <= OWN_OPTIONS,
+                  "OWN_OPTIONS is too small");
+    memcpy(to, own, sizeof own);
+    return (int)(sizeof own / sizeof *own) - 1;
+}
+
+static int parse(request *ask, int argc, char **argv)
+{
+    int operands;
+    arg_option options[OWN_OPTIONS + DRAW_OPTIONS];
+    int own = own_options(options, ask);
+    int all = draw_options(options, own, &ask->draw);
+    for (int i = own; i < all; i++)
+        options[i].given = &ask->draw_given;
     const arg_spec spec = {
         "morph",
         "MODEL OP... -o FILE",
         "Change a network without changing its function: network morphisms, "
-        "by name or\nat random. Prints the largest deviation from MODEL.",
+        "by name or at random. Prints the largest deviation from MODEL.",
         options,
         notes,
         1,
@@ -176,11 +185,15 @@ static int check_request(request *ask)
     if (!ask->output)
         return cli_usage("morph", "-o is missing, expected a file to write");
     if (ask->draw_given && ask->n_random == 0)
-        return cli_usage("morph", "--kinds, --mode, --norm-skips, --max-params "
-                                  "and --max-macs are for --random");
+        return cli_usage("morph",
+                         "--kinds, --mode, --skip-share, --norm-skips and the "
+                         "limits --max-kernel, --max-share, --max-expansion, "
+                         "--max-params and --max-macs are for --random");
     if (ask->n_texts == 0 && ask->n_random == 0)
         return cli_usage("morph",
                          "nothing to apply, expected morphisms or --random");
+    if (draw_check(&ask->draw, "morph") != EXIT_OK)
+        return EXIT_USAGE;
     int result = adopt_check(&ask->adopt, "morph", ask->model);
     return result == EXIT_OK ? parse_kinds(ask) : result;
 }
@@ -457,6 +470,7 @@ int cmd_morph(int argc, char **argv)
                    .threads = cli_cpus(),
                    .draw = nash_morph_opts_default()};
     session s = {.ask = &ask};
+    ask.draw.max_kernel = 5; /* the largest that is drawn */
     int result = parse(&ask, argc, argv);
     if (result != ARGS_GO)
         return result;

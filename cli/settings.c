@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include "cli.h"
+#include "draws.h"
 #include "memory.h"
 #include "recipe.h"
 
@@ -59,23 +60,6 @@ static int put_search(arg_option *to, int at, settings *s)
          "candidates of a step, the unmorphed parent among them", 2, 10000},
         {"morphs", ARG_INT, &o->morphs, "morphisms in a row per child", 1,
          1000},
-        {"skip-share", ARG_REAL, &o->morph.skip_share,
-         "chance that a morphism is a skip; below 0: the same as that of "
-         "deepening and of widening",
-         -1, 1},
-        {"max-kernel", ARG_INT, &o->morph.max_kernel,
-         "largest kernel of a new convolution; odd", 1, 63},
-        {"max-share", ARG_REAL, &o->morph.max_share,
-         "of the multiply-accumulates, for the layers of one height and width; "
-         "children may not go beyond it, unless their parent did by more; 0: "
-         "no "
-         "limit",
-         0, 1},
-        {"max-expansion", ARG_REAL, &o->morph.max_expansion,
-         "of a convolution's channels over those of the wider of the layers "
-         "before and after it; children may not go beyond it, unless their "
-         "parent did; 0: no limit",
-         0, 1e6},
         {"start-epochs", ARG_INT, &o->start_epochs,
          "of training the starting network", 0, 100000},
         {"epochs", ARG_INT, &o->epochs, "of training each candidate", 0, 10000},
@@ -102,14 +86,6 @@ static int put_search(arg_option *to, int at, settings *s)
          "how new channels are made: copies, fresh, fresh in pairs, or copies "
          "with noise, which do not quite keep the function",
          .choices = widen_modes},
-        {"norm-skips", ARG_YESNO, &o->morph.norm_skips,
-         "concatenation skips normalise the tensor that they bring"},
-        {"max-params", ARG_COUNT, &o->morph.max_params,
-         "refuse larger children, e.g. 5M", 0, 1e15, .fallback = "no limit"},
-        {"max-macs", ARG_COUNT, &o->morph.max_macs,
-         "refuse children that take more multiply-accumulates an image, e.g. "
-         "500M",
-         0, 1e15, .fallback = "no limit"},
         {"max-memory", ARG_BYTES, &s->max_memory,
          "refuse children whose training would take more, e.g. 2G",
          .fallback = "most of what there is when the run begins"},
@@ -189,6 +165,7 @@ int settings_options(arg_option options[SETTINGS_MOST], settings *s)
                                  {NULL}};
     int n = put(options, 0, preset);
     n = put_search(options, n, s);
+    n = draw_options(options, n, &s->search.morph);
     n = put_training(options, n, s);
     n = put_start(options, n, s);
     for (int i = 0; i < n; i++)
@@ -367,9 +344,8 @@ int settings_complete(settings *s, const char *verb)
     if (s->init && settings_gave(s, "widths"))
         return cli_usage(
             verb, "--widths is for new networks only; %s has its own", s->init);
-    if (o->morph.max_kernel % 2 == 0)
-        return cli_usage(verb, "--max-kernel is %d, expected an odd number",
-                         o->morph.max_kernel);
+    if (draw_check(&o->morph, verb) != EXIT_OK)
+        return EXIT_USAGE;
     if (o->strategy == NASH_STRATEGY_RANDOM && o->steps == 0)
         return cli_usage(verb, "--strategy random needs at least 1 of --steps");
     if (check_effects(s, verb) != EXIT_OK)

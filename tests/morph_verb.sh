@@ -37,6 +37,22 @@ for key in morphisms params_before macs_before refused training n_images; do
 done
 expect 0 'error' "$nash" eval r2.onnx data
 
+# the chances and limits of a search's draws
+expect 0 'inference' "$nash" morph m.onnx --random 6 --skip-share 1 -o s.onnx $few
+grep -q '^deepen\|^widen' out && fail "not skips alone: $(cat out)"
+expect 0 'inference' "$nash" morph m.onnx --random 6 --kinds deepen \
+    --max-kernel 1 -o s.onnx $few
+[ "$(grep -c '^deepen:.*kernel=1' out)" = 6 ] || fail "larger kernels: $(cat out)"
+expect 1 'times as wide as the layers around it, more than the 1 allowed' \
+    "$nash" morph m.onnx --random 20 --kinds widen --max-expansion 1 -o x.onnx $few
+for share in 0 0.1; do
+    expect 0 'inference' "$nash" morph m.onnx --random 20 --kinds deepen \
+        --max-share $share -o s.onnx $few
+    grep -q '^draws refused: deepen' out && refused=yes || refused=no
+    [ "$share $refused" = '0 no' ] || [ "$share $refused" = '0.1 yes' ] ||
+        fail "refused with --max-share $share: $refused"
+done
+
 expect 1 'relu:at=conv_2 is refused: conv_2 may be negative' \
     "$nash" morph m.onnx widen:at=conv_2 relu:at=conv_2 -o x.onnx $few
 expect 1 'none of 1000 draws' "$nash" morph m.onnx --random 1 --max-params 5 \
@@ -45,6 +61,10 @@ expect 1 'none.onnx' "$nash" morph none.onnx relu:at=relu_4 -o x.onnx
 expect 2 'names no node' "$nash" morph m.onnx relu:at=relu_99 -o x.onnx $few
 expect 2 '"twist" is no morphism' "$nash" morph m.onnx twist:at=4 -o x.onnx $few
 expect 2 'nothing to apply' "$nash" morph m.onnx -o x.onnx
+expect 2 'are for --random' "$nash" morph m.onnx relu:at=relu_4 --max-share 0.5 \
+    -o x.onnx
+expect 2 '--max-kernel is 4' "$nash" morph m.onnx --random 1 --max-kernel 4 \
+    -o x.onnx
 expect 2 '-o is missing' "$nash" morph m.onnx relu:at=relu_4
 expect 2 "--kinds has 'twist'" "$nash" morph m.onnx --random 1 \
     --kinds widen,twist -o x.onnx
