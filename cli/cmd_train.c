@@ -302,6 +302,21 @@ static char *snapshot_path(const char *output, int32_t number)
     return path;
 }
 
+/* What an earlier training of the same name had more of. */
+static nash_status remove_old_snapshots(const training *t)
+{
+    int removed = 0;
+    for (int32_t number = t->n_snapshots + 1; removed == 0; number++) {
+        char *path = snapshot_path(t->ask->output, number);
+        if (!path)
+            return NASH_ENOMEM;
+        removed = remove(path);
+        free(path);
+    }
+    return NASH_OK;
+}
+
+/* From the first on, those that are there are of one training. */
 static nash_status on_snapshot(void *ctx, int32_t i, const nash_model *m)
 {
     (void)i;
@@ -314,23 +329,19 @@ static nash_status on_snapshot(void *ctx, int32_t i, const nash_model *m)
             nash_describe_training(copy, &t->ask->train, t->n_train, 0.0, NULL);
     if (status == NASH_OK)
         status = nash_onnx_write(copy, path);
+    if (status == NASH_OK && t->n_snapshots == 1)
+        status = remove_old_snapshots(t);
     nash_model_free(copy);
     free(path);
     return status;
 }
 
-/* What an earlier training of the same name had more of. */
-static int remove_old_snapshots(const training *t)
+static int say_stopped(const training *t)
 {
-    int removed = 0;
-    for (int32_t number = t->n_snapshots + 1; removed == 0; number++) {
-        char *path = snapshot_path(t->ask->output, number);
-        if (!path)
-            return cli_error("out of memory");
-        removed = remove(path);
-        free(path);
-    }
-    return EXIT_OK;
+    return cli_error("stopped after %d of %d epochs; %s is not written%s",
+                     t->n_epochs, t->ask->train.epochs, t->ask->output,
+                     t->n_snapshots > 0 ? ", but its snapshots so far are"
+                                        : "");
 }
 
 static int run(training *t)
@@ -349,8 +360,7 @@ static int run(training *t)
                    t->val, t->n_val, opts, &hooks);
     progress_clear();
     if (status == NASH_ESTOP)
-        return cli_error("stopped after %d of %d epochs; %s is not written",
-                         t->n_epochs, opts->epochs, t->ask->output);
+        return say_stopped(t);
     if (status == NASH_EDIVERGED)
         return cli_fail("a smaller --lr-start, or some --warmup, may help");
     return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
@@ -455,8 +465,6 @@ static int train(training *t)
         result = run(t);
     if (result == EXIT_OK)
         result = save(t);
-    if (result == EXIT_OK && t->n_snapshots > 0)
-        result = remove_old_snapshots(t);
     if (result != EXIT_OK)
         return result;
     if (t->ask->json)

@@ -62,20 +62,32 @@ static nash_status judge_start(verdict *v)
     return status;
 }
 
+/* No cosine of the final training is shorter than an epoch. */
+static nash_status most_cosines(int32_t *most, const run *r)
+{
+    nash_history *h = NULL;
+    nash_status status = nash_history_load(&h, r->dir);
+    if (status == NASH_OK && h->n_records > 0)
+        *most = h->records[h->n_records - 1].n_epochs;
+    nash_history_free(h);
+    return status;
+}
+
 /* The snapshots of the final training, named by the cosine that they end. */
 static nash_status load_snapshots(nash_model **models, verdict *v)
 {
-    enum { MOST_COSINES = 200000 };
-    for (int32_t i = 0; i < MOST_COSINES && v->n_snapshots < v->r->s->snapshots;
-         i++) {
-        nash_status status = nash_candidate_model(
-            &models[v->n_snapshots], v->r->dir, v->r->last_step, 0, i);
+    int32_t cosines = 0, wanted = v->r->s->snapshots;
+    nash_status status = wanted > 0 ? most_cosines(&cosines, v->r) : NASH_OK;
+    for (int32_t i = 0;
+         i < cosines && v->n_snapshots < wanted && status == NASH_OK; i++) {
+        status = nash_candidate_model(&models[v->n_snapshots], v->r->dir,
+                                      v->r->last_step, 0, i);
         if (status == NASH_OK)
             v->n_snapshots++;
-        else if (status != NASH_ENOTFOUND)
-            return status;
+        else if (status == NASH_ENOTFOUND)
+            status = NASH_OK;
     }
-    return NASH_OK;
+    return status;
 }
 
 /* Whether the result looks at mirror images, too. */

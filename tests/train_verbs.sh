@@ -20,6 +20,19 @@ cmp -s c.onnx c.snapshot-2.onnx && fail "a snapshot claims validation scores"
 expect 0 '"val_images": 0' "$nash" train a.onnx data --reinit --epochs 0 \
     --val-share 0 --json -o d.onnx
 
+# stopped, a training leaves its own snapshots alone, none of an earlier one
+expect 0 'k.onnx: ' "$nash" train $start --epochs 3 --snapshots 3 -o k.onnx
+"$nash" train $start --epochs 50050 --cycle 50 --cycle-growth 1000 \
+    --snapshots 2 -o k.onnx >/dev/null 2>stopped &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ -e k.snapshot-3.onnx ]; do sleep 0.05; done
+kill -TERM $pid
+wait $pid && fail "a stopped training ends with 0"
+grep -q 'k.onnx is not written, but its snapshots so far are' stopped ||
+    fail "nothing of snapshots: $(cat stopped)"
+[ "$(ls k.snapshot-*)" = k.snapshot-1.onnx ] ||
+    fail "snapshots of two trainings: $(ls k.snapshot-*)"
+
 # going on with a network that has seen all images, or some
 learned='has learned from images that are to validate it'
 expect 0 'all.onnx: ' "$nash" train $start --epochs 0 --val-share 0 -o all.onnx
