@@ -2,6 +2,8 @@
  * passed through, and U+FFFD for bytes that are none. Nesting up to 32. */
 #include "json.h"
 
+#include <nash/status.h>
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -15,37 +17,19 @@ static struct {
 } stack[MOST_LEVELS];
 static int depth;
 
-/* Bytes of the UTF-8 character beyond ASCII at c, 0 if it is none. */
-static int wide_length(const unsigned char *c)
-{
-    static const unsigned char least[] = {0, 0, 0x80, 0xa0, 0x90};
-    static const unsigned char most[] = {0, 0, 0xbf, 0x9f, 0x8f};
-    int n = *c < 0xc2 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : *c < 0xf5 ? 4 : 0;
-    if ((*c == 0xe0 || *c == 0xf0) && c[1] < least[n])
-        return 0;
-    if ((*c == 0xed || *c == 0xf4) && c[1] > most[n])
-        return 0;
-    for (int i = 1; i < n; i++)
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 static void quoted(const char *text)
 {
-    int n;
     putchar('"');
-    for (const unsigned char *c = (const unsigned char *)text; *c; c += n) {
-        n = *c < 0x80 ? 1 : wide_length(c);
-        if (*c == '"' || *c == '\\')
-            printf("\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7f)
-            printf("\\u%04x", *c);
+    for (int n; *text; text += n > 0 ? n : 1) {
+        n = nash_utf8_length(text);
+        if (*text == '"' || *text == '\\')
+            printf("\\%c", *text);
+        else if ((*text > 0 && *text < 0x20) || *text == 0x7f)
+            printf("\\u%04x", (unsigned)*text);
         else if (n > 0)
-            fwrite(c, 1, (size_t)n, stdout);
+            fwrite(text, 1, (size_t)n, stdout);
         else
             fputs("\\ufffd", stdout);
-        n = n > 0 ? n : 1;
     }
     putchar('"');
 }

@@ -324,16 +324,16 @@ static void utf8_is_told_from_other_bytes(void **state)
                                        "\xf0\x80\x80\x80",
                                        "\xff"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        assert_int_equal(ni_utf8_length(none[i]), 0);
+        assert_int_equal(nash_utf8_length(none[i]), 0);
     for (size_t i = 1; i < sizeof none / sizeof *none; i++)
         assert_false(ni_utf8_is_valid(none[i]));
     assert_true(ni_utf8_is_valid(""));
     assert_true(ni_utf8_is_valid("na\u00efve\n\u4e2d"));
     assert_false(ni_utf8_is_valid("caf\xe9 noir"));
-    assert_int_equal(ni_utf8_length("a"), 1);
-    assert_int_equal(ni_utf8_length("\u00e9"), 2);
-    assert_int_equal(ni_utf8_length("\u20ac"), 3);
-    assert_int_equal(ni_utf8_length("\U0001f600"), 4);
+    assert_int_equal(nash_utf8_length("a"), 1);
+    assert_int_equal(nash_utf8_length("\u00e9"), 2);
+    assert_int_equal(nash_utf8_length("\u20ac"), 3);
+    assert_int_equal(nash_utf8_length("\U0001f600"), 4);
     assert_true(ni_utf8_is_printable("na\u00efve \u4e2d"));
     assert_false(ni_utf8_is_printable("a\nb"));
     assert_false(ni_utf8_is_printable("caf\xe9"));

@@ -1,6 +1,7 @@
 /* Option tables, numbers for people: what every verb relies on. */
 #include "../cli/args.h"
 #include "../cli/cli.h"
+#include "../cli/json.h"
 #include "../cli/progress.h"
 
 #include <pty.h>
@@ -158,6 +159,22 @@ static void numbers_are_written_for_people(void **state)
     assert_string_equal(cli_time(text, -1), "?");
 }
 
+/* Standard output goes to a file. @return what brings it back */
+static int divert(FILE *file)
+{
+    fflush(stdout);
+    int out = dup(STDOUT_FILENO);
+    dup2(fileno(file), STDOUT_FILENO);
+    return out;
+}
+
+static void bring_back(int out)
+{
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    close(out);
+}
+
 static int32_t longest_line(FILE *file)
 {
     char line[512];
@@ -190,16 +207,33 @@ static void help_is_no_wider_than_a_terminal(void **state)
         1};
     FILE *file = tmpfile();
     char help[] = "--help", verb[] = "test", *argv[] = {verb, help, NULL};
-    int n, out = dup(STDOUT_FILENO);
-    fflush(stdout);
-    dup2(fileno(file), STDOUT_FILENO);
+    int n, out = divert(file);
     int go = args_parse(&n, &long_spec, 2, argv);
-    fflush(stdout);
-    dup2(out, STDOUT_FILENO);
-    close(out);
+    bring_back(out);
     assert_int_equal(go, EXIT_OK);
     int32_t longest = longest_line(file);
     assert_true(longest > 70 && longest <= 80);
+    fclose(file);
+}
+
+static void json_is_utf8_whatever_a_text_is(void **state)
+{
+    (void)state;
+    static const char said[] =
+        "[\n  \"\\\"a\\\\\\u000a\\u007fna\u00efve \u4e2d\",\n"
+        "  \"caf\\ufffd noir, \\ufffd\\ufffd\",\n  null\n]\n";
+    char text[256];
+    FILE *file = tmpfile();
+    int out = divert(file);
+    json_array(NULL);
+    json_text(NULL, "\"a\\\n\x7fna\u00efve \u4e2d");
+    json_text(NULL, "caf\xe9 noir, \xc0\x80");
+    json_text(NULL, NULL);
+    json_end();
+    bring_back(out);
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_string_equal(text, said);
     fclose(file);
 }
 
@@ -252,6 +286,7 @@ int main(void)
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(numbers_are_written_for_people),
         cmocka_unit_test(help_is_no_wider_than_a_terminal),
+        cmocka_unit_test(json_is_utf8_whatever_a_text_is),
         cmocka_unit_test(the_time_left_is_shown_on_narrow_terminals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,7 +222,7 @@ static void only_without_a_budget_of_time_are_equal_runs_promised(void **state)
     (void)state;
     static char key_seed[] = NASH_RUN_SEED, key_budget[] = NASH_RUN_BUDGET;
     static char key_unit[] = NASH_RUN_BUDGET_UNIT, zero[] = "0";
-    static char *keys[] = {key_seed, key_budget, key_unit};
+    static char *three_keys[] = {key_seed, key_budget, key_unit};
     static char budgets[][2][12] = {{"", ""},
                                     {"1.5PFLOP", "PFLOP"},
                                     {"200 epochs", "epochs"},
@@ -231,9 +231,10 @@ static void only_without_a_budget_of_time_are_equal_runs_promised(void **state)
                                     {"2 h"}}; /* of before there was a unit */
     static const int n = sizeof budgets / sizeof *budgets;
     for (int i = 0; i < n; i++) {
-        char *values[] = {zero, budgets[i][0], budgets[i][1]};
-        nash_history h = {
-            .n_settings = i < n - 1 ? 3 : 2, .keys = keys, .values = values};
+        char *three_values[] = {zero, budgets[i][0], budgets[i][1]};
+        nash_history h = {.n_settings = i < n - 1 ? 3 : 2,
+                          .keys = three_keys,
+                          .values = three_values};
         char *page = read_page(&h, NULL);
         assert_int_equal(
             strstr(page, "same seed and settings, same run") != NULL, i < 3);

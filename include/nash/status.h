@@ -64,6 +64,11 @@ NASH_API const char *nash_status_text(nash_status status);
  */
 NASH_API const char *nash_error_message(void);
 
+/** Bytes of the UTF-8 character at @p s, 1 to 4; 0 if there is none: at the end
+ * of the string, or where its bytes are not UTF-8 (RFC 3629), as those of a
+ * path in a sentence need not be. */
+NASH_API int nash_utf8_length(const char *s);
+
 /** The version of the library that is linked, "0.1.0". Borrowed. */
 NASH_API const char *nash_version(void);
 

@@ -1,7 +1,9 @@
 /* UTF-8, of which names from elsewhere may have too little. */
 #include "utf8.h"
 
-int ni_utf8_length(const char *text)
+#include <nash/status.h>
+
+int nash_utf8_length(const char *text)
 {
     static const unsigned char least[5] = {0, 0, 0xc2, 0xe0, 0xf0};
     const unsigned char *s = (const unsigned char *)text;
@@ -23,7 +25,7 @@ int ni_utf8_length(const char *text)
 bool ni_utf8_is_valid(const char *s)
 {
     int n;
-    while ((n = ni_utf8_length(s)) > 0)
+    while ((n = nash_utf8_length(s)) > 0)
         s += n;
     return *s == '\0';
 }
@@ -43,7 +45,7 @@ void ni_hide_controls(char *s)
 bool ni_utf8_is_printable(const char *s)
 {
     while (*s) {
-        int n = ni_utf8_length(s);
+        int n = nash_utf8_length(s);
         if (n == 0 || is_control(*s))
             return false;
         s += n;

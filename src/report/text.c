@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -66,7 +65,7 @@ static int character_length(const unsigned char *s)
 {
     bool control = s[0] < 0x20 && s[0] != '\t' && s[0] != '\n';
     bool noncharacter = s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe;
-    return control || noncharacter ? 0 : ni_utf8_length((const char *)s);
+    return control || noncharacter ? 0 : nash_utf8_length((const char *)s);
 }
 
 static const char *reference(unsigned char c)
