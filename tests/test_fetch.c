@@ -130,7 +130,8 @@ static void an_archive_with_other_files_is_refused(void **state)
     made_cifar(made_path("other/cifar-10-batches-bin/data_batch_1.bin"), 0, 5,
                1, 10);
     snprintf(command, sizeof command,
-             "cd %s && tar czf cifar-10-binary.tar.gz cifar-10-batches-bin",
+             "cd %s && tar czf cifar-10-binary.tar.gz cifar-10-batches-bin && "
+             "rm -r cifar-10-batches-bin",
              dir);
     assert_int_equal(system(command), 0);
     assert_fetch_fails(NASH_SOURCE_CIFAR10, "other", NASH_EFORMAT,
@@ -155,6 +156,16 @@ static void a_file_that_is_not_the_data_sets_stays(void **state)
     made_idx_labels(made_path("mine/t10k-labels-idx1-ubyte"), 5, 5);
     assert_fetch_fails(NASH_SOURCE_FASHION_MNIST, "mine", NASH_EFORMAT,
                        "t10k-labels-idx1-ubyte is not Fashion-MNIST's");
+    made_file(made_path("packed/t10k-images-idx3-ubyte.gz"), "x", 1);
+    assert_fetch_fails(NASH_SOURCE_FASHION_MNIST, "packed", NASH_EFORMAT,
+                       "t10k-images-idx3-ubyte.gz is not Fashion-MNIST's");
+    made_cifar(made_path("mine/data_batch_1.bin"), 0, 5, 1, 10);
+    assert_fetch_fails(NASH_SOURCE_CIFAR10, "mine", NASH_EFORMAT,
+                       "mine/data_batch_1.bin is not CIFAR-10's");
+    made_cifar(made_path("folder/cifar-10-batches-bin/test_batch.bin"), 0, 5, 1,
+               10);
+    assert_fetch_fails(NASH_SOURCE_CIFAR10, "folder", NASH_EFORMAT,
+                       "test_batch.bin is not CIFAR-10's");
 }
 
 static void two_fetches_into_one_directory_exclude_each_other(void **state)

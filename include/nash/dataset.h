@@ -203,16 +203,16 @@ typedef void (*nash_fetch_progress)(void *ctx, const char *what, int64_t bytes,
 
 /**
  * Fetch a public data set into a directory and check its MD5 sums. Files that
- * are there and right are kept. After an interruption what is complete is
- * taken up: single files, the downloaded archive, and with apt-get also a part
- * of it.
+ * are there and right are kept, others of their names refused. After an
+ * interruption what is complete is taken up: single files, the downloaded
+ * archive, and with apt-get also a part of it.
  *
  * @param progress  told about five times a second; may be NULL
  * @return NASH_OK, NASH_ENOTFOUND (a program that is needed: npm, apt-get, tar,
  *         dpkg-deb), NASH_EIO (offline or disk full: the sentence says who was
- *         asked for what), NASH_EFORMAT (wrong sum), NASH_EBUSY (another fetch
- *         into the directory), NASH_EINVAL (another source; nothing is made) or
- *         NASH_ENOMEM
+ *         asked for what), NASH_EFORMAT (wrong sum, of what was there or of
+ *         what came), NASH_EBUSY (another fetch into the directory),
+ *         NASH_EINVAL (another source; nothing is made) or NASH_ENOMEM
  */
 NASH_API nash_status nash_fetch(nash_source source, const char *dir,
                                 nash_fetch_progress progress, void *ctx);

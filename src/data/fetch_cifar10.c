@@ -65,7 +65,8 @@ static char *target_path(const job *j, int file)
     return ni_format("%s/%s.bin", j->target, files[file].name);
 }
 
-/* Where the files are or shall be, and which of them are missing or wrong. */
+/* Where the files are or shall be, and which of them are missing. One that is
+ * there and another's is not to be written over. */
 static nash_status take_stock(job *j)
 {
     nash_status status = NASH_OK;
@@ -80,6 +81,9 @@ static nash_status take_stock(job *j)
         ni_free(path);
         NEW_FROM(path, target_path(j, i));
         TRY(ni_fetch_is_right(&right, path, files[i].md5));
+        REQUIRE(right || !ni_is_file(path), NASH_EFORMAT,
+                "%s is not CIFAR-10's: its MD5 sum is not %s; move it away",
+                path, files[i].md5);
         j->missing[i] = !right;
         j->n_missing += !right;
     }

@@ -29,43 +29,38 @@ static const char names[] = "T-shirt/top\nTrouser\nPullover\nDress\nCoat\n"
 
 static const int64_t package_bytes = 30900652;
 
-static nash_status is_right(bool *right, const char *dir, int file,
+/* A file that is there must not be another's. */
+static nash_status is_there(bool *there, const char *dir, int file,
                             const char *ending)
 {
     nash_status status = NASH_OK;
     char *path = NULL;
     NEW_FROM(path, ni_format("%s/%s%s", dir, files[file].name, ending));
-    TRY(ni_fetch_is_right(right, path, files[file].md5));
+    TRY(ni_fetch_is_right(there, path, files[file].md5));
+    REQUIRE(*there || !ni_is_file(path), NASH_EFORMAT,
+            "%s is not Fashion-MNIST's: its MD5 sum is not %s; move it away",
+            path, files[file].md5);
 done:
     ni_free(path);
     return status;
 }
 
-/* Which files a directory lacks, plain or packed. A plain one is what is read,
- * so it must not be another's. */
+/* Which files a directory lacks, plain or packed. A plain one is what is read.
+ */
 static nash_status take_stock(bool missing[FILES], int *n_missing,
                               const char *dir)
 {
     nash_status status = NASH_OK;
-    char *path = NULL;
     *n_missing = 0;
     for (int i = 0; i < FILES; i++) {
         bool plain, packed = false;
-        TRY(is_right(&plain, dir, i, ""));
-        NEW_FROM(path, ni_path_join(dir, files[i].name));
-        REQUIRE(plain || !ni_is_file(path), NASH_EFORMAT,
-                "%s is not Fashion-MNIST's: its MD5 sum is not %s; move it "
-                "away",
-                path, files[i].md5);
-        ni_free(path);
-        path = NULL;
+        TRY(is_there(&plain, dir, i, ""));
         if (!plain)
-            TRY(is_right(&packed, dir, i, ".gz"));
+            TRY(is_there(&packed, dir, i, ".gz"));
         missing[i] = !plain && !packed;
         *n_missing += missing[i];
     }
 done:
-    ni_free(path);
     return status;
 }
 
