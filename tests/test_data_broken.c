@@ -517,6 +517,31 @@ static void images_of_a_single_colour_are_found(void **state)
     nash_dataset_close(ds);
 }
 
+/* What is left of files of sixteen bits that use so many. */
+static void images_that_are_nearly_black_are_found(void **state)
+{
+    (void)state;
+    enum { IMAGES = 20, RECORD = 3073 };
+    static uint8_t records[IMAGES * RECORD];
+    static nash_data_problem problems[40];
+    for (int bits = 10; bits <= 16; bits += 2) {
+        char said[64];
+        int32_t n = 0;
+        int levels = 1 << (bits - 8);
+        for (int32_t i = 0; i < IMAGES * RECORD; i++)
+            records[i] =
+                (uint8_t)(i % RECORD == 0 ? i / RECORD % 10 : i % levels);
+        made_file(made_path("dark-%d/data_batch_1.bin", bits), records,
+                  sizeof records);
+        nash_dataset *ds = opened(made_path("dark-%d", bits));
+        assert_int_equal(nash_dataset_examine(problems, 40, &n, ds), NASH_OK);
+        snprintf(said, sizeof said, "nearly black: no sample is above %d of",
+                 levels - 1);
+        assert_int_equal(finds(problems, n, said), bits < 16);
+        nash_dataset_close(ds);
+    }
+}
+
 static void
 a_few_unreadable_files_are_left_out_and_many_are_refused(void **state)
 {
@@ -567,6 +592,7 @@ int main(void)
         cmocka_unit_test(every_problem_is_found),
         cmocka_unit_test(a_missing_cifar_batch_is_found),
         cmocka_unit_test(images_of_a_single_colour_are_found),
+        cmocka_unit_test(images_that_are_nearly_black_are_found),
         cmocka_unit_test(
             a_few_unreadable_files_are_left_out_and_many_are_refused),
     };

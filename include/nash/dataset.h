@@ -108,7 +108,7 @@ typedef struct nash_data_problem {
 /**
  * Look for what is wrong: classes that are empty or missing from a part,
  * images that stand in both parts or twice, unreadable or skipped files, heavy
- * imbalance, constant images.
+ * imbalance, constant images, images that are nearly black.
  *
  * @param problems  receives up to @p most
  * @param n         receives how many there are in all

@@ -16,6 +16,9 @@
 /* The largest class may be so many times the smallest. */
 enum { IMBALANCE = 10, FEW_IMAGES = 10 };
 
+/* No sample above: a sixteen-bit file that uses fourteen of them, or fewer. */
+enum { NEARLY_BLACK = 63 };
+
 typedef struct report {
     nash_data_problem *problems; /* [most], borrowed */
     int32_t most, n;
@@ -230,6 +233,24 @@ static void look_for_constants(report *out, const nash_dataset *ds,
         ni_part_name(part), count == 1 ? " shows" : "s show", text);
 }
 
+static void look_for_darkness(report *out, const nash_dataset *ds)
+{
+    const nash_images *images = &ds->images[NASH_PART_TRAIN];
+    int64_t n = images->n * image_bytes(images);
+    uint8_t largest = 0;
+    for (int64_t i = 0; i < n; i++)
+        largest = images->pixels[i] > largest ? images->pixels[i] : largest;
+    if (n > 0 && largest <= NEARLY_BLACK)
+        add(out,
+            "the training images are nearly black: no sample is above %d "
+            "of 255%s",
+            largest,
+            ds->reader == &ni_reader_folder
+                ? "; of 16-bit PNG files the upper 8 bits count, and those "
+                  "that use fewer bits have to be scaled up first"
+                : "");
+}
+
 nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
                                  int32_t *n, nash_dataset *ds)
 {
@@ -253,6 +274,7 @@ nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
             TRY(look_at_classes(&out, ds, (nash_part)part));
             look_for_constants(&out, ds, (nash_part)part);
         }
+    look_for_darkness(&out, ds);
     TRY(look_for_repeats(&out, ds));
     *n = out.n;
 done:
