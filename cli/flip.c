@@ -147,7 +147,7 @@ static void say(const evidence *e, bool flip)
 
 nash_status flip_decide(run *r, nash_model *start)
 {
-    evidence e;
+    evidence e = {0};
     if (!r->flip_is_open)
         return NASH_OK;
     nash_status status = judge(&e, r, start);
