@@ -100,8 +100,8 @@ static int put_training(arg_option *to, int at, settings *s)
          "as --lr-start, for the starting network and the final training", 0,
          1e3, .fallback = "as --lr-start"},
         {"final-cutout", ARG_INT, &s->final_cutout,
-         "as --cutout, for the final training, if that is more; -1: a quarter "
-         "of the images' smaller side if it has 32 epochs or more",
+         "as --cutout, for the final training, and no less than it; -1: a "
+         "quarter of the images' smaller side if it has 32 epochs or more",
          -1, NASH_MAX_DIM},
         {"auto-flip", ARG_YESNO, &s->auto_flip,
          "--flip only if the starting network, trained without, knows mirrored "
@@ -323,6 +323,12 @@ static int check_effects(const settings *s, const char *verb)
         if (effects[i].in_vain && settings_gave(s, effects[i].option))
             return cli_usage(verb, "--%s does nothing without %s",
                              effects[i].option, effects[i].without);
+    if (settings_gave(s, "final-cutout") && s->final_cutout >= 0 &&
+        s->final_cutout < t->augment.cutout)
+        return cli_usage(verb,
+                         "--final-cutout is %d, expected at least the %d of "
+                         "--cutout, or -1",
+                         s->final_cutout, t->augment.cutout);
     return EXIT_OK;
 }
 

@@ -81,6 +81,7 @@ grep -q 'a/best.onnx has learned from images that are to' out ||
 expect 0 'result' search baseline --steps 0
 expect 0 'Every attempt' "$nash" show baseline
 grep -q '^What was changed' out && fail "nothing was changed: $(cat out)"
+expect 0 'result' search hidden --steps 0 --cutout 4 --final-cutout 4
 expect 0 'result' search scratch --final-inherit no
 cmp -s scratch/best.onnx a/best.onnx && fail "--final-inherit changes nothing"
 
@@ -106,6 +107,8 @@ expect 2 'one of fast, paper' "$nash" search data -o x --preset best
 expect 2 '--neighbours' search x --neighbours 1
 expect 2 '--snapshots is 9' search x --snapshots 9
 expect 2 '--max-kernel is 4, expected an odd number' search x --max-kernel 4
+expect 2 '--final-cutout is 2, expected at least the 4 of --cutout' search x \
+    --cutout 4 --final-cutout 2
 expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
 [ ! -e y ] || fail "a network that is too large leaves a directory"
 expect 1 'not finite' search z --lr-start 1e3 \
