@@ -160,12 +160,9 @@ NASH_API nash_status nash_split(int32_t *first, int32_t n_first,
  * @param other_index  [n_others] likewise
  * @return NASH_OK, NASH_EINVAL (other shapes) or NASH_ENOMEM
  */
-NASH_API nash_status nash_images_repeated(bool *repeated,
-                                          const nash_images *images,
-                                          const int32_t *index, int32_t n,
-                                          const nash_images *others,
-                                          const int32_t *other_index,
-                                          int32_t n_others);
+NASH_API nash_status nash_images_repeated(
+    bool *repeated, const nash_images *images, const int32_t *index, int32_t n,
+    const nash_images *others, const int32_t *other_index, int32_t n_others);
 
 /** Write the first images of each class as a PNG, a row per class.
  * @return NASH_OK, NASH_EINVAL (per_class < 1), NASH_ELIMIT (a sheet of more

@@ -132,8 +132,8 @@ NASH_API nash_status nash_candidate_decode(char *path);
 
 /**
  * The split of the training images that a run uses: nash_split()'s, but what
- * would validate and equals an image to train on, pixel by pixel, is trained on,
- * too; unless nothing would be left.
+ * would validate and equals an image to train on, pixel by pixel, is trained
+ * on, too; unless nothing would be left.
  *
  * @param train, val  receive [*n_train] and [*n_val] indices, yours to free
  *                    with nash_split_free()

@@ -271,9 +271,9 @@ NASH_API nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
 NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
 
 /** Whether a model, by its metadata, was last trained on images that it would
- * be validated by: those that nash_run_split() by @p seed leaves of a data set's
- * training images, with @p n_train of them to train on. One of the same seed
- * that had no more was not. */
+ * be validated by: those that nash_run_split() by @p seed leaves of a data
+ * set's training images, with @p n_train of them to train on. One of the same
+ * seed that had no more was not. */
 NASH_API bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
                                int32_t n_train, uint64_t seed);
 
@@ -334,8 +334,7 @@ typedef struct nash_speed {
 NASH_API nash_status nash_train_speed(nash_speed *out, double *nodes,
                                       nash_model *m,
                                       const nash_train_opts *opts,
-                                      double seconds,
-                                      const volatile int *stop);
+                                      double seconds, const volatile int *stop);
 
 #ifdef __cplusplus
 }
