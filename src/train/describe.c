@@ -29,8 +29,16 @@ static net_maker maker_of(const char *name)
 }
 
 /* Whitening looks at 3 x 3 patches. The filters of least variance see little
- * but noise; with their negatives, 16 make a layer of 32 channels. */
-enum { WHITENING_KERNEL = 3, MOST_WHITENING_FILTERS = 16 };
+ * but noise: in colour 16 of 27 make, with their negatives, a layer of 32
+ * channels, in grey 8 of 9 one of 16, which the convolution after it likes. */
+enum { WHITENING_KERNEL = 3, FILTERS_UNIT = 8, MOST_FILTERS = 16 };
+
+static int32_t whitening_filters(int32_t values)
+{
+    int32_t whole =
+        values < FILTERS_UNIT ? values : values / FILTERS_UNIT * FILTERS_UNIT;
+    return whole < MOST_FILTERS ? whole : MOST_FILTERS;
+}
 
 /* Find the first layer's filters; @return NULL in *filters for images that are
  * too small to have any use for it. */
@@ -45,8 +53,7 @@ static nash_status find_whitening(float **filters, nash_net_opts *net,
     TRY(nash_images_whitening(*filters, images, net->mean, net->std, k));
     net->whitening = *filters;
     net->whitening_kernel = k;
-    net->whitening_filters =
-        values < MOST_WHITENING_FILTERS ? values : MOST_WHITENING_FILTERS;
+    net->whitening_filters = whitening_filters(values);
 done:
     return status;
 }
