@@ -40,8 +40,8 @@ grep -q '"test_error"' a/best.onnx || fail "the result does not say its error"
 grep -qF "$dir" a/best.onnx && fail "a path is in the result"
 
 # interrupted once by a signal and once by force, then resumed
-expect 0 'best.onnx' search whole --epochs 30
-small exec "$nash" search data -o torn --epochs 30 >/dev/null 2>stopped &
+expect 0 'best.onnx' search whole --epochs 150
+small exec "$nash" search data -o torn --epochs 150 >/dev/null 2>stopped &
 pid=$!
 while ! ls torn/candidates/0001-* >/dev/null 2>&1; do sleep 0.05; done
 expect 1 'is in use by process' "$nash" resume torn
