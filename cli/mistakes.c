@@ -49,14 +49,6 @@ static const char *true_class(const mistakes *m, const mistake *one)
     return nash_dataset_class(m->data, m->images->labels[one->image]);
 }
 
-/* Of a file's name, which may hold anything. */
-static void hide_controls(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 void mistakes_print(const mistakes *m, int32_t most)
 {
     static const char *const columns[] = {">#",           "class", "said",
@@ -74,7 +66,7 @@ void mistakes_print(const mistakes *m, int32_t most)
         const mistake *one = &m->list[k];
         nash_dataset_image_name(name, sizeof name, m->data, m->part,
                                 one->image);
-        hide_controls(name);
+        nash_hide_controls(name); /* a file's may hold anything */
         table_cell(t, "%d", k + 1);
         table_cell(t, "%s", true_class(m, one));
         table_cell(t, "%s", nash_dataset_class(m->data, one->said));

@@ -241,31 +241,37 @@ static void share_out(nash_pace *pace, const run *r, double total,
 }
 
 /* How much would pay for a first step, if the starting network's training took
- * the same share of it. The candidates' costs do not change with it. */
+ * the same share of it; infinity: nothing does. The candidates' costs do not
+ * change with it. */
 static double total_for_step(const run *r, const nash_costs *costs)
 {
     static const double finer = 1.05, most = 1000.0;
-    nash_costs then = *costs;
-    nash_pace pace = {.stage = NASH_STAGE_FINAL};
-    double times = 1.0;
-    while (pace.stage == NASH_STAGE_FINAL && times < most) {
-        times *= finer;
-        then.spent = costs->spent * times;
+    for (double times = finer; times < most; times *= finer) {
+        nash_costs then = *costs;
+        nash_pace pace;
+        then.spent *= times;
         share_out(&pace, r, r->s->budget.total * times, &then, 1);
+        if (pace.stage == NASH_STAGE_CLIMB)
+            return r->s->budget.total * times;
     }
-    return r->s->budget.total * times;
+    return (double)INFINITY;
 }
 
 static void say_no_step(const run *r, const nash_costs *costs)
 {
+    char enough[64], time[32];
     double total = total_for_step(r, costs);
-    if (budget_is_time(r->s))
-        total = ceil(total / 60.0);
-    progress_line("the budget pays for no step of the climb: about %.2g %s "
-                  "would, or smaller images (--size), or candidates of fewer "
-                  "--epochs",
-                  total,
-                  budget_is_time(r->s) ? "minutes" : budget_unit_name(r->s));
+    if (!isfinite(total))
+        snprintf(enough, sizeof enough, "a larger --climb-share");
+    else if (budget_is_time(r->s))
+        snprintf(enough, sizeof enough, "about %s", cli_time(time, total));
+    else
+        snprintf(enough, sizeof enough,
+                 total < 99.5 ? "about %.2g %s" : "about %.0f %s", total,
+                 budget_unit_name(r->s));
+    progress_line("the budget pays for no step of the climb: %s would, or "
+                  "smaller images (--size), or candidates of fewer --epochs",
+                  enough);
 }
 
 static nash_status decide_by(nash_pace *pace, const run *r,

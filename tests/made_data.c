@@ -37,6 +37,13 @@ void made_remove(void)
     made = false;
 }
 
+int made_teardown(void **state)
+{
+    (void)state;
+    made_remove();
+    return 0;
+}
+
 const char *made_path(const char *format, ...)
 {
     static char buffers[32][512];

@@ -16,6 +16,9 @@ const char *made_dir(void);
 /** Remove it and what is in it. */
 void made_remove(void);
 
+/** That, for cmocka_run_group_tests(). */
+int made_teardown(void **state);
+
 /** A path below it, in one of a few rotating buffers; parents are made. */
 const char *made_path(const char *format, ...)
     __attribute__((format(printf, 1, 2)));

@@ -705,13 +705,6 @@ static int make_little(void **state)
     return 0;
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    made_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -743,5 +736,5 @@ int main(void)
         cmocka_unit_test_setup(every_format_survives_running_out_of_memory,
                                make_little),
     };
-    return cmocka_run_group_tests(tests, NULL, tidy);
+    return cmocka_run_group_tests(tests, NULL, made_teardown);
 }

@@ -558,13 +558,6 @@ a_few_unreadable_files_are_left_out_and_many_are_refused(void **state)
                    "4 of 30 images cannot be read");
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    made_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -596,5 +589,5 @@ int main(void)
         cmocka_unit_test(
             a_few_unreadable_files_are_left_out_and_many_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, tidy);
+    return cmocka_run_group_tests(tests, NULL, made_teardown);
 }

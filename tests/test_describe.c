@@ -75,6 +75,25 @@ static void redrawn_filters_whiten_what_the_network_normalises(void **state)
     nash_dataset_close(ds);
 }
 
+static void grey_images_are_whitened_by_a_layer_of_sixteen(void **state)
+{
+    (void)state;
+    nash_dataset *ds;
+    nash_model *m;
+    nash_net_opts opts = nash_net_opts_default();
+    nash_dataset_opts grey = nash_dataset_opts_default();
+    opts.whiten = true;
+    grey.channels = 1;
+    nash_dataset_close(open_made("grey"));
+    assert_int_equal(nash_dataset_open(&ds, made_path("grey"), &grey), NASH_OK);
+    assert_int_equal(nash_net_for_data(&m, "start", ds, &opts), NASH_OK);
+    const nash_tensor *filters = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+    assert_int_equal(filters->dims[0], 16);
+    assert_int_equal(filters->count, 16 * 3 * 3);
+    nash_model_free(m);
+    nash_dataset_close(ds);
+}
+
 static void
 a_training_by_the_same_split_has_not_learned_what_validates(void **state)
 {
@@ -104,20 +123,14 @@ a_training_by_the_same_split_has_not_learned_what_validates(void **state)
     nash_dataset_close(ds);
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    made_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_that_never_changes_is_only_shifted),
         cmocka_unit_test(redrawn_filters_whiten_what_the_network_normalises),
+        cmocka_unit_test(grey_images_are_whitened_by_a_layer_of_sixteen),
         cmocka_unit_test(
             a_training_by_the_same_split_has_not_learned_what_validates),
     };
-    return cmocka_run_group_tests(tests, NULL, teardown);
+    return cmocka_run_group_tests(tests, NULL, made_teardown);
 }

@@ -254,13 +254,6 @@ static void fetching_survives_running_out_of_memory(void **state)
     assert_true(n > 10);
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    made_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,5 +274,5 @@ int main(void)
         cmocka_unit_test(arguments_need_no_quoting),
         cmocka_unit_test(fetching_survives_running_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, tidy);
+    return cmocka_run_group_tests(tests, NULL, made_teardown);
 }

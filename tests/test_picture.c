@@ -421,13 +421,6 @@ static void reading_survives_running_out_of_memory(void **state)
     }
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    made_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,5 +444,5 @@ int main(void)
         cmocka_unit_test(a_written_png_reads_back),
         cmocka_unit_test(reading_survives_running_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, tidy);
+    return cmocka_run_group_tests(tests, NULL, made_teardown);
 }

@@ -179,13 +179,6 @@ static void sheets_that_cannot_be_are_refused(void **state)
     nash_dataset_close(ds);
 }
 
-static int tidy(void **state)
-{
-    (void)state;
-    made_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,5 +189,5 @@ int main(void)
         cmocka_unit_test(a_sheet_of_given_images_keeps_their_order),
         cmocka_unit_test(sheets_that_cannot_be_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_pets, tidy);
+    return cmocka_run_group_tests(tests, make_pets, made_teardown);
 }

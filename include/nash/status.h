@@ -69,6 +69,10 @@ NASH_API const char *nash_error_message(void);
  * path in a sentence need not be. */
 NASH_API int nash_utf8_length(const char *s);
 
+/** Replace the control characters of a string, such as names from elsewhere may
+ * bring to a terminal, by question marks. */
+NASH_API void nash_hide_controls(char *s);
+
 /** The version of the library that is linked, "0.1.0". Borrowed. */
 NASH_API const char *nash_version(void);
 

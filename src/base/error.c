@@ -4,8 +4,6 @@
  */
 #include "error.h"
 
-#include "utf8.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,7 +60,7 @@ nash_status ni_fail(nash_status code, const char *format, ...)
     va_start(args, format);
     vsnprintf(fresh, sizeof fresh, format, args);
     va_end(args);
-    ni_hide_controls(fresh);
+    nash_hide_controls(fresh);
     memcpy(message, fresh, sizeof message);
     return code;
 }

@@ -35,7 +35,7 @@ static bool is_control(char c)
     return (c >= 0 && c < 0x20) || c == 0x7f;
 }
 
-void ni_hide_controls(char *s)
+void nash_hide_controls(char *s)
 {
     for (; *s; s++)
         if (is_control(*s))

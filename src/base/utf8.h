@@ -9,8 +9,4 @@ bool ni_utf8_is_valid(const char *s);
 /** Whether all of a string is UTF-8 without control characters. */
 bool ni_utf8_is_printable(const char *s);
 
-/** Replace the control characters of a string, such as names from elsewhere may
- * bring to a terminal, by question marks. */
-void ni_hide_controls(char *s);
-
 #endif

@@ -51,7 +51,7 @@ nash_status ni_dataset_note(nash_dataset *ds, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    ni_hide_controls(text);
+    nash_hide_controls(text);
     ni_log(NASH_LOG_WARNING, "%s", text);
     return ni_strings_add(&ds->problems, text);
 }

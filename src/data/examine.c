@@ -6,7 +6,6 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,7 +32,7 @@ __attribute__((format(printf, 2, 3))) static void add(report *r,
         va_start(args, format);
         vsnprintf(text, sizeof r->problems->text, format, args);
         va_end(args);
-        ni_hide_controls(text);
+        nash_hide_controls(text);
     }
     r->n++;
 }
