@@ -19,6 +19,9 @@
 static const char *const parts[] = {"train", "test", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
+/* So many classes are listed; of more, those with the largest errors. */
+enum { MOST_CLASSES = 100 };
+
 typedef struct request {
     char **models; /* [n_models] files */
     int n_models;
@@ -35,12 +38,13 @@ typedef struct evaluation {
     const request *ask;
     nash_dataset *data; /* opened for the first model */
     const nash_images *images;
-    float *single;       /* [n,K] probabilities of one model */
-    float *mean;         /* [n,K] of all */
-    nash_score *scores;  /* [n_models] of each alone */
-    nash_score score;    /* of the ensemble */
-    double *class_error; /* [K] of the ensemble */
-    mistakes wrong;      /* of the ensemble, if asked for */
+    float *single;         /* [n,K] probabilities of one model */
+    float *mean;           /* [n,K] of all */
+    nash_score *scores;    /* [n_models] of each alone */
+    nash_score score;      /* of the ensemble */
+    double *class_error;   /* [K] of the ensemble; NaN: no image */
+    int32_t *class_images; /* [K] */
+    mistakes wrong;        /* of the ensemble, if asked for */
 } evaluation;
 
 static int parse(request *ask, int argc, char **argv)
@@ -101,8 +105,12 @@ static int make_room(evaluation *e)
     e->mean = calloc(n * classes, sizeof *e->mean);
     e->scores = calloc((size_t)e->ask->n_models, sizeof *e->scores);
     e->class_error = calloc(classes, sizeof *e->class_error);
-    if (!e->single || !e->mean || !e->scores || !e->class_error)
+    e->class_images = calloc(classes, sizeof *e->class_images);
+    if (!e->single || !e->mean || !e->scores || !e->class_error ||
+        !e->class_images)
         return cli_error("out of memory");
+    for (size_t i = 0; i < n; i++)
+        e->class_images[e->images->labels[i]]++;
     return EXIT_OK;
 }
 
@@ -175,14 +183,6 @@ static int judge(evaluation *e)
 
 /* ---- the result -------------------------------------------------------- */
 
-static int32_t images_of_class(const nash_images *images, int32_t k)
-{
-    int32_t n = 0;
-    for (int32_t i = 0; i < images->n; i++)
-        n += images->labels[i] == k;
-    return n;
-}
-
 static void json_score(const nash_score *score)
 {
     json_real("error", score->error);
@@ -203,7 +203,7 @@ static void print_json(const evaluation *e)
     for (int32_t k = 0; k < e->images->classes; k++) {
         json_object(NULL);
         json_text("class", nash_dataset_class(e->data, k));
-        json_int("images", images_of_class(e->images, k));
+        json_int("images", e->class_images[k]);
         json_real("error", e->class_error[k]);
         json_end();
     }
@@ -221,20 +221,55 @@ static void print_json(const evaluation *e)
     json_end();
 }
 
-static void print_classes(const evaluation *e)
+typedef struct class_row {
+    int32_t k;
+    double error;
+} class_row;
+
+/* The largest error first, classes without an image last. */
+static int by_error(const void *a, const void *b)
+{
+    const class_row *x = a, *y = b;
+    if (isnan(x->error) != isnan(y->error))
+        return isnan(x->error) ? 1 : -1;
+    if (x->error > y->error || x->error < y->error)
+        return x->error > y->error ? -1 : 1;
+    return (x->k > y->k) - (x->k < y->k);
+}
+
+static void print_class(table *t, const evaluation *e, int32_t k)
+{
+    table_cell(t, "%s", nash_dataset_class(e->data, k));
+    table_cell(t, "%d", e->class_images[k]);
+    if (e->class_images[k] > 0)
+        table_cell(t, "%.2f %%", 100.0 * e->class_error[k]);
+    else
+        table_cell(t, "-");
+}
+
+static int print_classes(const evaluation *e)
 {
     static const char *const columns[] = {"class", ">images", ">error", NULL};
-    table *t = table_new(columns);
-    for (int32_t k = 0; k < e->images->classes; k++) {
-        int32_t n = images_of_class(e->images, k);
-        table_cell(t, "%s", nash_dataset_class(e->data, k));
-        table_cell(t, "%d", n);
-        if (n > 0)
-            table_cell(t, "%.2f %%", 100.0 * e->class_error[k]);
-        else
-            table_cell(t, "-");
+    int32_t classes = e->images->classes, shown = classes;
+    class_row *rows = calloc((size_t)classes, sizeof *rows);
+    if (!rows)
+        return cli_error("out of memory");
+    for (int32_t k = 0; k < classes; k++)
+        rows[k] = (class_row){k, e->class_error[k]};
+    if (classes > MOST_CLASSES) {
+        shown = MOST_CLASSES;
+        qsort(rows, (size_t)classes, sizeof *rows, by_error);
     }
+    table *t = table_new(columns);
+    for (int32_t i = 0; i < shown; i++)
+        print_class(t, e, rows[i].k);
     table_print(t);
+    if (shown < classes)
+        printf("the %d of %d classes with the largest errors; --json has "
+               "all\n",
+               shown, classes);
+    free(rows);
+    return EXIT_OK;
 }
 
 static void print_models(const evaluation *e)
@@ -258,15 +293,15 @@ static void print_coverage(const evaluation *e)
 {
     int32_t classes = e->images->classes, present = 0;
     for (int32_t k = 0; k < classes; k++)
-        present += images_of_class(e->images, k) > 0;
+        present += e->class_images[k] > 0;
     if (present < classes)
         printf(" (%d of %d classes)", present, classes);
 }
 
-static void print_text(const evaluation *e)
+static int print_text(const evaluation *e)
 {
     const request *ask = e->ask;
-    print_classes(e);
+    int result = print_classes(e);
     putchar('\n');
     if (ask->n_models > 1) {
         print_models(e);
@@ -283,6 +318,7 @@ static void print_text(const evaluation *e)
         putchar('\n');
         mistakes_print(&e->wrong, ask->mistakes);
     }
+    return result;
 }
 
 int cmd_eval(int argc, char **argv)
@@ -298,10 +334,11 @@ int cmd_eval(int argc, char **argv)
     if (result == EXIT_OK && ask.json)
         print_json(&e);
     else if (result == EXIT_OK)
-        print_text(&e);
+        result = print_text(&e);
     if (result == EXIT_OK && ask.sheet)
         result = mistakes_draw(&e.wrong, ask.mistakes, ask.sheet);
     free(e.wrong.list);
+    free(e.class_images);
     free(e.class_error);
     free(e.scores);
     free(e.mean);

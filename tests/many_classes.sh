@@ -76,8 +76,15 @@ truth=${row%%,*}
 said=${row#*,}
 grep -q "<tr><td>kind $truth</td><td>kind ${said%,*}</td><td>${row##*,} of 3<" \
     run/report.html || fail "the report does not say what is confused"
+expect 0 'the 100 of 120 classes with the largest errors' \
+    "$nash" eval run/best.onnx data
+"$nash" eval run/best.onnx data | awk '/^kind / { print $4 }' >errors
+[ "$(wc -l <errors)" -eq 100 ] || fail "not 100 classes are listed"
+sort -nr -c errors || fail "the classes are not sorted by error"
 
 judged 100
+"$nash" eval run/best.onnx data | awk '/^kind / { print $2 }' >kinds
+seq 0 99 | cmp - kinds || fail "not all of 100 classes are listed in order"
 grep -q '"test_confusions"' shown && fail "100 classes get a list"
 recorded test_confusion | awk -F , '{
     for (k = 1; k <= NF; k++)
