@@ -202,13 +202,24 @@ int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
                uint64_t seed)
 {
     int result = a->new_head ? open_for_new_head(out, dir, m, path, seed)
-                             : open_for_model(out, dir, m, path);
-    if (result == EXIT_OK && !a->forgets &&
-        has_learned(m, *out, val_share, seed))
+                             : open_for_model(out, dir, m, path, NULL);
+    bool seen = result == EXIT_OK && !a->forgets &&
+                has_learned(m, *out, val_share, seed);
+    if (seen)
         progress_line("%s has learned from images that are to validate it: "
                       "validation errors will be too good",
                       path);
-    if (result == EXIT_OK && nash_describe_data(m, *out) != NASH_OK)
+    if (result == EXIT_OK && !a->forgets && !a->new_head &&
+        nash_dataset_is_holdout(*out) &&
+        nash_model_meta(m, NASH_META_DATASET) && !nash_is_of_data(m, *out))
+        progress_line("%s has no test images; of those that are held out of it "
+                      "%s may have learned some, if it was trained before %s "
+                      "was changed: test errors will be too good then",
+                      dir, path, dir);
+    if (result == EXIT_OK &&
+        (nash_describe_data(m, *out) != NASH_OK ||
+         nash_model_set_meta(m, NASH_META_SEEN, seen ? "yes" : NULL) !=
+             NASH_OK))
         result = cli_fail(NULL);
     if (result == EXIT_OK && !has(m, NASH_OP_BATCH_NORM))
         progress_line("%s has no batch normalisation, or it was folded away: "

@@ -165,6 +165,13 @@ static double scaled(const char *text, double base)
     return *end ? nan("") : value;
 }
 
+/* 32.3M is whole, but not so in binary. */
+static double whole_of(double value)
+{
+    double whole = round(value);
+    return fabs(value - whole) <= 1e-12 * fabs(value) ? whole : value;
+}
+
 static int bad_value(const arg_spec *spec, const arg_option *o,
                      const char *text, const char *expected)
 {
@@ -191,7 +198,7 @@ static int check_range(const arg_spec *spec, const arg_option *o, double value,
 static int set_number(const arg_spec *spec, const arg_option *o,
                       const char *text)
 {
-    double value = o->type == ARG_COUNT   ? scaled(text, 1000.0)
+    double value = o->type == ARG_COUNT   ? whole_of(scaled(text, 1000.0))
                    : o->type == ARG_BYTES ? floor(scaled(text, 1024.0))
                                           : scaled(text, 1.0);
     if (o->type == ARG_INT || o->type == ARG_REAL) {

@@ -180,13 +180,13 @@ int cmd_data(int argc, char **argv)
     nash_log_set_hook(NULL, NULL); /* warnings become problems in the list */
     f.dir = argv[1];
     result = look(&f, &opts);
-    if (result == EXIT_OK && sheet &&
-        nash_images_contact_sheet(f.parts[0], per_class, sheet) != NASH_OK)
-        result = cli_fail(NULL);
     if (result == EXIT_OK && json)
         print_json(&f);
     else if (result == EXIT_OK)
         print_text(&f);
+    if (result == EXIT_OK && sheet &&
+        nash_images_contact_sheet(f.parts[0], per_class, sheet) != NASH_OK)
+        result = cli_fail(NULL);
     release(&f);
     return result;
 }

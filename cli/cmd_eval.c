@@ -9,6 +9,7 @@
 #include "json.h"
 #include "mistakes.h"
 #include "open.h"
+#include "progress.h"
 #include "table.h"
 
 #include <assert.h>
@@ -16,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const parts[] = {"train", "test", NULL};
+static const char *const parts[] = {"train", "test", "all", NULL};
+enum { PART_ALL = 2 };
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
 /* So many classes are listed; of more, those with the largest errors. */
@@ -26,7 +28,7 @@ typedef struct request {
     char **models; /* [n_models] files */
     int n_models;
     const char *data;
-    nash_part part;
+    int part; /* of parts */
     bool mirror, json;
     int32_t mistakes;  /* to list */
     const char *sheet; /* to draw them on; may be NULL */
@@ -51,7 +53,9 @@ static int parse(request *ask, int argc, char **argv)
 {
     int operands;
     const arg_option options[] = {
-        {"part", ARG_CHOICE, &ask->part, "which images to judge on",
+        {"part", ARG_CHOICE, &ask->part,
+         "which images to judge on; all: nothing is held out of a data set "
+         "without test images, such as one that was made for judging",
          .choices = parts},
         {"mirror", ARG_FLAG, &ask->mirror,
          "average over each image and its mirror image"},
@@ -121,18 +125,51 @@ static bool is_open_for(const evaluation *e, const nash_model *m)
            e->images->shape.h == want.h && e->images->shape.w == want.w;
 }
 
+static nash_part judged(const request *ask)
+{
+    return ask->part == NASH_PART_TEST ? NASH_PART_TEST : NASH_PART_TRAIN;
+}
+
 /* Open the data for a model, unless the one before takes images of its size. */
 static int open_data(evaluation *e, const nash_model *m, const char *name)
 {
     if (is_open_for(e, m))
         return open_check_classes(m, name, e->data, e->ask->data);
     nash_dataset_close(e->data);
-    int result = open_for_model(&e->data, e->ask->data, m, name);
+    bool all = e->ask->part == PART_ALL;
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.lazy = true;
+    if (all)
+        opts.holdout = 0.0;
+    int result = open_for_model(&e->data, e->ask->data, m, name, &opts);
     if (result != EXIT_OK)
         return result;
-    if (nash_dataset_images(&e->images, e->data, e->ask->part) != NASH_OK)
+    if (all &&
+        nash_dataset_images(&e->images, e->data, NASH_PART_TEST) == NASH_OK)
+        return cli_error("%s has test images of its own, expected --part test "
+                         "or --part train",
+                         e->ask->data);
+    if (nash_dataset_images(&e->images, e->data, judged(e->ask)) != NASH_OK)
         return cli_fail(NULL);
     return e->single ? EXIT_OK : make_room(e);
+}
+
+/* What training holds out says little about other images. */
+static int say_what_is_held_out(const evaluation *e, const nash_model *m,
+                                const char *name)
+{
+    const nash_images *train; /* by which the data is known */
+    if (e->ask->part != NASH_PART_TEST || !nash_dataset_is_holdout(e->data))
+        return EXIT_OK;
+    if (nash_dataset_images(&train, e->data, NASH_PART_TRAIN) != NASH_OK)
+        return cli_fail(NULL);
+    if (!nash_is_of_data(m, e->data))
+        progress_line("%s has no test images, so those that training holds out "
+                      "of it are judged; %s was trained on other images, or "
+                      "before these were changed, when it may have learned "
+                      "some of them: --part all judges all",
+                      e->ask->data, name);
+    return EXIT_OK;
 }
 
 static int judge_one(evaluation *e, int which)
@@ -142,6 +179,8 @@ static int judge_one(evaluation *e, int which)
     int result = adopt_read(&m, ask->models[which], &ask->adopt, NULL);
     if (result == EXIT_OK)
         result = open_data(e, m, ask->models[which]);
+    if (result == EXIT_OK)
+        result = say_what_is_held_out(e, m, ask->models[which]);
     if (result == EXIT_OK) {
         const nash_images *images = e->images;
         nash_status status =
@@ -176,8 +215,8 @@ static int judge(evaluation *e)
     assert(e->images); /* the first model opened them */
     nash_score_of(&e->score, e->class_error, e->mean, e->images->labels,
                   e->images->n, e->images->classes);
-    e->wrong =
-        (mistakes){.data = e->data, .images = e->images, .part = e->ask->part};
+    e->wrong = (mistakes){
+        .data = e->data, .images = e->images, .part = judged(e->ask)};
     return e->ask->mistakes > 0 ? mistakes_find(&e->wrong, e->mean) : EXIT_OK;
 }
 
@@ -307,11 +346,15 @@ static int print_text(const evaluation *e)
         print_models(e);
         putchar('\n');
     }
-    printf("%s error %.2f %%, balanced %.2f %%", parts[ask->part],
-           100.0 * e->score.error, 100.0 * e->score.balanced_error);
+    if (ask->part != PART_ALL)
+        printf("%s ", parts[ask->part]);
+    printf("error %.2f %%, balanced %.2f %%", 100.0 * e->score.error,
+           100.0 * e->score.balanced_error);
     print_coverage(e);
-    printf(", loss %.4f on %d %s images\n", e->score.loss, e->score.images,
-           ask->part == NASH_PART_TEST && nash_dataset_is_holdout(e->data)
+    printf(", loss %.4f on %s%d %s images\n", e->score.loss,
+           ask->part == PART_ALL ? "all " : "", e->score.images,
+           ask->part == PART_ALL ? "given"
+           : ask->part == NASH_PART_TEST && nash_dataset_is_holdout(e->data)
                ? "held-out"
                : parts[ask->part]);
     if (ask->mistakes > 0) {

@@ -239,8 +239,8 @@ static void augment(session *s, const nash_images *images, int32_t *labels,
 static int fill_from_data(session *s)
 {
     const nash_images *images;
-    if (open_for_model(&s->data, s->ask->data, s->parent, s->ask->model) !=
-        EXIT_OK)
+    if (open_for_model(&s->data, s->ask->data, s->parent, s->ask->model,
+                       NULL) != EXIT_OK)
         return EXIT_FAILED;
     if (nash_dataset_images(&images, s->data, NASH_PART_TRAIN) != NASH_OK)
         return cli_fail(NULL);

@@ -16,7 +16,7 @@
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
-enum { PORTION = 256, NAME_BYTES = 256 };
+enum { PORTION = 256, NAME_BYTES = 256, FILE_NAME_BYTES = 4096 };
 
 typedef struct request {
     const char *model;
@@ -117,7 +117,10 @@ static void print_text(const prediction *w, int32_t i)
 {
     const float *p = w->p + (size_t)i * (size_t)w->classes;
     int32_t k = -1;
-    printf("%s:", w->file[i]);
+    char name[FILE_NAME_BYTES];
+    snprintf(name, sizeof name, "%s", w->file[i]);
+    nash_hide_controls(name);
+    printf("%s:", name);
     for (int32_t at = 0; at < w->top; at++) {
         k = next_best(p, w->classes, k);
         printf("%s %s %.1f %%", at ? "," : "", w->names[k],

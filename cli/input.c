@@ -104,7 +104,7 @@ int input_read_start(run *r, const char *path)
 {
     if (nash_onnx_read(&r->start, path) != NASH_OK)
         return cli_fail(NULL);
-    return open_for_model(&r->data, r->data_dir, r->start, path);
+    return open_for_model(&r->data, r->data_dir, r->start, path, NULL);
 }
 
 int input_data(run *r, const char *data_dir)

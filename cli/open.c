@@ -120,9 +120,10 @@ int open_dataset(nash_dataset **out, const char *dir,
 /* @param size  to resize to; NULL: the images' own
  * @param name  of the model that wants it */
 static int open_sized(nash_dataset **out, const char *dir,
-                      const nash_shape *size, const char *name)
+                      const nash_shape *size, const char *name,
+                      const nash_dataset_opts *given)
 {
-    nash_dataset_opts opts = nash_dataset_opts_default();
+    nash_dataset_opts opts = given ? *given : nash_dataset_opts_default();
     *out = NULL;
     if (size) {
         if (open_check_channels(name, size->c) != EXIT_OK)
@@ -150,19 +151,21 @@ static int open_exact(nash_dataset **out, const char *dir, const nash_model *m,
                      name, want.h, want.w, want.c, dir, have.h, have.w, have.c);
 }
 
-/* A network from elsewhere may want its images just so, but for pictures. No
- * picture is decoded before its size is known. */
+/* A network from elsewhere may want its images just so, but for pictures. */
 static int open_for_foreign(nash_dataset **out, const char *dir,
-                            const nash_model *m, const char *name)
+                            const nash_model *m, const char *name,
+                            const nash_dataset_opts *given)
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
-    int result = open_sized(out, dir, NULL, name);
+    nash_dataset_opts opts = given ? *given : nash_dataset_opts_default();
+    opts.lazy = true; /* it may be closed at once */
+    int result = open_sized(out, dir, NULL, name, &opts);
     if (result != EXIT_OK)
         return result;
     if (strcmp(nash_dataset_format(*out), "folder") != 0)
         return open_exact(out, dir, m, name);
     nash_dataset_close(*out);
-    return open_sized(out, dir, &want, name);
+    return open_sized(out, dir, &want, name, given);
 }
 
 static int give_up(nash_dataset **out, int result)
@@ -175,12 +178,12 @@ static int give_up(nash_dataset **out, int result)
 }
 
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
-                   const char *name)
+                   const char *name, const nash_dataset_opts *opts)
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
     int result = nash_model_meta(m, NASH_META_CLASSES)
-                     ? open_sized(out, dir, &want, name)
-                     : open_for_foreign(out, dir, m, name);
+                     ? open_sized(out, dir, &want, name, opts)
+                     : open_for_foreign(out, dir, m, name, opts);
     if (result == EXIT_OK)
         result = open_check_classes(m, name, *out, dir);
     return give_up(out, result);
@@ -190,7 +193,7 @@ int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
                       const char *name, uint64_t seed)
 {
     nash_shape want = nash_graph_input_shape(nash_model_graph(m));
-    int result = open_sized(out, dir, &want, name);
+    int result = open_sized(out, dir, &want, name, NULL);
     if (result == EXIT_OK &&
         nash_model_new_head(m, nash_dataset_classes(*out), seed) != NASH_OK)
         result = cli_error("--new-head is not possible for %s: %s", name,

@@ -32,10 +32,12 @@ int open_check_channels(const char *name, int32_t channels);
  *
  * @param out   receives the data set; yours to close
  * @param name  the model's file, for the sentences
+ * @param opts  NULL: nash_dataset_opts_default(); size and channels are not
+ * used
  * @return EXIT_OK, or EXIT_FAILED after a sentence
  */
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
-                   const char *name);
+                   const char *name, const nash_dataset_opts *opts);
 
 /** Likewise after giving the model a fresh last layer for the data's classes;
  * images of another size are resized. @param seed  of the layer's weights */

@@ -246,9 +246,15 @@ static nash_status judge_all(verdict *v)
 int verdict_reach(run *r)
 {
     verdict v = {.r = r};
+    char hint[4200];
     progress_line("judging on the test images");
-    if (nash_dataset_images(&v.test, r->data, NASH_PART_TEST) != NASH_OK)
-        return cli_fail(NULL);
+    if (nash_dataset_images(&v.test, r->data, NASH_PART_TEST) != NASH_OK) {
+        snprintf(hint, sizeof hint,
+                 "nothing is lost: 'nash resume %s' judges once the test "
+                 "images can be read",
+                 r->dir);
+        return cli_fail(hint);
+    }
     int result = make_room(&v);
     if (result == EXIT_OK && judge_all(&v) != NASH_OK)
         result = cli_fail(NULL);

@@ -364,15 +364,23 @@ static void label_unevenly(int32_t *labels, int32_t n)
         labels[i] = i % 4 == 3;
 }
 
+/* Of images without keys. */
+static nash_status split(int32_t *first, int32_t n_first, int32_t *second,
+                         const int32_t *labels, int32_t n, int32_t classes,
+                         uint64_t seed)
+{
+    return nash_split(first, &n_first, second, labels, NULL, n, classes, seed);
+}
+
 static void a_split_gives_every_class_its_share(void **state)
 {
     (void)state;
     enum { N = 40 };
     int32_t labels[N], first[N], second[N];
     label_unevenly(labels, N);
-    for (int32_t n_first = 0; n_first <= N; n_first++) {
+    for (int32_t n_first = 3; n_first < N - 1; n_first++) {
         int32_t seen[N] = {0}, ones = 0;
-        assert_int_equal(nash_split(first, n_first, second, labels, N, 2, 5),
+        assert_int_equal(split(first, n_first, second, labels, N, 2, 5),
                          NASH_OK);
         for (int32_t i = 0; i < n_first; i++) {
             assert_true(i == 0 || first[i] > first[i - 1]);
@@ -396,10 +404,10 @@ static void a_split_is_named_by_its_seed_class_by_class(void **state)
     enum { N = 40 };
     int32_t labels[N], a[N], b[N], rest[N];
     label_unevenly(labels, N);
-    assert_int_equal(nash_split(a, 20, rest, labels, N, 2, 5), NASH_OK);
-    assert_int_equal(nash_split(b, 20, rest, labels, N, 2, 5), NASH_OK);
+    assert_int_equal(split(a, 20, rest, labels, N, 2, 5), NASH_OK);
+    assert_int_equal(split(b, 20, rest, labels, N, 2, 5), NASH_OK);
     assert_memory_equal(a, b, 20 * sizeof *a);
-    assert_int_equal(nash_split(b, 20, rest, labels, N, 2, 6), NASH_OK);
+    assert_int_equal(split(b, 20, rest, labels, N, 2, 6), NASH_OK);
     assert_memory_not_equal(a, b, 20 * sizeof *a);
     /* a third class takes nothing from the draws of the others */
     int32_t more[N + 8];
@@ -407,13 +415,13 @@ static void a_split_is_named_by_its_seed_class_by_class(void **state)
     for (int32_t i = N; i < N + 8; i++)
         more[i] = 2;
     int32_t c[N + 8], others[N + 8];
-    assert_int_equal(nash_split(c, 24, others, more, N + 8, 3, 5), NASH_OK);
+    assert_int_equal(split(c, 24, others, more, N + 8, 3, 5), NASH_OK);
     assert_memory_equal(a, c, 20 * sizeof *a);
     /* classes of one size are drawn differently */
     bool alike = true;
     for (int32_t i = 0; i < N; i++)
         labels[i] = i / 20;
-    assert_int_equal(nash_split(a, 20, rest, labels, N, 2, 5), NASH_OK);
+    assert_int_equal(split(a, 20, rest, labels, N, 2, 5), NASH_OK);
     for (int32_t i = 0; i < 10; i++)
         alike = alike && a[i] + 20 == a[10 + i];
     assert_false(alike);
@@ -423,20 +431,54 @@ static void a_split_that_cannot_be_is_refused(void **state)
 {
     (void)state;
     int32_t labels[] = {0, 1, 2}, first[3], second[3];
-    assert_int_equal(nash_split(first, 0, second, labels, 0, 3, 1),
-                     NASH_EINVAL);
-    assert_int_equal(nash_split(first, -1, second, labels, 3, 3, 1),
-                     NASH_EINVAL);
-    assert_int_equal(nash_split(first, 4, second, labels, 3, 3, 1),
-                     NASH_EINVAL);
-    assert_int_equal(nash_split(first, 1, second, labels, 3, 0, 1),
-                     NASH_EINVAL);
-    assert_int_equal(nash_split(first, 1, second, labels, 3, 2, 1),
-                     NASH_EINVAL);
+    assert_int_equal(split(first, 0, second, labels, 0, 3, 1), NASH_EINVAL);
+    assert_int_equal(split(first, -1, second, labels, 3, 3, 1), NASH_EINVAL);
+    assert_int_equal(split(first, 4, second, labels, 3, 3, 1), NASH_EINVAL);
+    assert_int_equal(split(first, 1, second, labels, 3, 0, 1), NASH_EINVAL);
+    assert_int_equal(split(first, 1, second, labels, 3, 2, 1), NASH_EINVAL);
     assert_non_null(strstr(nash_error_message(), "image 2 has label 2"));
     labels[0] = -1;
-    assert_int_equal(nash_split(first, 1, second, labels, 3, 3, 1),
-                     NASH_EINVAL);
+    assert_int_equal(split(first, 1, second, labels, 3, 3, 1), NASH_EINVAL);
+}
+
+static void keys_rank_the_images_of_a_class(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    int32_t labels[N + 1], first[N + 1], second[N + 1], n_first = 30;
+    bool was[N + 1] = {false};
+    uint64_t keys[N + 1];
+    label_unevenly(labels, N);
+    for (int32_t i = 0; i < N; i++)
+        keys[i] = (uint64_t)(i * 17 % N);
+    assert_int_equal(nash_split(first, &n_first, second, labels, keys, N, 2, 0),
+                     NASH_OK);
+    assert_int_equal(n_first, 30);
+    for (int32_t i = 0; i < N - n_first; i++)
+        was[second[i]] = true;
+    for (int32_t i = 0; i < N; i++)
+        for (int32_t k = 0; k < N; k++)
+            if (labels[i] == labels[k] && was[i] && !was[k])
+                assert_true(keys[i] > keys[k]);
+    /* another image, at any place in the ranks, moves one of a class at most */
+    for (int32_t key = -1; key <= N; key++) {
+        int32_t moved[2] = {0};
+        labels[N] = 0;
+        for (int32_t i = 0; i < N; i++)
+            keys[i] = (uint64_t)(2 * (i * 17 % N) + 2);
+        keys[N] = (uint64_t)(2 * key + 3);
+        n_first = 31;
+        assert_int_equal(
+            nash_split(first, &n_first, second, labels, keys, N + 1, 2, 0),
+            NASH_OK);
+        bool is[N + 1] = {false};
+        for (int32_t i = 0; i < N + 1 - n_first; i++)
+            is[second[i]] = true;
+        for (int32_t i = 0; i < N; i++)
+            moved[labels[i]] += is[i] != was[i];
+        assert_in_range(moved[0], 0, 1);
+        assert_in_range(moved[1], 0, 1);
+    }
 }
 
 static void count_part(int32_t *counts, nash_dataset *ds, nash_part part)
@@ -496,15 +538,29 @@ static void test_images_are_not_read_before_they_are_asked_for(void **state)
 {
     (void)state;
     const nash_images *images;
+    nash_dataset *ds = NULL;
     make_folders("untouched");
-    for (int32_t i = 0; i < 4; i++)
-        made_file(made_path("untouched/test/cat/%02d.png", i), "x", 1);
-    nash_dataset *ds = open_plain(made_path("untouched"));
+    for (int32_t i = 0; i < 4; i++) /* the header stays */
+        made_shorter(made_path("untouched/test/cat/%02d.png", i), 40);
+    ds = open_plain(made_path("untouched"));
     assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 36);
     assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TEST),
                      NASH_EFORMAT);
     assert_non_null(strstr(nash_error_message(), "test/cat/"));
     nash_dataset_close(ds);
+}
+
+static void test_files_that_are_no_pictures_are_found_at_once(void **state)
+{
+    (void)state;
+    nash_dataset *ds = NULL;
+    make_folders("no-pictures");
+    for (int32_t i = 0; i < 4; i++)
+        made_file(made_path("no-pictures/test/cat/%02d.png", i), "x", 1);
+    assert_int_equal(nash_dataset_open(&ds, made_path("no-pictures"), NULL),
+                     NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), "test/cat/"));
+    assert_null(ds);
 }
 
 static void the_hash_tells_pixels_and_labels(void **state)
@@ -724,10 +780,12 @@ int main(void)
         cmocka_unit_test(a_split_gives_every_class_its_share),
         cmocka_unit_test(a_split_is_named_by_its_seed_class_by_class),
         cmocka_unit_test(a_split_that_cannot_be_is_refused),
+        cmocka_unit_test(keys_rank_the_images_of_a_class),
         cmocka_unit_test(small_classes_are_on_either_side_of_a_holdout),
         cmocka_unit_test(of_classes_of_one_image_each_some_are_held_out),
         cmocka_unit_test(without_test_set_and_holdout_there_is_no_test_part),
         cmocka_unit_test(test_images_are_not_read_before_they_are_asked_for),
+        cmocka_unit_test(test_files_that_are_no_pictures_are_found_at_once),
         cmocka_unit_test(the_hash_tells_pixels_and_labels),
         cmocka_unit_test(a_saved_data_set_opens_as_the_same),
         cmocka_unit_test(a_saved_data_set_may_have_many_classes),

@@ -27,7 +27,8 @@ typedef struct nash_images {
 typedef struct nash_dataset_opts {
     int32_t height, width; /* resize to this; 0: as the format says, or the
                               median of the training images' aspect */
-    int32_t channels;      /* 1 or 3; 0: grey only if all images are */
+    int32_t channels;      /* 1 or 3; 0: grey only if all training images
+                              are, however they are stored */
     double holdout;        /* share of images held out as the test set where
                               there is none, stratified; e.g. 0.15. Of a class
                               of two images or more one at least stays, and
@@ -39,6 +40,8 @@ typedef struct nash_dataset_opts {
     double max_skipped;    /* image folders: share of files that may be
                               unreadable, and are left out; more are refused.
                               0.1 */
+    bool lazy;             /* read the training images only when they are asked
+                              for; until then the hash is 0 */
 } nash_dataset_opts;
 
 typedef struct nash_dataset nash_dataset;
@@ -48,8 +51,8 @@ typedef struct nash_dataset nash_dataset;
 NASH_API nash_dataset_opts nash_dataset_opts_default(void);
 
 /**
- * Open a data set and read its training images. Test images are not touched
- * until nash_dataset_images() asks for them.
+ * Open a data set and read its training images. Of the test images the files
+ * are looked at, the pixels not until nash_dataset_images() asks for them.
  *
  * @param opts  NULL: nash_dataset_opts_default()
  * @return NASH_OK, NASH_ENOTFOUND (no such directory, or nothing recognised in
@@ -141,16 +144,23 @@ NASH_API nash_status nash_images_whitening(float *filters,
                                            int32_t kernel);
 
 /**
- * Split 0..n-1 in two, stratified by label, keyed by the seed: every class
- * gives its share, rounded so that the sum is exact.
+ * Split 0..n-1 in two, stratified by label: every class gives its share,
+ * rounded so that the sum is as asked for. But of a class of two images or more
+ * there is one on either side, and a lone one is on the first, unless no class
+ * has two.
  *
- * @param first   receives [n_first] indices, ascending
- * @param second  receives [n - n_first] indices, ascending
+ * @param first    receives [*n_first] indices, ascending; room for n
+ * @param n_first  what it should be; receives what it is
+ * @param second   receives [n - *n_first] indices, ascending; room for n
+ * @param keys     [n] to rank a class's images by, the largest on the second
+ *                 side: another image moves one of each class at most.
+ *                 NULL: drawn by the seed
  * @return NASH_OK, NASH_EINVAL or NASH_ENOMEM
  */
-NASH_API nash_status nash_split(int32_t *first, int32_t n_first,
+NASH_API nash_status nash_split(int32_t *first, int32_t *n_first,
                                 int32_t *second, const int32_t *labels,
-                                int32_t n, int32_t classes, uint64_t seed);
+                                const uint64_t *keys, int32_t n,
+                                int32_t classes, uint64_t seed);
 
 /**
  * Find images that equal others, in every pixel.
@@ -164,17 +174,19 @@ NASH_API nash_status nash_images_repeated(
     bool *repeated, const nash_images *images, const int32_t *index, int32_t n,
     const nash_images *others, const int32_t *other_index, int32_t n_others);
 
-/** Write the first images of each class as a PNG, a row per class.
- * @return NASH_OK, NASH_EINVAL (per_class < 1), NASH_ELIMIT (a sheet of more
- * than 16384 pixels a side), NASH_EIO or NASH_ENOMEM */
+/** Write the first images of each class as a PNG, a row per class; shrunk
+ * where they are too many for a sheet of their size.
+ * @return NASH_OK, NASH_EINVAL (per_class < 1), NASH_ELIMIT (too many for
+ * a sheet of 16384 pixels a side), NASH_EIO or NASH_ENOMEM */
 NASH_API nash_status nash_images_contact_sheet(const nash_images *images,
                                                int32_t per_class,
                                                const char *path);
 
-/** Write images as a PNG in the order given, row by row from the left.
+/** Write images as a PNG in the order given, row by row from the left; shrunk
+ * likewise.
  * @param index  [n] of the images; @param columns  of them in a row
- * @return NASH_OK, NASH_EINVAL (n or columns < 1), NASH_ELIMIT (a sheet of more
- * than 16384 pixels a side), NASH_EIO or NASH_ENOMEM */
+ * @return NASH_OK, NASH_EINVAL (n or columns < 1), NASH_ELIMIT (too many for
+ * a sheet of 16384 pixels a side), NASH_EIO or NASH_ENOMEM */
 NASH_API nash_status nash_images_draw(const nash_images *images,
                                       const int32_t *index, int32_t n,
                                       int32_t columns, const char *path);

@@ -157,6 +157,9 @@ NASH_API nash_status nash_model_set_meta(nash_model *m, const char *key,
     "nash.resize"                        /* rule for foreign images:           \
                                             "stretch" */
 #define NASH_META_DATASET "nash.dataset" /* name of the data set */
+#define NASH_META_SEEN                                                         \
+    "nash.seen" /* "yes": weights have learned from images of this data set    \
+                   that were to validate what they had become */
 #define NASH_META_LINEAGE "nash.lineage" /* JSON array of morphisms */
 #define NASH_META_SCORES                                                       \
     "nash.scores" /* JSON object of numbers it was                             \

@@ -145,7 +145,8 @@ typedef struct nash_train_hooks {
  */
 
 /** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1, 0 for
- * any other. The last step of a cycle has lr_end exactly. */
+ * any other. The last step of a cycle has lr_end exactly,
+ * the only step of one has the mean of lr_start and lr_end. */
 NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
                                    int64_t steps_per_epoch);
 
@@ -270,10 +271,14 @@ NASH_API nash_status nash_net_redraw(nash_model *m, nash_dataset *ds,
  */
 NASH_API nash_status nash_describe_data(nash_model *m, const nash_dataset *ds);
 
+/** Whether a model, by its metadata, is for just these training images. */
+NASH_API bool nash_is_of_data(const nash_model *m, const nash_dataset *ds);
+
 /** Whether a model, by its metadata, was last trained on images that it would
- * be validated by: those that nash_run_split() by @p seed leaves of a data
- * set's training images, with @p n_train of them to train on. One of the same
- * seed that had no more was not. */
+ * be validated by, or what it began with (NASH_META_SEEN): those that
+ * nash_run_split() by @p seed leaves of a data set's training images, with @p
+ * n_train of them to train on. One of the same seed that had no more was not.
+ */
 NASH_API bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
                                int32_t n_train, uint64_t seed);
 

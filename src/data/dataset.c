@@ -1,7 +1,7 @@
 /*
  * Opening a directory as a data set: which format it has, which images are
- * held out, what shape all get. The training part is read at once; the test
- * part is not touched before it is asked for.
+ * held out, what shape all get. The training part is read at once, unless
+ * asked not to; the test part's pixels are not before they are asked for.
  */
 #include "reader.h"
 
@@ -174,6 +174,7 @@ static nash_status hold_out(nash_dataset *ds)
     int32_t n = ds->n[NASH_PART_TRAIN];
     int32_t n_test = (int32_t)llround(n * ds->opts.holdout), n_train;
     int32_t *labels = NULL;
+    uint64_t *keys = NULL;
     n_test = n_test < 1 ? 1 : n_test;
     REQUIRE(n_test < n, NASH_EINVAL,
             "%s has %d images and no test set: a hold-out of %g leaves none to "
@@ -183,20 +184,19 @@ static nash_status hold_out(nash_dataset *ds)
     NEW_ARRAY(ds->index[NASH_PART_TRAIN], n);
     NEW_ARRAY(ds->index[NASH_PART_TEST], n);
     TRY(ds->reader->labels(labels, ds));
-    n_train = n - n_test;
-    TRY(ni_split_spread(ds->index[NASH_PART_TRAIN], &n_train,
-                        ds->index[NASH_PART_TEST], labels, n, ds->classes,
-                        ds->opts.seed));
-    if (n_train == n) { /* no class has two */
-        n_train = n - n_test;
-        TRY(nash_split(ds->index[NASH_PART_TRAIN], n_train,
-                       ds->index[NASH_PART_TEST], labels, n, ds->classes,
-                       ds->opts.seed));
+    if (ds->reader->keys) {
+        NEW_ARRAY(keys, n);
+        ds->reader->keys(keys, ds);
     }
+    n_train = n - n_test;
+    TRY(nash_split(ds->index[NASH_PART_TRAIN], &n_train,
+                   ds->index[NASH_PART_TEST], labels, keys, n, ds->classes,
+                   ds->opts.seed));
     ds->n_part[NASH_PART_TRAIN] = n_train;
     ds->n_part[NASH_PART_TEST] = n - n_train;
     ds->holdout = true;
 done:
+    ni_free(keys);
     ni_free(labels);
     return status;
 }
@@ -273,6 +273,49 @@ static uint64_t hash_of(const nash_images *images)
                    (size_t)(images->n * image_bytes(images->shape)), h);
 }
 
+static bool is_grey(const nash_images *images)
+{
+    int64_t plane = (int64_t)images->shape.h * images->shape.w;
+    const uint8_t *p = images->pixels;
+    for (int32_t i = 0; i < images->n; i++, p += 3 * plane)
+        if (memcmp(p, p + plane, (size_t)plane) != 0 ||
+            memcmp(p, p + 2 * plane, (size_t)plane) != 0)
+            return false;
+    return true;
+}
+
+/* Grey pictures are often stored in colour. */
+static void drop_colour(nash_dataset *ds)
+{
+    nash_images *images = &ds->images[NASH_PART_TRAIN];
+    int64_t plane = (int64_t)ds->shape.h * ds->shape.w;
+    for (int32_t i = 1; i < images->n; i++)
+        memmove(images->pixels + i * plane, images->pixels + 3 * i * plane,
+                (size_t)plane);
+    uint8_t *less = ni_realloc(images->pixels, images->n * plane, 1);
+    images->pixels = less ? less : images->pixels;
+    images->shape.c = ds->shape.c = 1;
+}
+
+/* Whether only the training images show how many channels all get. */
+static bool is_open_shape(const nash_dataset *ds)
+{
+    return ds->reader->measure && ds->opts.channels == 0 && ds->shape.c == 3 &&
+           !ds->loaded[NASH_PART_TRAIN];
+}
+
+static nash_status load_train(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    bool open_shape = is_open_shape(ds);
+    TRY(load(ds, NASH_PART_TRAIN));
+    if (open_shape && is_grey(&ds->images[NASH_PART_TRAIN]))
+        drop_colour(ds);
+    ds->hash = hash_of(&ds->images[NASH_PART_TRAIN]);
+done:
+    return status;
+}
+
 /* Names go into model files and reports. */
 static nash_status check_names(const nash_dataset *ds)
 {
@@ -300,21 +343,24 @@ nash_status nash_dataset_open(nash_dataset **out, const char *dir,
 {
     nash_status status = NASH_OK;
     nash_dataset *ds = NULL;
+    const char *last;
     NEW(ds);
     ds->opts = opts ? *opts : nash_dataset_opts_default();
     TRY(check_opts(&ds->opts));
     TRY(find_format(ds, dir));
     TRY(ds->reader->open(ds));
+    last = ds->problems.n ? ds->problems.items[ds->problems.n - 1] : NULL;
     REQUIRE(ds->n[NASH_PART_TRAIN] > 0, NASH_EFORMAT,
-            "%s has no training images", ds->dir);
+            "%s has no training images%s%s", ds->dir, last ? "; " : "",
+            last ? last : "");
     TRY(check_names(ds));
     REQUIRE(ds->classes >= 2, NASH_EFORMAT,
             "%s has images of %d class, expected 2 or more", ds->dir,
             ds->classes);
     TRY(divide(ds));
     TRY(choose_shape(ds));
-    TRY(load(ds, NASH_PART_TRAIN));
-    ds->hash = hash_of(&ds->images[NASH_PART_TRAIN]);
+    if (!ds->opts.lazy)
+        TRY(load_train(ds));
     *out = ds;
     ds = NULL;
 done:
@@ -345,6 +391,9 @@ nash_status nash_dataset_images(const nash_images **out, nash_dataset *ds,
     nash_status status = NASH_OK;
     REQUIRE(ds->n_part[part] > 0, NASH_ENOTFOUND,
             "%s has no test set, and no hold-out was asked for", ds->dir);
+    if (!ds->loaded[NASH_PART_TRAIN] &&
+        (part == NASH_PART_TRAIN || is_open_shape(ds)))
+        TRY(load_train(ds));
     if (!ds->loaded[part])
         TRY(load(ds, part));
     *out = &ds->images[part];

@@ -1,13 +1,14 @@
 /*
  * Folders of PNG and JPEG files: train/CLASS/ with an optional test/CLASS/, or
- * CLASS/ alone. Opening reads every training file's header, which finds most
- * broken files and gives the common size; pixels are decoded when a part is
- * read. Broken files are left out and reported; more than opts.max_skipped of
- * a part are refused.
+ * CLASS/ alone. Opening reads every file's header, which finds most broken
+ * files and gives the common size; pixels are decoded when a part is read.
+ * Broken files are left out and reported; more than opts.max_skipped of a part
+ * are refused.
  */
 #include "reader.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -23,7 +24,7 @@ enum { MANY_FILES = 2000 }; /* so many may take a while: worth a line */
 typedef struct file_list {
     ni_strings paths;
     int32_t *labels;       /* owned, [capacity of paths] */
-    ni_picture_info *info; /* owned, [n], training set only */
+    ni_picture_info *info; /* owned, [n] */
 } file_list;
 
 typedef struct state {
@@ -243,6 +244,27 @@ static int32_t find_class(const nash_dataset *ds, const char *name)
     return -1;
 }
 
+/* Pictures that lie beside the class folders belong to none. */
+static nash_status note_stray_pictures(nash_dataset *ds, const char *dir)
+{
+    nash_status status = NASH_OK;
+    ni_strings files = {0};
+    int32_t n = 0, first = 0;
+    TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
+    for (int32_t i = 0; i < files.n; i++)
+        if (is_picture_name(files.items[i]))
+            first = n++ ? first : i;
+    if (n)
+        TRY(ni_dataset_note(ds,
+                            "%s: %d picture%s in no class folder and left out "
+                            "(the first: %s)",
+                            dir, n, n == 1 ? " is" : "s are",
+                            files.items[first]));
+done:
+    ni_strings_deinit(&files);
+    return status;
+}
+
 /* The training set's classes: directories with at least one picture. */
 static nash_status name_classes(nash_dataset *ds, const char *dir)
 {
@@ -294,6 +316,7 @@ static nash_status list_set(nash_dataset *ds, nash_part set, const char *dir)
     state *s = ds->state;
     ni_strings names = {0};
     char *path = NULL;
+    TRY(note_stray_pictures(ds, dir));
     TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
     for (int32_t i = 0; i < names.n; i++) {
         int32_t label = find_class(ds, names.items[i]);
@@ -375,6 +398,7 @@ static nash_status open_test_set(nash_dataset *ds, const char *train)
         NEW_FROM(path, ni_path_join(ds->dir, names.items[i]));
         if (test && strcmp(path, test) == 0) {
             TRY(list_set(ds, NASH_PART_TEST, path));
+            TRY(probe_all(ds, NASH_PART_TEST));
             if (ds->n[NASH_PART_TEST] == 0)
                 TRY(ni_dataset_note(ds, "%s holds no test images", path));
         } else if (strcmp(path, train) != 0) {
@@ -423,6 +447,16 @@ static nash_status labels_of(int32_t *labels, nash_dataset *ds)
     const file_list *list = &((state *)ds->state)->sets[NASH_PART_TRAIN];
     memcpy(labels, list->labels, (size_t)list->paths.n * sizeof *labels);
     return NASH_OK;
+}
+
+/* By file name, so that other pictures, or another class, move none. */
+static void keys_of(uint64_t *keys, const nash_dataset *ds)
+{
+    const file_list *list = &((state *)ds->state)->sets[NASH_PART_TRAIN];
+    for (int32_t i = 0; i < list->paths.n; i++) {
+        const char *name = strrchr(list->paths.items[i], '/') + 1;
+        keys[i] = ni_hash(name, strlen(name), ds->opts.seed);
+    }
 }
 
 static int by_value(const void *a, const void *b)
@@ -487,8 +521,9 @@ static nash_status read_folder(nash_images *images, int32_t *index,
         index[kept] = i;
         images->labels[kept++] = list->labels[i];
     }
-    REQUIRE(kept > 0, NASH_EFORMAT, "%s has no readable %s images", ds->dir,
-            ni_part_name(set));
+    REQUIRE(kept > 0, NASH_EFORMAT,
+            "%s has no readable %s images; the last one: %s", ds->dir,
+            ni_part_name(set), ds->problems.items[ds->problems.n - 1]);
     images->n = kept;
 done:
     return status;
@@ -519,6 +554,7 @@ const ni_reader ni_reader_folder = {
     .recognise = recognise,
     .open = open_folder,
     .labels = labels_of,
+    .keys = keys_of,
     .measure = measure,
     .read = read_folder,
     .describe = describe,

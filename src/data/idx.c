@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 enum {
     TYPE_UBYTE = 8,
@@ -145,6 +146,21 @@ done:
     return status;
 }
 
+static nash_status check_length(int64_t size_bytes, const header *h,
+                                const char *path)
+{
+    nash_status status = NASH_OK;
+    int64_t whole = h->bytes + h->body_bytes;
+    REQUIRE(size_bytes >= whole, NASH_EFORMAT,
+            "%s is cut off: %lld bytes, expected %lld", path,
+            (long long)size_bytes, (long long)whole);
+    REQUIRE(size_bytes == whole, NASH_EFORMAT,
+            "%s is longer than the %lld bytes that its header says", path,
+            (long long)whole);
+done:
+    return status;
+}
+
 /* The whole file; *body points behind its header. */
 static nash_status read_whole(char **bytes, const uint8_t **body, header *h,
                               const char *path, int64_t most)
@@ -157,12 +173,7 @@ static nash_status read_whole(char **bytes, const uint8_t **body, header *h,
             (long long)h->body_bytes, (long long)most);
     int64_t whole = h->bytes + h->body_bytes;
     TRY(ni_gzip_read(bytes, &size_bytes, path, (size_t)whole + 1));
-    REQUIRE(size_bytes >= (size_t)whole, NASH_EFORMAT,
-            "%s is cut off: %zu bytes, expected %lld", path, size_bytes,
-            (long long)whole);
-    REQUIRE(size_bytes == (size_t)whole, NASH_EFORMAT,
-            "%s is longer than the %lld bytes that its header says", path,
-            (long long)whole);
+    TRY(check_length((int64_t)size_bytes, h, path));
     *body = (const uint8_t *)*bytes + h->bytes;
 done:
     return status;
@@ -270,6 +281,16 @@ done:
     return status;
 }
 
+static nash_status check_label(int32_t label, int32_t image, nash_part set,
+                               const nash_dataset *ds)
+{
+    if (label < ds->classes)
+        return NASH_OK;
+    return ni_fail(NASH_EFORMAT, "%s: image %d has label %d, expected 0 .. %d",
+                   ((const state *)ds->state)->labels[set], image, label,
+                   ds->classes - 1);
+}
+
 /* Class names from classes.txt, numbers beyond it; as many as are needed. */
 static nash_status name_classes(nash_dataset *ds, int32_t largest)
 {
@@ -293,6 +314,26 @@ done:
     return status;
 }
 
+/* What would be wrong with the test images is better said before a search than
+ * at its end. Of an archive the length is not known before it is read. */
+static nash_status check_test_set(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    const char *path = ((state *)ds->state)->images[NASH_PART_TEST];
+    int32_t *labels = NULL;
+    struct stat info;
+    header h;
+    TRY(read_labels(&labels, ds, NASH_PART_TEST));
+    for (int32_t i = 0; i < ds->n[NASH_PART_TEST]; i++)
+        TRY(check_label(labels[i], i, NASH_PART_TEST, ds));
+    TRY(read_header(&h, path));
+    if (stat(path, &info) == 0 && !ni_ends_with(path, ".gz"))
+        TRY(check_length(info.st_size, &h, path));
+done:
+    ni_free(labels);
+    return status;
+}
+
 static nash_status open_idx(nash_dataset *ds)
 {
     nash_status status = NASH_OK;
@@ -308,6 +349,8 @@ static nash_status open_idx(nash_dataset *ds)
     for (int32_t i = 0; i < ds->n[NASH_PART_TRAIN]; i++)
         largest = labels[i] > largest ? labels[i] : largest;
     TRY(name_classes(ds, largest));
+    if (ds->n[NASH_PART_TEST] > 0)
+        TRY(check_test_set(ds));
 done:
     ni_free(labels);
     ni_strings_deinit(&names);
@@ -346,9 +389,7 @@ static nash_status read_idx(nash_images *images, int32_t *index,
         const uint8_t *image = body + index[k] * size;
         ni_view view = s->channels_last ? ni_view_of_rows(image, native)
                                         : ni_view_of_planes(image, native);
-        REQUIRE(labels[index[k]] < ds->classes, NASH_EFORMAT,
-                "%s: image %d has label %d, expected 0 .. %d", s->labels[set],
-                index[k], labels[index[k]], ds->classes - 1);
+        TRY(check_label(labels[index[k]], index[k], set, ds));
         images->labels[k] = labels[index[k]];
         TRY(ni_images_put(images, k, &view));
     }

@@ -23,6 +23,9 @@ typedef struct ni_reader {
     nash_status (*open)(nash_dataset *ds);
     /* [n] labels of the training set, for a hold-out */
     nash_status (*labels)(int32_t *labels, nash_dataset *ds);
+    /* [n] what the images of a hold-out are ranked by, which stays when others
+     * come or go; NULL: there is nothing of the kind */
+    void (*keys)(uint64_t *keys, const nash_dataset *ds);
     /* the shape that suits the given images of the training set; NULL: all
      * images have the native shape */
     nash_status (*measure)(nash_shape *shape, nash_dataset *ds,
@@ -79,15 +82,6 @@ const char *ni_part_name(nash_part part);
  * @return NASH_OK, NASH_ELIMIT or NASH_ENOMEM */
 nash_status ni_dataset_note(nash_dataset *ds, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/** As nash_split(), but for small classes: of two images or more there is one
- * on either side, and a lone one is on the first.
- *
- * @param first    receives up to n, as @p second
- * @param n_first  what it would be; receives what it is */
-nash_status ni_split_spread(int32_t *first, int32_t *n_first, int32_t *second,
-                            const int32_t *labels, int32_t n, int32_t classes,
-                            uint64_t seed);
 
 /** Store native pixels as image @p i: brought to the shape of @p images. */
 nash_status ni_images_put(nash_images *images, int32_t i, const ni_view *view);

@@ -53,9 +53,10 @@ nash_status nash_run_split(int32_t **train, int32_t *n_train, int32_t **val,
             "least one of each",
             val_share, images->n, n_first, n_second);
     NEW_ARRAY(first, images->n);
-    NEW_ARRAY(second, n_second);
-    TRY(nash_split(first, n_first, second, images->labels, images->n,
+    NEW_ARRAY(second, images->n);
+    TRY(nash_split(first, &n_first, second, images->labels, NULL, images->n,
                    images->classes, seed));
+    n_second = images->n - n_first;
     TRY(join_repeated(first, &n_first, second, &n_second, images));
     *train = first;
     *val = second;

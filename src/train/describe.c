@@ -196,15 +196,23 @@ done:
     return status;
 }
 
+bool nash_is_of_data(const nash_model *m, const nash_dataset *ds)
+{
+    char own[DATA_TEXT_BYTES];
+    const char *data = nash_model_meta(m, NASH_META_DATASET);
+    name_data(own, ds);
+    return data && strcmp(data, own) == 0;
+}
+
 bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
                       int32_t n_train, uint64_t seed)
 {
-    char own[DATA_TEXT_BYTES], number[SEED_BYTES];
-    const char *data = nash_model_meta(m, NASH_META_DATASET);
+    char number[SEED_BYTES];
     const char *text = nash_model_meta(m, NASH_META_SETTINGS);
-    name_data(own, ds);
-    if (!data || strcmp(data, own) != 0 || !text)
+    if (!nash_is_of_data(m, ds) || !text)
         return false;
+    if (nash_model_meta(m, NASH_META_SEEN))
+        return true;
     snprintf(number, sizeof number, "%" PRIu64, seed);
     cJSON *settings = cJSON_Parse(text);
     const cJSON *images = cJSON_GetObjectItemCaseSensitive(settings, "images");
@@ -292,6 +300,7 @@ static void put_name(char *name, size_t size_bytes, const cJSON *own, int32_t k)
         snprintf(name, size_bytes, "%s", own->valuestring);
     else
         snprintf(name, size_bytes, "%d", k);
+    nash_hide_controls(name); /* a stranger's file may hold anything */
 }
 
 /* NULL without names that can be read; cJSON's functions take that. */

@@ -112,6 +112,8 @@ double ni_learning_rate(const nash_train_opts *opts, const ni_bend *bend,
         return opts->lr_start * (p.at + 1.0) / (rise + 1.0);
     if (opts->schedule == NASH_SCHEDULE_CONSTANT)
         return opts->lr_start;
+    if (p.planned == 1) /* neither end: at 0 it would learn nothing */
+        return 0.5 * (opts->lr_start + opts->lr_end);
     if (p.at >= last)
         return opts->lr_end;
     double turn = (p.at - rise) / (last - rise);
