@@ -203,13 +203,13 @@ int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
 {
     int result = a->new_head ? open_for_new_head(out, dir, m, path, seed)
                              : open_for_model(out, dir, m, path, NULL);
-    bool seen = result == EXIT_OK && !a->forgets &&
+    bool seen = result == EXIT_OK && !a->reinit && val_share > 0.0 &&
                 has_learned(m, *out, val_share, seed);
     if (seen)
         progress_line("%s has learned from images that are to validate it: "
                       "validation errors will be too good",
                       path);
-    if (result == EXIT_OK && !a->forgets && !a->new_head &&
+    if (result == EXIT_OK && !a->reinit && !a->new_head &&
         nash_dataset_is_holdout(*out) &&
         nash_model_meta(m, NASH_META_DATASET) && !nash_is_of_data(m, *out))
         progress_line("%s has no test images; of those that are held out of it "

@@ -11,8 +11,7 @@
 typedef struct adoption {
     const char *mean, *std; /* "0.49,0.48,0.45"; NULL: nothing is put in */
     bool new_head;
-    bool forgets; /* no validation image can be one that it has learned from:
-                     weights are drawn anew, or there is none */
+    bool reinit; /* its weights are drawn anew: nothing that it learned stays */
 } adoption;
 
 /* For the tables of options. */

@@ -25,7 +25,7 @@ enum { OWN_OPTIONS = 20 };
 /* What the command line asks for. */
 typedef struct request {
     const char *model, *data, *output, *size;
-    bool reinit, json, widths_given;
+    bool json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten, init_given;
     bool mirror, mirror_given;
@@ -120,7 +120,7 @@ static int parse(request *ask, int argc, char **argv)
     int operands;
     arg_option options[3 + RECIPE_OPTIONS + OWN_OPTIONS] = {
         {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
-        {"reinit", ARG_FLAG, &ask->reinit,
+        {"reinit", ARG_FLAG, &ask->adopt.reinit,
          "draw the weights of MODEL anew instead of going on with them"}};
     own_options(options + recipe_options(options, 2, &ask->train), ask);
     const arg_spec spec = {
@@ -138,7 +138,6 @@ static int parse(request *ask, int argc, char **argv)
         return go;
     ask->model = argv[1];
     ask->data = argv[2];
-    ask->adopt.forgets = ask->reinit || ask->val_share == 0.0;
     return ARGS_GO;
 }
 
@@ -157,7 +156,7 @@ static int check_request(const request *ask)
                          "--widths is for the network 'start' only, "
                          "not for %s",
                          ask->model);
-    if (ask->init_given && !ask->reinit && !is_built_in(ask->model))
+    if (ask->init_given && !ask->adopt.reinit && !is_built_in(ask->model))
         return cli_usage("train",
                          "--identity-init and --whiten are for weights that "
                          "are drawn anew; those of %s are gone on with, "
@@ -228,7 +227,7 @@ static int read_model(training *t)
                             &ask->adopt, ask->val_share, ask->train.seed);
     if (result != EXIT_OK)
         return result;
-    return ask->reinit ? redraw(t) : EXIT_OK;
+    return ask->adopt.reinit ? redraw(t) : EXIT_OK;
 }
 
 static int split(training *t)

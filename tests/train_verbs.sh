@@ -164,6 +164,52 @@ grep -q ' some/train/[01]/sheet.png$' out || fail "another part: $(cat out)"
 "$nash" eval --mistakes 3 some.onnx some | grep -q "$(printf '\033')" &&
     fail "a file's name reaches the terminal as it is"
 
+# pictures without a test set: what is held out goes by their names
+for class in 0 1; do
+    mkdir -p photos/$class
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        cp sheet.png photos/$class/$i.png
+    done
+done
+expect 0 'photos.onnx: ' "$nash" train start photos --size 16 --widths 4,6,8 \
+    --batch 16 --threads 1 --val-share 0 --epochs 0 -o photos.onnx
+"$nash" eval --mistakes 20 photos.onnx photos >held 2>said
+grep -q 'on 3 held-out images' held || fail "not 15 %: $(cat held)"
+grep -q 'trained on other images' said && fail "its own data: $(cat said)"
+for i in 11 12 13 14 15; do cp sheet.png photos/1/$i.png; done
+expect 0 'photos.onnx was trained on other images, or before these were' \
+    "$nash" eval photos.onnx photos
+expect 0 'on all 25 given images' "$nash" eval --part all photos.onnx photos
+expect 0 '"part": "all"' "$nash" eval --json --part all photos.onnx photos
+expect 0 'photos.onnx may have learned some' "$nash" train photos.onnx photos \
+    --epochs 0 --val-share 0 --threads 1 -o x.onnx
+expect 1 'some has test images of its own' \
+    "$nash" eval --part all some.onnx some
+cp sheet.png photos/stray.png
+expect 0 '1 picture is in no class folder and left out (the first: stray' \
+    "$nash" data photos
+mkdir -p fakes/a fakes/b
+echo RIFF >fakes/a/1.png
+echo RIFF >fakes/b/1.png
+expect 1 'fakes has no training images; left out: fakes/b/1.png is neither' \
+    "$nash" data fakes
+
+# what has seen the images that validate it has seen them ever after
+expect 0 'seen.onnx: ' "$nash" train a.onnx data --epochs 1 --val-share 0 \
+    --threads 1 --batch 16 -o seen.onnx
+for _ in 1 2; do
+    expect 0 'seen.onnx has learned from images that are to validate it' \
+        "$nash" train seen.onnx data --epochs 1 --val-share 0.2 --threads 1 \
+        --batch 16 -o again.onnx
+    mv again.onnx seen.onnx
+done
+"$nash" train seen.onnx data --reinit --epochs 1 --val-share 0.2 --threads 1 \
+    --batch 16 -o again.onnx 2>said
+"$nash" train again.onnx data --epochs 1 --val-share 0.2 --threads 1 \
+    --batch 16 -o x.onnx 2>>said
+grep -q 'has learned' said && fail "drawn anew, and yet: $(cat said)"
+rm x.onnx again.onnx seen.onnx
+
 # an ensemble of networks for other classes
 mkdir others
 cp data/* others/
