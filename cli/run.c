@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROGRAM_BYTES = 96 << 20 };
+enum { PROGRAM_BYTES = 96 << 20, RETRY_SECONDS = 2 };
 
 char *run_path(const run *r, const char *file)
 {
@@ -67,11 +67,19 @@ static void run_deinit(run *r)
 
 /* ---- what a search needs ------------------------------------------------ */
 
+/* As a child, or in the final training, which may have more threads. */
 static nash_status bytes_of(void *ctx, size_t *bytes, const nash_graph *g)
 {
     const run *r = ctx;
-    return nash_train_bytes(bytes, g, &r->s->search.train,
-                            (int32_t)r->follow.n_train);
+    const nash_search_opts *o = &r->s->search;
+    size_t child, final;
+    nash_status status =
+        nash_train_bytes(&child, g, &o->train, (int32_t)r->follow.n_train);
+    if (status == NASH_OK)
+        status = nash_train_bytes(&final, g, &o->final_train, r->images->n);
+    if (status == NASH_OK)
+        *bytes = child > final ? child : final;
+    return status;
 }
 
 /* What a candidate's process takes, roughly: training, tensors, images, and
@@ -159,6 +167,7 @@ static int open_evaluator(run *r)
                                                : settings_memory(),
                               .checkpoint_seconds = r->s->checkpoint_every,
                               .timeout_seconds = r->s->candidate_timeout,
+                              .retry_seconds = RETRY_SECONDS,
                               .allow_mixed = r->s->allow_mixed,
                               .stop = stop_flag(),
                               .ctx = r,

@@ -198,6 +198,10 @@ static void misbehave(const char *directory)
         fputs("client_loop: send disconnect: Broken pipe\n", stderr);
         exit(255);
     }
+    if (strncmp(misdeed, "busy", 4) == 0) {
+        fputs("nash: another process has the lock\n", stderr);
+        exit(nash_candidate_exit(NASH_EBUSY));
+    }
     if (strncmp(misdeed, "exit", 4) == 0) {
         fputs("first line\nnash: it is too hot\n", stderr);
         exit(3);

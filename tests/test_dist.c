@@ -4,6 +4,7 @@
  */
 #include "process_fixture.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/memory.h"
@@ -159,6 +160,31 @@ static void a_candidate_whose_connection_is_lost_is_started_again(void **state)
     (void)state;
     check_misdeed("lost:1", "no result; it was tried 5 times; its log ends "
                             "with: client_loop: send disconnect: Broken pipe");
+}
+
+/* Tries 2 to 5 come 0.01, 0.04, 0.16 and 0.64 s later. */
+static void a_lost_connection_is_given_time_to_come_back(void **state)
+{
+    (void)state;
+    static const char *const misdeeds[] = {"lost:0", "busy:0"};
+    nash_model *m = small_model();
+    nash_job job = a_job(m, 0);
+    nash_process_opts opts = some_opts();
+    opts.retry_seconds = 0.01;
+    for (int i = 0; i < 2; i++) {
+        nash_outcome outcome = {0};
+        double began = ni_clock_seconds();
+        setenv("NASH_TEST_MISDEED", misdeeds[i], 1);
+        nash_status status = evaluate(&opts, &job, 1, &outcome);
+        unsetenv("NASH_TEST_MISDEED");
+        assert_true(ni_clock_seconds() - began >= 0.85);
+        /* a lock may be that of an able one */
+        assert_int_equal(status, i ? NASH_EIO : NASH_OK);
+        const char *said = i ? nash_error_message() : outcome.message;
+        assert_non_null(strstr(said, "tried 5 times"));
+        nash_outcome_deinit(&outcome);
+    }
+    nash_model_free(m);
 }
 
 static void a_broken_result_is_no_result(void **state)
@@ -456,6 +482,7 @@ int main(int argc, char **argv)
         DIST_TEST(a_candidate_that_gives_up_is_quoted_from_its_log),
         DIST_TEST(a_candidate_without_memory_is_started_again),
         DIST_TEST(a_candidate_whose_connection_is_lost_is_started_again),
+        DIST_TEST(a_lost_connection_is_given_time_to_come_back),
         DIST_TEST(a_broken_result_is_no_result),
         DIST_TEST(a_diverging_training_is_a_lasting_outcome),
         DIST_TEST(a_result_is_used_again_for_the_same_job_only),

@@ -442,13 +442,42 @@ static void names_of_short_steps_do_not_overlap(void **state)
     assert_int_equal(count_names(page), 3 * 4);
     ni_free(page);
     nash_record *last = &run->records[run->history.n_records - 1];
-    for (int32_t e = 0; e < MANY; e++)
+    for (int32_t e = 0; e < MANY; e++) {
         epochs[e] = last->epochs[e < EPOCHS ? e : EPOCHS - 1];
+        epochs[e].epoch = e;
+    }
     last->epochs = epochs;
     last->n_epochs = MANY;
     page = read_page(&run->history, NULL);
     assert_int_equal(count_names(page), 3);
     ni_free(page);
+}
+
+static const char *last_dot(const char *page)
+{
+    const char *last = NULL;
+    while ((page = strstr(page, "<circle class=\"n-dot"))) {
+        last = page;
+        page++;
+    }
+    assert_non_null(last);
+    return last;
+}
+
+/* Of short epochs of a training that is not finished some are not recorded. */
+static void epochs_are_drawn_where_they_belong(void **state)
+{
+    (void)state;
+    made_run *run = make_run();
+    char *page = read_page(&run->history, NULL);
+    nash_record *last = &run->records[run->history.n_records - 1];
+    assert_true(last->n_epochs > 1);
+    last->epochs++; /* without the first */
+    last->n_epochs--;
+    char *other = read_page(&run->history, NULL);
+    assert_int_equal(strncmp(last_dot(page), last_dot(other), 80), 0);
+    ni_free(page);
+    ni_free(other);
 }
 
 static void values_next_to_nothing_have_a_chart(void **state)
@@ -591,6 +620,7 @@ int main(void)
         cmocka_unit_test(of_many_classes_the_largest_errors_are_listed),
         cmocka_unit_test(of_many_classes_the_commonest_confusions_are_listed),
         cmocka_unit_test(names_of_short_steps_do_not_overlap),
+        cmocka_unit_test(epochs_are_drawn_where_they_belong),
         cmocka_unit_test(values_next_to_nothing_have_a_chart),
         cmocka_unit_test(morphisms_are_put_in_plain_words),
         cmocka_unit_test(costs_are_said_in_a_unit_that_suits_them),

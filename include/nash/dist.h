@@ -30,6 +30,10 @@ typedef struct nash_process_opts {
                                   but where stop_epoch cuts it short */
     double timeout_seconds;    /* end a candidate that says nothing for so long;
                                   0: never */
+    double retry_seconds;      /* after one that had no connection, or found
+                                  another process at work on it: before the
+                                  second try, four times as long before each
+                                  later one; 0: at once */
     bool allow_mixed;          /* take results of candidates that computed with
                                   another library or instruction set than this
                                   process would */
@@ -59,11 +63,13 @@ typedef struct nash_process_opts {
  * An evaluator that runs candidates as processes. A candidate that already has
  * a trained model, or has diverged, for exactly the same job is not run again;
  * one that stopped at an earlier stop_epoch of it, or was cut off, goes on from
- * its state. One whose process dies, hangs, runs out of memory or ends with
- * status 255, as ssh does when a connection is lost, is started again, from the
- * second time on alone; after five times without a new state that is its
- * outcome. One that reports it cannot be trained here (disk, data that is gone
- * or has changed, lock) ends the evaluation with NASH_EIO and has no outcome.
+ * its state. One whose process dies, hangs, runs out of memory, ends with
+ * status 255, as ssh does when a connection is lost, or finds that another
+ * process has its lock, as one whose connection was lost may, is started again,
+ * from the second time on alone; after five times without a new state that is
+ * its outcome, but for the lock. One that reports it cannot be trained here
+ * (disk, data that is gone or has changed), or finds the lock taken five times,
+ * ends the evaluation with NASH_EIO and has no outcome.
  * Interrupted, it ends the candidates, waits for them and returns NASH_ESTOP.
  *
  * @param evaluator  receives the interface; release with

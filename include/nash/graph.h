@@ -33,6 +33,9 @@ enum { NASH_MAX_DIM = 1 << 20 };
 enum { NASH_MAX_NODES = 1 << 16, NASH_MAX_INPUTS = 64 };
 /** Most values in one image's output of a node, or in one weight tensor. */
 #define NASH_MAX_VALUES ((int64_t)1 << 31)
+/** Most parameters that a morphism lets a network have: about what an ONNX file
+ * can hold. */
+#define NASH_MAX_PARAMS ((int64_t)500000000)
 
 typedef struct nash_shape {
     int32_t c, h, w;

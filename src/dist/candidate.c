@@ -366,7 +366,9 @@ int nash_candidate_exit(nash_status status)
 {
     if (status == NASH_OK)
         return 0;
-    bool unable =
-        status == NASH_EIO || status == NASH_EBUSY || status == NASH_ESTOP;
-    return unable ? NI_EXIT_UNABLE : status == NASH_ENOMEM ? NI_EXIT_MEMORY : 1;
+    if (status == NASH_EIO || status == NASH_ESTOP)
+        return NI_EXIT_UNABLE;
+    return status == NASH_EBUSY    ? NI_EXIT_BUSY
+           : status == NASH_ENOMEM ? NI_EXIT_MEMORY
+                                   : 1;
 }

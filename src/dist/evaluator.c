@@ -16,6 +16,7 @@
 #include "base/memory.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@ typedef enum phase {
 typedef struct errand {
     phase phase;
     int32_t tries;  /* since the state last changed */
+    double after;   /* on the clock: no try before */
     uint64_t state; /* names the state that the last try began with */
     size_t bytes;   /* that it takes */
 } errand;
@@ -87,7 +89,10 @@ static bool fits(const evaluation *e, int32_t i)
 static int32_t pick(const evaluation *e)
 {
     int32_t alone = -1;
+    double now = ni_clock_seconds();
     for (int32_t i = 0; i < e->n; i++) {
+        if (now < e->errands[i].after)
+            continue;
         if (e->errands[i].phase == TO_DO)
             return fits(e, i) ? i : -1;
         if (e->errands[i].phase == ALONE && alone < 0)
@@ -269,7 +274,8 @@ static void end_silent(evaluation *e)
 /* ---- what becomes of them ------------------------------------------------ */
 
 /* The outcome of a candidate whose process has ended.
- * @param again  whether another try might give another one */
+ * @param again  receives whether another try might give another one; false:
+ *               there is none left */
 static nash_status take_result(bool *again, nash_outcome *outcome,
                                const slot *s, const ni_end *end)
 {
@@ -280,13 +286,13 @@ static nash_status take_result(bool *again, nash_outcome *outcome,
              ni_candidate_path(s->owner->run_dir, job->step, job->child, NULL));
     status = ni_result_read(outcome, &engine, dir, s->hash, ni_stop_of(job));
     if (status == NASH_OK) {
-        *again = outcome->status == NASH_ENOMEM;
+        *again = *again && outcome->status == NASH_ENOMEM;
         ni_check_engine(outcome, s->owner, job, engine);
     } else if (status != NASH_ENOMEM && status != NASH_EIO) {
-        *again = ni_launch_cut_off(end);
+        *again = *again && ni_launch_cut_off(end);
         ni_launch_blame(outcome, job, end, dir);
         outcome->seconds = ni_clock_seconds() - s->began;
-        status = ni_launch_unable(end)
+        status = ni_launch_unable(end) && !*again
                      ? ni_fail(NASH_EIO, "%s", outcome->message)
                      : NASH_OK;
     }
@@ -304,11 +310,17 @@ static nash_status settle(evaluation *e, slot *s, int wait_status)
     errand *it = &e->errands[i];
     nash_outcome *outcome = &e->outcomes[i];
     const ni_end end = {wait_status, s->silent, it->tries};
-    bool again = false;
+    bool again = it->tries < MOST_TRIES;
     TRY(take_result(&again, outcome, s, &end));
-    if (again && it->tries < MOST_TRIES) {
-        ni_log(NASH_LOG_WARNING, "%s; it is started again", outcome->message);
+    if (again) {
+        double pause = ni_launch_pause(&end, e->owner->opts.retry_seconds);
+        char when[32] = "";
+        if (pause > 0.0)
+            snprintf(when, sizeof when, " in %.0f s", pause);
+        ni_log(NASH_LOG_WARNING, "%s; it is started again%s", outcome->message,
+               when);
         nash_outcome_deinit(outcome);
+        it->after = ni_clock_seconds() + pause;
         it->phase = it->tries == 1 ? TO_DO : ALONE;
     } else {
         TRY(tell_finished(e, i));
@@ -434,11 +446,13 @@ static nash_status check(const nash_process_opts *opts)
     REQUIRE(opts->val_share > 0.0 && opts->val_share < 1.0, NASH_EINVAL,
             "the validation share is %g, expected more than 0 and less than 1",
             opts->val_share);
-    REQUIRE(opts->checkpoint_seconds >= 0.0 && opts->timeout_seconds >= 0.0,
+    REQUIRE(opts->checkpoint_seconds >= 0.0 && opts->timeout_seconds >= 0.0 &&
+                opts->retry_seconds >= 0.0,
             NASH_EINVAL,
-            "%g s between checkpoints and a timeout of %g s were asked for, "
-            "expected at least 0",
-            opts->checkpoint_seconds, opts->timeout_seconds);
+            "%g s between checkpoints, a timeout of %g s and a retry after %g "
+            "s were asked for, expected at least 0",
+            opts->checkpoint_seconds, opts->timeout_seconds,
+            opts->retry_seconds);
 done:
     return status;
 }

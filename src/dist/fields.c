@@ -19,10 +19,22 @@ static cJSON *add_digits(cJSON *object, const char *key, bool negative,
     return cJSON_AddStringToObject(object, key, text);
 }
 
+/* In as few digits as give the same bits; cJSON settles for almost the same. */
+static cJSON *add_real(cJSON *object, const char *key, double value)
+{
+    char text[32];
+    int digits = 15;
+    if (!isfinite(value))
+        return cJSON_AddNullToObject(object, key);
+    do
+        snprintf(text, sizeof text, "%.*g", digits, value);
+    while (strtod(text, NULL) != value && digits++ < 17);
+    return cJSON_AddRawToObject(object, key, text);
+}
+
 static cJSON *add(cJSON *object, const ni_field *f, const void *at)
 {
     int64_t whole;
-    double real;
     switch (f->type) {
     case NI_FIELD_BOOL:
         return cJSON_AddBoolToObject(object, f->key, *(const bool *)at);
@@ -39,9 +51,7 @@ static cJSON *add(cJSON *object, const ni_field *f, const void *at)
     case NI_FIELD_SIZE:
         return add_digits(object, f->key, false, *(const size_t *)at);
     case NI_FIELD_REAL:
-        real = *(const double *)at;
-        return isfinite(real) ? cJSON_AddNumberToObject(object, f->key, real)
-                              : cJSON_AddNullToObject(object, f->key);
+        return add_real(object, f->key, *(const double *)at);
     case NI_FIELD_NAME:
         return cJSON_AddStringToObject(object, f->key,
                                        f->names[*(const int *)at]);

@@ -187,13 +187,22 @@ bool ni_launch_cut_off(const ni_end *end)
     if (end->silent || signal_of(end->wait_status) != 0)
         return true;
     int code = WEXITSTATUS(end->wait_status);
-    return code == NI_EXIT_MEMORY || code == NI_EXIT_SSH;
+    return code == NI_EXIT_MEMORY || code == NI_EXIT_SSH ||
+           code == NI_EXIT_BUSY;
+}
+
+double ni_launch_pause(const ni_end *end, double first)
+{
+    int code = WIFEXITED(end->wait_status) ? WEXITSTATUS(end->wait_status) : 0;
+    bool away = code == NI_EXIT_SSH || code == NI_EXIT_BUSY;
+    return away && !end->silent ? first * pow(4.0, end->tries - 1) : 0.0;
 }
 
 bool ni_launch_unable(const ni_end *end)
 {
     return !end->silent && WIFEXITED(end->wait_status) &&
-           WEXITSTATUS(end->wait_status) == NI_EXIT_UNABLE;
+           (WEXITSTATUS(end->wait_status) == NI_EXIT_UNABLE ||
+            WEXITSTATUS(end->wait_status) == NI_EXIT_BUSY);
 }
 
 void ni_launch_blame(nash_outcome *outcome, const nash_job *job,

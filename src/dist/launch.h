@@ -10,6 +10,7 @@
  * or was lost. */
 enum {
     NI_EXIT_UNABLE = 75, /* EX_TEMPFAIL */
+    NI_EXIT_BUSY = 69,   /* EX_UNAVAILABLE: another process has its lock */
     NI_EXIT_MEMORY = 71, /* EX_OSERR */
     NI_EXIT_SSH = 255,
 };
@@ -52,9 +53,14 @@ typedef struct ni_end {
     int32_t tries; /* of late */
 } ni_end;
 
-/** Whether it was cut off or had no memory, rather than gave up, so that it is
- * worth another try. */
+/** Whether it was cut off, had no memory or found another process at work on
+ * it, rather than gave up, so that it is worth another try. */
 bool ni_launch_cut_off(const ni_end *end);
+
+/** Seconds to put off another try: a machine that cannot be reached, or does
+ * not know yet that it cannot, takes a while to come back.
+ * @param first  of them before the second try, then four times as long each */
+double ni_launch_pause(const ni_end *end, double first);
 
 /** Whether it said that it cannot be trained here and now. */
 bool ni_launch_unable(const ni_end *end);

@@ -54,6 +54,12 @@ static double rate(const nash_epoch *epoch)
 
 /* ---- axes --------------------------------------------------------------- */
 
+/* While a candidate trains, not all of its epochs may be recorded. */
+static int32_t epochs_of(const nash_record *r)
+{
+    return r->n_epochs > 0 ? r->epochs[r->n_epochs - 1].epoch + 1 : 0;
+}
+
 /* Epochs trained before a candidate's own, by all its ancestors. */
 static int32_t epochs_before(const nash_history *h, const nash_record *r)
 {
@@ -62,7 +68,7 @@ static int32_t epochs_before(const nash_history *h, const nash_record *r)
         r = ni_find_record(h, r->parent_step, r->parent_child);
         if (!r)
             break;
-        before += r->n_epochs;
+        before += epochs_of(r);
     }
     return before;
 }
@@ -208,7 +214,7 @@ static void put_curve(const chart *c, const nash_record *r, measure of,
         if (!isfinite(value))
             continue;
         ni_text_put(c->t, open ? "L" : "M");
-        ni_text_coordinate(c->t, place_x(c, before + e + 1));
+        ni_text_coordinate(c->t, place_x(c, before + r->epochs[e].epoch + 1));
         ni_text_put(c->t, ",");
         ni_text_coordinate(c->t, place_y(c, value));
         if (!open)
@@ -230,7 +236,7 @@ static void put_dots(const chart *c, const nash_record *r, measure of,
             continue;
         ni_text_add(c->t, "<circle class=\"n-dot%s\" r=\"%s\" cx=\"",
                     faint ? " n-faint" : "", faint ? "2.2" : "3");
-        ni_text_coordinate(c->t, place_x(c, before + e + 1));
+        ni_text_coordinate(c->t, place_x(c, before + r->epochs[e].epoch + 1));
         ni_text_put(c->t, "\" cy=\"");
         ni_text_coordinate(c->t, place_y(c, value));
         ni_text_add(c->t, "\"><title>%s, epoch %d: %s</title></circle>", label,
@@ -316,7 +322,7 @@ void ni_curves_put(ni_text *t, const nash_history *history)
     chart c = {.t = t, .h = history};
     for (int32_t i = 0; i < history->n_records; i++) {
         const nash_record *r = &history->records[i];
-        int32_t end = epochs_before(history, r) + r->n_epochs;
+        int32_t end = epochs_before(history, r) + epochs_of(r);
         c.epochs = end > c.epochs ? end : c.epochs;
     }
     ni_text_put(t, "<h2 id=\"curves\">Learning curves</h2>\n");

@@ -49,9 +49,9 @@ done:
     return status;
 }
 
-static void refuse(nash_outcome *outcome)
+static void refuse(nash_outcome *outcome, nash_status status)
 {
-    outcome->status = NASH_EREFUSED;
+    outcome->status = status;
     outcome->val = (nash_score){(double)NAN, (double)NAN, (double)NAN, 0};
     snprintf(outcome->message, sizeof outcome->message, "%s",
              nash_error_message());
@@ -62,8 +62,9 @@ static void limit_growth(nash_morph_opts *opts, const nash_model *parent,
                          double growth)
 {
     double most = growth * (double)nash_graph_macs(nash_model_graph(parent));
-    if (growth > 0.0 && (opts->max_macs == 0 || most < (double)opts->max_macs))
-        opts->max_macs = (int64_t)most;
+    if (growth > 0.0 && most < 0x1p62 &&
+        (opts->max_macs == 0 || most < (double)opts->max_macs))
+        opts->max_macs = most < 1.0 ? 1 : (int64_t)most; /* 0: no limit */
 }
 
 /* ApplyNetMorph on candidate k, with fewer morphisms than n where no more are
@@ -82,8 +83,9 @@ static nash_status morph(ni_generation *g, int32_t k, int32_t n,
     NEW_ARRAY(applied, n);
     status = nash_morph_random(g->models[k], &opts, s->probe, applied,
                                &n_applied, g->refused);
-    if (status == NASH_EREFUSED) {
-        refuse(&g->outcomes[k]);
+    /* or what the parent gives on the probe's images is not finite */
+    if (status == NASH_EREFUSED || status == NASH_EDIVERGED) {
+        refuse(&g->outcomes[k], status);
         status = NASH_OK;
         goto done;
     }

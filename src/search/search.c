@@ -211,13 +211,15 @@ static nash_status set_pace(ni_search *s)
         goto done; /* for how long is asked once the network is drawn */
     }
     TRY(pacer->pace(pacer->ctx, pace, step, s->best ? s->best : s->start));
-    REQUIRE((step == 0) == (pace->stage == NASH_STAGE_START) &&
-                (pace->stage != NASH_STAGE_CLIMB || pace->neighbours >= 2) &&
-                pace->epochs >= 0,
-            NASH_EINVAL,
-            "step %d was paced as stage %d with %d neighbours and %d epochs, "
-            "which cannot be",
-            step, (int)pace->stage, pace->neighbours, pace->epochs);
+    REQUIRE(
+        (step == 0) == (pace->stage == NASH_STAGE_START) &&
+            (pace->stage != NASH_STAGE_CLIMB ||
+             (pace->neighbours >= 2 && pace->neighbours <= 10000)) &&
+            pace->epochs >= 0 && isfinite(pace->growth) && pace->growth >= 0.0,
+        NASH_EINVAL,
+        "step %d was paced as stage %d with %d neighbours, %d epochs and a "
+        "growth of %g, which cannot be",
+        step, (int)pace->stage, pace->neighbours, pace->epochs, pace->growth);
 done:
     return status;
 }

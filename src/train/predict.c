@@ -105,6 +105,11 @@ static nash_status add_batch(float *sum, ni_predictor *p, int32_t n,
     return NASH_OK;
 }
 
+int32_t ni_predictor_batch(const ni_predictor *p)
+{
+    return p->batch;
+}
+
 nash_status ni_predictor_add(float *sum, ni_predictor *p, const ni_views *views,
                              float share)
 {

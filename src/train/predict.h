@@ -23,6 +23,9 @@ nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
                               const nash_plan_opts *opts);
 void ni_predictor_close(ni_predictor *p);
 
+/** Images at once. */
+int32_t ni_predictor_batch(const ni_predictor *p);
+
 /** Take up weights that changed. @return NASH_OK or NASH_EENGINE */
 nash_status ni_predictor_refresh(ni_predictor *p);
 

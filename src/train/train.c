@@ -53,6 +53,7 @@ typedef struct trainer {
 
     double reported; /* when progress was told last */
     int64_t trained; /* images since then */
+    double rate;     /* images a second, when it was last measured */
 } trainer;
 
 static nash_status check_images(const nash_model *m, const nash_images *images,
@@ -335,12 +336,13 @@ static nash_status tell(trainer *t)
     double now = ni_clock_seconds();
     if (!t->hooks.progress || now - t->reported < 1.0)
         return NASH_OK;
-    double rate = (double)t->trained / (now - t->reported);
+    if (t->trained > 0) /* judging is not training */
+        t->rate = (double)t->trained / (now - t->reported);
     double all = (double)t->end;
     double done = (double)(t->at.epoch * t->per_epoch + t->at.step);
     t->reported = now;
     t->trained = 0;
-    return t->hooks.progress(t->hooks.ctx, done / all, rate);
+    return t->hooks.progress(t->hooks.ctx, done / all, t->rate);
 }
 
 static nash_status judge(trainer *t, nash_epoch *epoch)
@@ -348,10 +350,18 @@ static nash_status judge(trainer *t, nash_epoch *epoch)
     nash_status status = NASH_OK;
     nash_score score;
     int32_t classes = t->images->classes;
+    int32_t portion = ni_predictor_batch(t->judge); /* may be told to stop */
     TRY(ni_predictor_refresh(t->judge));
     memset(t->probabilities, 0,
            (size_t)t->val.n * (size_t)classes * sizeof(float));
-    TRY(ni_predictor_add(t->probabilities, t->judge, &t->val, 1.0F));
+    for (int32_t at = 0; at < t->val.n; at += portion) {
+        ni_views views = t->val;
+        views.index += at;
+        views.n = t->val.n - at < portion ? t->val.n - at : portion;
+        TRY(ni_predictor_add(t->probabilities + (int64_t)at * classes, t->judge,
+                             &views, 1.0F));
+        TRY(tell(t));
+    }
     nash_score_of(&score, NULL, t->probabilities, t->val_labels, t->val.n,
                   classes);
     epoch->val_loss = score.loss;
@@ -405,12 +415,12 @@ static nash_status train_epoch(trainer *t)
     REQUIRE(nash_model_is_finite(t->model), NASH_EDIVERGED,
             "a weight is not finite after epoch %d of %d, at learning rate %g",
             epoch->epoch + 1, t->opts->epochs, epoch->lr);
+    TRY(end_cycle(t, epoch)); /* or is stopped, and begins again here */
     int64_t images = t->at.step * t->batch;
     if (t->rest > 0 && t->at.step == t->per_epoch)
         images += t->rest - t->batch;
     epoch->train_loss /= (double)images;
     epoch->train_error /= (double)images;
-    TRY(end_cycle(t, epoch));
     epoch->seconds = ni_clock_seconds() - began;
     const nash_epoch finished = t->at.rows[t->at.epoch++] = *epoch;
     t->at.step = 0;
