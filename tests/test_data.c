@@ -2,6 +2,7 @@
 #include "made_data.h"
 
 #include "base/memory.h"
+#include "data/png.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -326,6 +327,54 @@ static void classes_may_lie_in_the_only_folder(void **state)
     nash_dataset *ds = open_with(made_path("unpacked"), NULL);
     assert_int_equal(nash_dataset_classes(ds), 2);
     nash_dataset_close(ds);
+}
+
+/* A grey picture that is stored in colour. */
+static void write_grey_in_colour(const char *path, int32_t i, nash_shape shape)
+{
+    uint8_t rows[3 * 6 * 5], *at = rows;
+    assert_true(3 * shape.h * shape.w == (int32_t)sizeof rows);
+    for (int32_t pixel = 0; pixel < shape.h * shape.w; pixel++)
+        for (int32_t c = 0; c < 3; c++)
+            *at++ = made_pixel(i, 0, pixel / shape.w, pixel % shape.w);
+    shape.c = 3;
+    assert_int_equal(ni_png_write(path, rows, shape), NASH_OK);
+}
+
+static void grey_pictures_are_grey_however_they_are_stored(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", NULL};
+    const nash_shape shape = {1, 6, 5};
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    made_classes("ink", names, 10, shape);
+    for (int32_t i = 0; i < 20; i++)
+        write_grey_in_colour(
+            made_path("rgb/%s/%02d.png", names[i / 10], i % 10), i, shape);
+    nash_dataset *grey = open_plain(made_path("ink"));
+    nash_dataset *rgb = open_plain(made_path("rgb"));
+    assert_int_equal(part_of(rgb, NASH_PART_TRAIN)->shape.c, 1);
+    assert_int_equal(part_of(rgb, NASH_PART_TEST)->shape.c, 1);
+    assert_int_equal(nash_dataset_hash(rgb), nash_dataset_hash(grey));
+    nash_dataset_close(rgb);
+    /* likewise if the test images are asked for first */
+    opts.lazy = true;
+    rgb = open_with(made_path("rgb"), &opts);
+    assert_int_equal(nash_dataset_hash(rgb), 0);
+    assert_int_equal(part_of(rgb, NASH_PART_TEST)->shape.c, 1);
+    assert_int_equal(nash_dataset_hash(rgb), nash_dataset_hash(grey));
+    nash_dataset_close(rgb);
+    opts.channels = 3;
+    rgb = open_with(made_path("rgb"), &opts);
+    assert_int_equal(part_of(rgb, NASH_PART_TRAIN)->shape.c, 3);
+    nash_dataset_close(rgb);
+    /* a class in colour: all are */
+    for (int32_t i = 0; i < 10; i++)
+        made_png(made_path("rgb/a/%02d.png", i), i, (nash_shape){3, 6, 5});
+    rgb = open_plain(made_path("rgb"));
+    assert_int_equal(part_of(rgb, NASH_PART_TRAIN)->shape.c, 3);
+    nash_dataset_close(rgb);
+    nash_dataset_close(grey);
 }
 
 /* ---- hold-out ---------------------------------------------------------- */
@@ -776,6 +825,7 @@ int main(void)
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(folders_of_parts_may_be_written_in_any_case),
         cmocka_unit_test(classes_may_lie_in_the_only_folder),
+        cmocka_unit_test(grey_pictures_are_grey_however_they_are_stored),
         cmocka_unit_test(a_holdout_is_stratified_and_named_by_its_seed),
         cmocka_unit_test(a_split_gives_every_class_its_share),
         cmocka_unit_test(a_split_is_named_by_its_seed_class_by_class),
