@@ -3,7 +3,8 @@
 # the same record as one that is left alone: kill_search.sh PROGRAM [KILLS [SEED]]
 #
 # The coordinator, a candidate or all of them get SIGKILL, with 1, 2 and 4 jobs
-# in turn, until so many kills have been survived and the last search is over.
+# in turn, after up to half the time that a whole search takes, until so many
+# kills have been survived and the last search is over.
 here=$(cd "${0%/*}" && pwd)
 # shellcheck source=tests/verbs.sh
 . "$here/verbs.sh"
@@ -74,14 +75,16 @@ leave_alone()
 
 kills=0 number=0
 run=whole jobs=1
+began=$(date +%s%3N)
 begin whole 1
 wait $pid || fail "$(cat whole.out)"
+took=$(($(date +%s%3N) - began)) # milliseconds
 while [ $kills -lt "$wanted" ]; do
     number=$((number + 1))
     run=run-$number jobs=$((1 << number % 3))
     begin "$run" "$jobs"
     while kill -0 "$pid" 2>/dev/null && [ $kills -lt "$wanted" ]; do
-        choose 1400
+        choose $((took / 2))
         sleep "$(printf '%d.%03d' $((chosen / 1000)) $((chosen % 1000)))"
         kill -0 "$pid" 2>/dev/null || break
         choose 3
