@@ -337,6 +337,15 @@ static void print_coverage(const evaluation *e)
         printf(" (%d of %d classes)", present, classes);
 }
 
+static const char *name_of_images(const evaluation *e)
+{
+    if (e->ask->part == PART_ALL)
+        return "given";
+    bool held = nash_dataset_is_holdout(e->data);
+    return held && e->ask->part == NASH_PART_TEST ? "held-out"
+                                                  : parts[e->ask->part];
+}
+
 static int print_text(const evaluation *e)
 {
     const request *ask = e->ask;
@@ -351,12 +360,8 @@ static int print_text(const evaluation *e)
     printf("error %.2f %%, balanced %.2f %%", 100.0 * e->score.error,
            100.0 * e->score.balanced_error);
     print_coverage(e);
-    printf(", loss %.4f on %s%d %s images\n", e->score.loss,
-           ask->part == PART_ALL ? "all " : "", e->score.images,
-           ask->part == PART_ALL ? "given"
-           : ask->part == NASH_PART_TEST && nash_dataset_is_holdout(e->data)
-               ? "held-out"
-               : parts[ask->part]);
+    printf(", loss %.4f on %d %s images\n", e->score.loss, e->score.images,
+           name_of_images(e));
     if (ask->mistakes > 0) {
         putchar('\n');
         mistakes_print(&e->wrong, ask->mistakes);

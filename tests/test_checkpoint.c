@@ -317,6 +317,20 @@ static void a_crash_anywhere_costs_no_bit(void **state)
     }
 }
 
+/* What was stopped ends like what was not. */
+static void assert_goes_on(const diary *all, uint64_t expected,
+                           const nash_train_opts *opts)
+{
+    nash_status status;
+    diary after = {0};
+    assert_int_equal(train(&status, &after, opts, state_path, 0.0), expected);
+    assert_int_equal(status, NASH_OK);
+    assert_int_equal(after.resumed, 1);
+    assert_same_story(all, &after, -1);
+    remove(state_path);
+    remove(old_path);
+}
+
 /* Its next state would be due in thirty years. */
 static void a_stop_loses_nothing(void **state)
 {
@@ -326,16 +340,10 @@ static void a_stop_loses_nothing(void **state)
     uint64_t expected = whole(&all, &opts);
     for (int32_t epochs = 1; epochs <= EPOCHS; epochs++) {
         nash_status status;
-        diary cut = {.stop_after = epochs, .asked = true}, after = {0};
+        diary cut = {.stop_after = epochs, .asked = true};
         train(&status, &cut, &opts, state_path, 1e9);
         assert_int_equal(status, NASH_ESTOP);
-        assert_int_equal(train(&status, &after, &opts, state_path, 0.0),
-                         expected);
-        assert_int_equal(status, NASH_OK);
-        assert_int_equal(after.resumed, 1);
-        assert_same_story(&all, &after, -1);
-        remove(state_path);
-        remove(old_path);
+        assert_goes_on(&all, expected, &opts);
     }
 }
 
@@ -350,18 +358,12 @@ static void a_stop_anywhere_loses_nothing(void **state)
     nash_status status;
     hasty = true; /* progress is told after each step and each batch judged */
     do {
-        diary cut = {.patience = ++patience}, after = {0};
+        diary cut = {.patience = ++patience};
         train(&status, &cut, &opts, state_path, 1e9);
         if (status == NASH_OK)
             break;
         assert_int_equal(status, NASH_ESTOP);
-        assert_int_equal(train(&status, &after, &opts, state_path, 0.0),
-                         expected);
-        assert_int_equal(status, NASH_OK);
-        assert_int_equal(after.resumed, 1);
-        assert_same_story(&all, &after, -1);
-        remove(state_path);
-        remove(old_path);
+        assert_goes_on(&all, expected, &opts);
     } while (true);
     hasty = false;
     assert_true(patience > EPOCHS * (N / opts.batch) + judged);

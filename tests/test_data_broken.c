@@ -38,6 +38,15 @@ static void assert_refused(const char *dir, nash_status expected,
 }
 
 /* Replace one byte of a file. */
+/* Before any image is asked for. */
+static void assert_not_opened(const char *dir, const char *text)
+{
+    nash_dataset *ds = NULL;
+    assert_int_equal(nash_dataset_open(&ds, dir, NULL), NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), text));
+    assert_null(ds);
+}
+
 static void poke(const char *path, long offset, int value)
 {
     FILE *file = fopen(path, "r+b");
@@ -233,9 +242,12 @@ static void idx_labels_must_fit_the_images(void **state)
     /* without a look at a test image */
     made_idx_images(made_path("idx-labels/t10k-images-idx3-ubyte"), 5, 4, 5, 0);
     made_idx_labels(made_path("idx-labels/t10k-labels-idx1-ubyte"), 4, 4);
-    nash_dataset *ds = NULL;
-    assert_int_equal(nash_dataset_open(&ds, dir, NULL), NASH_EFORMAT);
-    assert_non_null(strstr(nash_error_message(), "has 4 labels, but"));
+    assert_not_opened(dir, "has 4 labels, but");
+    made_idx_labels(made_path("idx-labels/t10k-labels-idx1-ubyte"), 5, 5);
+    assert_not_opened(dir, "image 4 has label 4, expected 0 .. 3");
+    made_idx_labels(made_path("idx-labels/t10k-labels-idx1-ubyte"), 5, 4);
+    made_shorter(made_path("idx-labels/t10k-images-idx3-ubyte"), 16 + 99);
+    assert_not_opened(dir, "is cut off: 115 bytes, expected 116");
     unlink(made_path("idx-labels/t10k-images-idx3-ubyte"));
     assert_refused(dir, NASH_EFORMAT, "has no file of images beside it");
 }

@@ -37,6 +37,18 @@ static bool is_picture_name(const char *name)
            ni_ends_with(name, ".jpeg");
 }
 
+/* How many of the files are pictures by their names, or are none.
+ * @param first  receives the first of them */
+static int32_t count_files(int32_t *first, const ni_strings *files,
+                           bool pictures)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < files->n; i++)
+        if (is_picture_name(files->items[i]) == pictures)
+            *first = n++ ? *first : i;
+    return n;
+}
+
 /* Whether one of a directory's own files is a picture. */
 static nash_status has_pictures(bool *yes, const char *dir)
 {
@@ -204,18 +216,17 @@ static nash_status add_class(nash_dataset *ds, file_list *list, const char *dir,
 {
     nash_status status = NASH_OK;
     ni_strings files = {0}, directories = {0};
-    int32_t others = 0, first_other = 0;
+    int32_t others, first_other = 0;
     char *path = NULL;
     TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
     TRY(ni_directory_list(&directories, dir, NI_ENTRY_DIRECTORY));
     for (int32_t i = 0; i < files.n; i++) {
-        if (!is_picture_name(files.items[i])) {
-            first_other = others++ ? first_other : i;
+        if (!is_picture_name(files.items[i]))
             continue;
-        }
         NEW_FROM(path, ni_path_join(dir, files.items[i]));
         TRY(add_file(list, &path, label));
     }
+    others = count_files(&first_other, &files, false);
     if (others)
         TRY(ni_dataset_note(ds,
                             "%s: %d %s not named .png, .jpg or .jpeg and left "
@@ -249,11 +260,9 @@ static nash_status note_stray_pictures(nash_dataset *ds, const char *dir)
 {
     nash_status status = NASH_OK;
     ni_strings files = {0};
-    int32_t n = 0, first = 0;
+    int32_t n, first = 0;
     TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
-    for (int32_t i = 0; i < files.n; i++)
-        if (is_picture_name(files.items[i]))
-            first = n++ ? first : i;
+    n = count_files(&first, &files, true);
     if (n)
         TRY(ni_dataset_note(ds,
                             "%s: %d picture%s in no class folder and left out "

@@ -274,8 +274,8 @@ static void end_silent(evaluation *e)
 /* ---- what becomes of them ------------------------------------------------ */
 
 /* The outcome of a candidate whose process has ended.
- * @param again  receives whether another try might give another one; false:
- *               there is none left */
+ * @param again  whether there is another try; receives whether it might give
+ *               another outcome */
 static nash_status take_result(bool *again, nash_outcome *outcome,
                                const slot *s, const ni_end *end)
 {
