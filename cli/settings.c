@@ -7,6 +7,7 @@
 #include "recipe.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static int put_search(arg_option *to, int at, settings *s)
     nash_search_opts *o = &s->search;
     const arg_option part[] = {
         {"budget", ARG_TEXT, &s->budget.text,
-         "what all of it may take, like 45min, 2h, 1.5PFLOP, 200epochs, or "
+         "what all of it may take, like 45min, 2h30, 1.5PFLOP, 200epochs, or "
          "'none'; it decides the epochs of start and result; --steps, "
          "--neighbours, --epochs and --start-epochs are upper bounds then"},
         {"strategy", ARG_CHOICE, &o->strategy,
@@ -221,29 +222,58 @@ size_t settings_memory(void)
 
 /* ---- the budget --------------------------------------------------------- */
 
-static const struct {
+typedef struct budget_word {
     const char *name;
     budget_unit unit;
     double size;
-} budget_words[] = {
+} budget_word;
+
+static const budget_word budget_words[] = {
     {"s", BUDGET_SECONDS, 1.0},     {"min", BUDGET_SECONDS, 60.0},
     {"m", BUDGET_SECONDS, 60.0},    {"h", BUDGET_SECONDS, 3600.0},
     {"d", BUDGET_SECONDS, 86400.0}, {"PFLOP", BUDGET_PFLOP, 1.0},
     {"epochs", BUDGET_EPOCHS, 1.0},
 };
 
+/* The word that a text begins with, and how long it is. */
+static const budget_word *find_budget_word(const char *text, size_t *length)
+{
+    while (isalpha((unsigned char)text[*length]))
+        ++*length;
+    for (size_t i = 0; i < sizeof budget_words / sizeof *budget_words; i++)
+        if (strlen(budget_words[i].name) == *length &&
+            strncasecmp(text, budget_words[i].name, *length) == 0)
+            return &budget_words[i];
+    return NULL;
+}
+
+/* A number and its unit; a time may be several, each unit smaller than the one
+ * before, and what stands alone behind hours is minutes: 1d12h, 2h30. */
 static bool read_budget(settings_budget *b)
 {
-    char *unit;
-    double number = strtod(b->text, &unit);
-    unit += *unit == ' ';
-    for (size_t i = 0; i < sizeof budget_words / sizeof *budget_words; i++)
-        if (strcasecmp(unit, budget_words[i].name) == 0) {
-            b->unit = budget_words[i].unit;
-            b->total = number * budget_words[i].size;
-            return unit != b->text && b->total > 0.0 && b->total <= 1e12;
-        }
-    return false;
+    static const budget_word minutes = {"", BUDGET_SECONDS, 60.0};
+    const char *at = b->text;
+    double above = HUGE_VAL; /* what the next unit has to be smaller than */
+    b->total = 0.0;
+    do {
+        size_t length = 0;
+        char *unit;
+        double number = strtod(at, &unit);
+        bool is_number = unit != at && number >= 0.0;
+        unit += *unit == ' ';
+        const budget_word *word = find_budget_word(unit, &length);
+        if (*unit == '\0' && above == 3600.0)
+            word = &minutes;
+        if (!is_number || !word || word->size >= above)
+            return false;
+        if (at != b->text && word->unit != b->unit)
+            return false;
+        b->unit = word->unit;
+        b->total += number * word->size;
+        above = word->unit == BUDGET_SECONDS ? word->size : 0.0;
+        at = unit + length;
+    } while (*at != '\0');
+    return b->total > 0.0 && b->total <= 1e12;
 }
 
 const char *budget_unit_name(const settings *s)
@@ -265,8 +295,8 @@ static int complete_budget(settings *s, const char *verb)
         return EXIT_OK;
     return cli_usage(verb,
                      "--budget is '%s', expected a number above 0 with s, m, "
-                     "min, h, d, PFLOP or epochs after it, like 45min, and at "
-                     "most 1e12 s, PFLOP or epochs",
+                     "min, h, d, PFLOP or epochs after it, like 45min or 2h30, "
+                     "and at most 1e12 s, PFLOP or epochs",
                      s->budget.text);
 }
 

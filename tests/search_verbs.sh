@@ -117,6 +117,15 @@ expect 1 'for validation leaves' search x --val-share 0.001
 expect 2 'expected a number above 0' search x --budget 0h
 expect 2 'with s, m, min, h, d, PFLOP or epochs after it' search x --budget 60
 expect 2 'at most 1e12 s' search x --budget 1e9h
+# a sum of times, the last of minutes: 47 of them make it pass 1e12 seconds
+for budget in 2h-30 2h30h 30min2h 1h2PFLOP 2PFLOP30 30min15 2h30x 1hh \
+    277777777h47; do
+    expect 2 "is '$budget', expected" search x --budget $budget
+done
+for budget in 277777777h46 '1d 2h30min' 0.5h30m1s; do
+    expect 1 'more than the 0.0 MiB' search y --budget "$budget" \
+        --max-memory 1K
+done
 expect 1 'is too small' search poor --budget 1epochs
 expect 1 'cut off before it began' "$nash" resume poor
 expect 0 'result' search poor --budget 4epochs

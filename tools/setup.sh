@@ -20,30 +20,41 @@ for package in $wanted; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null |
         grep -q '^install ok installed' || missing="$missing $package"
 done
-command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
-[ -n "$missing" ] || exit 0
+npm=
+command -v npm >/dev/null 2>&1 || npm="nodejs npm"
+[ -n "$missing$npm" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "setup: apt-get is not here; install these by hand:$missing" >&2
+    echo "setup: apt-get is not here; install these by hand:$missing $npm" >&2
     exit 1
 fi
 root=
 if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo >/dev/null 2>&1; then
-        echo "setup: run as root: apt-get install$missing" >&2
+        echo "setup: run as root: apt-get install$missing $npm" >&2
         exit 1
     fi
     root=sudo
 fi
-echo "installing:$missing"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086
-if ! { $root apt-get update && $root env DEBIAN_FRONTEND=noninteractive \
-    apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
-    $missing; } >"$log" 2>&1; then
+
+install() {
+    echo "installing:" "$@"
+    $root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
+        "$@" >>"$log" 2>&1 && return
     tail -n 20 "$log" >&2
-    echo "setup: apt-get could not install:$missing" >&2
-    exit 1
-fi
+    echo "setup: apt-get could not install:" "$@" >&2
+    return 1
+}
+
+# An update that fails shows in what cannot be installed then.
+$root apt-get update >"$log" 2>&1 || true
+# shellcheck disable=SC2086
+[ -z "$missing" ] || install $missing
+# Nothing that is built needs it, so that a machine whose Node.js is another
+# one than Debian's can do without.
+# shellcheck disable=SC2086
+[ -z "$npm" ] || install $npm ||
+    echo "setup: without npm, 'nash fetch cifar10' has no way to its images" >&2
