@@ -137,6 +137,20 @@ static void draws_have_their_distributions(void **state)
         assert_true(abs(count[i] - N / SIDES) < 800);
 }
 
+static void many_normals_are_as_many_single_ones(void **state)
+{
+    (void)state;
+    enum { MOST = 700 };
+    float many[MOST];
+    ni_rng a = ni_rng_make(7, NI_RNG_TEST, 0, 0), b = a;
+    for (int n = 0; n < MOST; n += 3) {
+        ni_rng_normals(&a, 1.5, many, n);
+        for (int i = 0; i < n; i++)
+            assert_true(many[i] == (float)(1.5 * ni_rng_normal(&b)));
+        assert_int_equal(ni_rng_u32(&a), ni_rng_u32(&b));
+    }
+}
+
 static void a_shuffle_is_a_permutation(void **state)
 {
     (void)state;
@@ -418,6 +432,7 @@ int main(void)
         cmocka_unit_test(philox_gives_its_published_numbers),
         cmocka_unit_test(streams_are_named_not_ordered),
         cmocka_unit_test(draws_have_their_distributions),
+        cmocka_unit_test(many_normals_are_as_many_single_ones),
         cmocka_unit_test(a_shuffle_is_a_permutation),
         cmocka_unit_test(the_hash_is_xxh3),
         cmocka_unit_test(files_are_replaced_whole),
