@@ -28,8 +28,9 @@ typedef struct request {
     char **models; /* [n_models] files */
     int n_models;
     const char *data;
-    int part; /* of parts */
-    bool mirror, json;
+    int part;         /* of parts */
+    nash_looks looks; /* besides the models' own */
+    bool json;
     int32_t mistakes;  /* to list */
     const char *sheet; /* to draw them on; may be NULL */
     adoption adopt;
@@ -57,8 +58,10 @@ static int parse(request *ask, int argc, char **argv)
          "which images to judge on; all: nothing is held out of a data set "
          "without test images, such as one that was made for judging",
          .choices = parts},
-        {"mirror", ARG_FLAG, &ask->mirror,
+        {"mirror", ARG_FLAG, &ask->looks.mirrored,
          "average over each image and its mirror image"},
+        {"shift", ARG_FLAG, &ask->looks.shifted,
+         "average over each image as it is and shifted by a pixel, two ways"},
         {"mistakes", ARG_INT, &ask->mistakes,
          "list so many images that are wrong, the most confident first", 1, 1e9,
          .fallback = ""},
@@ -182,12 +185,9 @@ static int judge_one(evaluation *e, int which)
     if (result == EXIT_OK)
         result = say_what_is_held_out(e, m, ask->models[which]);
     if (result == EXIT_OK) {
-        const nash_images *images = e->images;
         nash_status status =
-            ask->mirror ? nash_predict_mirrored(e->single, &m, 1, images, NULL,
-                                                images->n, &ask->plan)
-                        : nash_predict(e->single, &m, 1, images, NULL,
-                                       images->n, &ask->plan);
+            nash_predict_looks(e->single, &m, 1, e->images, NULL, e->images->n,
+                               ask->looks, &ask->plan);
         if (status != NASH_OK)
             result =
                 cli_error("%s: %s", ask->models[which], nash_error_message());
@@ -237,7 +237,8 @@ static void print_json(const evaluation *e)
     json_int("images", e->score.images);
     json_text("part", parts[ask->part]);
     json_bool("holdout", nash_dataset_is_holdout(e->data));
-    json_bool("mirror", ask->mirror);
+    json_bool("mirror", ask->looks.mirrored);
+    json_bool("shift", ask->looks.shifted);
     json_array("per_class");
     for (int32_t k = 0; k < e->images->classes; k++) {
         json_object(NULL);

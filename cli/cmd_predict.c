@@ -23,7 +23,8 @@ typedef struct request {
     char **files; /* [n_files] */
     int n_files;
     int32_t top;
-    bool mirror, json;
+    nash_looks looks; /* besides the model's own */
+    bool json;
     adoption adopt;
     nash_plan_opts plan;
 } request;
@@ -46,8 +47,10 @@ static int parse(request *ask, int argc, char **argv)
     int operands;
     const arg_option options[] = {
         {"top", ARG_INT, &ask->top, "how many classes to name", 1, 1e6},
-        {"mirror", ARG_FLAG, &ask->mirror,
+        {"mirror", ARG_FLAG, &ask->looks.mirrored,
          "average over each image and its mirror image"},
+        {"shift", ARG_FLAG, &ask->looks.shifted,
+         "average over each image as it is and shifted by a pixel, two ways"},
         {"input-mean", ARG_TEXT, &ask->adopt.mean, ADOPT_MEAN_HELP,
          .fallback = "as it is"},
         {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
@@ -165,11 +168,8 @@ static int flush(prediction *w)
                                 .classes = w->classes,
                                 .pixels = w->pixels,
                                 .labels = w->labels};
-    nash_status status =
-        ask->mirror
-            ? nash_predict_mirrored(w->p, &w->model, 1, &images, NULL, w->n,
-                                    &ask->plan)
-            : nash_predict(w->p, &w->model, 1, &images, NULL, w->n, &ask->plan);
+    nash_status status = nash_predict_looks(w->p, &w->model, 1, &images, NULL,
+                                            w->n, ask->looks, &ask->plan);
     if (status != NASH_OK)
         return cli_fail(NULL);
     if (check_finite(w) != EXIT_OK)

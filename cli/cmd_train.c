@@ -28,7 +28,8 @@ typedef struct request {
     bool json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten, init_given;
-    bool mirror, mirror_given;
+    nash_looks looks; /* of what is written, as far as they are given */
+    bool mirror_given, shift_given;
     double val_share;
     adoption adopt;
     nash_train_opts train;
@@ -100,9 +101,14 @@ static void own_options(arg_option *to, request *ask)
          "auto is bf16 where the chip computes it fast", .choices = precisions},
         {"threads", ARG_INT, &t->threads, "a part of what fixes the result", 1,
          1024, .fallback = "all processors"},
-        {"mirror", ARG_YESNO, &ask->mirror,
+        {"mirror", ARG_YESNO, &ask->looks.mirrored,
          "what is written averages over each image and its mirror image",
          .given = &ask->mirror_given,
+         .fallback = "as MODEL does; a new network does not"},
+        {"shift", ARG_YESNO, &ask->looks.shifted,
+         "what is written averages over each image as it is and shifted by a "
+         "pixel, two ways",
+         .given = &ask->shift_given,
          .fallback = "as MODEL does; a new network does not"},
         {"max-memory", ARG_BYTES, &t->max_bytes,
          "refuse to train if it would take more", .fallback = "no limit"},
@@ -453,11 +459,21 @@ static void print_text(const training *t)
            cli_time(time, t->seconds));
 }
 
+static void set_looks(training *t)
+{
+    nash_looks looks = nash_model_looks(t->model);
+    if (t->ask->mirror_given)
+        looks.mirrored = t->ask->looks.mirrored;
+    if (t->ask->shift_given)
+        looks.shifted = t->ask->looks.shifted;
+    nash_model_set_looks(t->model, looks);
+}
+
 static int train(training *t)
 {
     int result = is_built_in(t->ask->model) ? make_model(t) : read_model(t);
-    if (result == EXIT_OK && t->ask->mirror_given)
-        nash_model_set_mirrored(t->model, t->ask->mirror);
+    if (result == EXIT_OK)
+        set_looks(t);
     if (result == EXIT_OK)
         result = split(t);
     if (result == EXIT_OK)

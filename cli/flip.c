@@ -113,7 +113,8 @@ static nash_status judge(evidence *e, const run *r, nash_model *m)
     if (status == NASH_OK)
         status = nash_predict(once, &m, 1, images, val, n, &plan);
     if (status == NASH_OK)
-        status = nash_predict_mirrored(both, &m, 1, images, val, n, &plan);
+        status = nash_predict_looks(both, &m, 1, images, val, n,
+                                    (nash_looks){.mirrored = true}, &plan);
     if (status == NASH_OK) {
         for (size_t i = 0; i < values; i++)
             both[i] = 2.0F * both[i] - once[i]; /* the mirror images' alone */

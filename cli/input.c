@@ -92,8 +92,9 @@ int input_adopt_start(run *r, const char *path)
 {
     const adoption *adopt = &r->s->adopt;
     int result = adopt_read(&r->start, path, adopt, NULL);
-    if (result == EXIT_OK) /* candidates look once; the result by --mirror */
-        nash_model_set_mirrored(r->start, false);
+    if (result ==
+        EXIT_OK) /* candidates look once; the result by --mirror and so on */
+        nash_model_set_looks(r->start, (nash_looks){0});
     if (result == EXIT_OK)
         result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
                             r->s->val_share, r->s->search.seed);

@@ -67,8 +67,11 @@ static double macs_of(const nash_model *m)
 static double judging(const run *r)
 {
     static const double test_share = 0.2;
-    int32_t models = 2 + r->s->search.final_train.snapshots;
-    return (r->s->mirror ? 2 : 1) * models * look * test_share;
+    const nash_looks looks = {.mirrored = r->s->mirror, .shifted = r->s->shift};
+    int32_t n = nash_looks_count(looks);
+    int32_t start_and_once = n > 1 ? 2 : 1;
+    int32_t models = 1 + r->s->search.final_train.snapshots;
+    return (start_and_once + n * models) * look * test_share;
 }
 
 /* Whether a training can be cut short at any step, where time is what counts.

@@ -56,6 +56,7 @@ static const struct preset_row {
     {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},
     {"auto-flip",        {"yes",            "no",            "no",        "yes"}},
     {"mirror",           {"yes",            "no",            "yes",       "yes"}},
+    {"shift",            {"yes",            "no",            "yes",       "yes"}},
     {"identity-init",    {"yes",            "no",            "no",        "yes"}},
     {"norm-skips",       {"yes",            "no",            "no",        "yes"}},
     {"whiten",           {"yes",            "no",            "no",        "yes"}},

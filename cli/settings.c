@@ -109,8 +109,10 @@ static int put_training(arg_option *to, int at, settings *s)
          "validation images nearly as well as the others"},
         {"mirror", ARG_YESNO, &s->mirror,
          "the result averages over each image and its mirror image, which "
-         "takes "
-         "twice the operations; only with --flip"},
+         "takes twice the operations; only with --flip"},
+        {"shift", ARG_YESNO, &s->shift,
+         "the result averages over each image as it is and shifted by a pixel, "
+         "two ways, which takes three times the operations; only with --pad"},
         {"snapshots", ARG_INT, &s->snapshots,
          "judge the ensemble of the last N cosines of the final training; "
          "without --cycle, of N equal ones",
@@ -342,6 +344,7 @@ static int check_effects(const settings *s, const char *verb)
         {"alternate-flip", t->augment.alternate && !t->augment.flip, "--flip"},
         {"auto-flip", s->auto_flip && !t->augment.flip, "--flip"},
         {"mirror", s->mirror && !t->augment.flip, "--flip"},
+        {"shift", s->shift && t->augment.pad == 0, "--pad"},
         {"climb-share", !s->budget.text, "--budget"},
         {"bn-momentum", s->init, "a new network"},
         {"identity-init", s->identity_init && s->init && !redrawn,

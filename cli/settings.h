@@ -41,6 +41,7 @@ typedef struct settings {
     int32_t snapshots;
     bool auto_flip; /* mirror images only if that changes no class: flip.h */
     bool mirror;    /* the result averages over mirror images, where it flips */
+    bool shift;     /* and over shifted ones, where it pads */
     double val_share;
     const char *init;  /* network to start from; NULL: the paper's */
     adoption adopt;    /* what it lacks */

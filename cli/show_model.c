@@ -99,9 +99,16 @@ static void print_text(const nash_model *m)
            cli_count(params, (double)nash_graph_params(g)),
            (long long)nash_graph_params(g),
            cli_count(macs, (double)nash_graph_macs(g)));
-    if (nash_model_is_mirrored(m))
-        puts("It averages over each image and its mirror image, which takes "
-             "twice as many.");
+    nash_looks looks = nash_model_looks(m);
+    if (nash_looks_count(looks) > 1)
+        printf("It averages over each image%s%s, which takes %d times as "
+               "many.\n",
+               looks.shifted ? " as it is and shifted by a pixel, two ways"
+                             : "",
+               !looks.mirrored ? ""
+               : looks.shifted ? ", and their mirror images"
+                               : " and its mirror image",
+               nash_looks_count(looks));
     print_metadata(m);
 }
 
@@ -181,7 +188,8 @@ static void print_json(const nash_model *m, const char *name)
     json_int("classes", nash_graph_classes(g));
     json_int("params", nash_graph_params(g));
     json_int("macs", nash_graph_macs(g));
-    json_bool("mirrored", nash_model_is_mirrored(m));
+    json_bool("mirrored", nash_model_looks(m).mirrored);
+    json_bool("shifted", nash_model_looks(m).shifted);
     json_hex("graph_hash", nash_graph_hash(g));
     json_hex("model_hash", nash_model_hash(m));
     json_array("layers");

@@ -190,8 +190,7 @@ static void print_results(const nash_history *h)
 {
     static const char *const results[][2] = {
         {NASH_RUN_START_TEST_ERROR, "Test error of the starting network"},
-        {NASH_RUN_ONCE_TEST_ERROR, "Test error of the result without mirror "
-                                   "images"},
+        {NASH_RUN_ONCE_TEST_ERROR, "Test error of the result, of one look"},
         {NASH_RUN_TEST_ERROR, "Test error of the result"},
         {NASH_RUN_TEST_BALANCED_ERROR, "Balanced test error of the result"},
     };

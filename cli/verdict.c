@@ -24,7 +24,7 @@ typedef struct verdict {
     float *probabilities; /* [n,K] */
     double *class_error;  /* [K] */
     nash_score start, result, ensemble;
-    nash_score once; /* the result without mirror images, where it has them */
+    nash_score once; /* the result of one look, where it takes several */
     int32_t n_snapshots;
 } verdict;
 
@@ -90,10 +90,12 @@ static nash_status load_snapshots(nash_model **models, verdict *v)
     return status;
 }
 
-/* Whether the result looks at mirror images, too. */
-static bool is_mirrored(const settings *s)
+/* Only looks at what training shows, too. */
+static nash_looks looks_of(const settings *s)
 {
-    return s->mirror && s->search.train.augment.flip;
+    const nash_augment *trained = &s->search.train.augment;
+    return (nash_looks){.mirrored = s->mirror && trained->flip,
+                        .shifted = s->shift && trained->pad > 0};
 }
 
 static nash_status judge_ensemble(verdict *v)
@@ -104,7 +106,7 @@ static nash_status judge_ensemble(verdict *v)
         return NASH_ENOMEM;
     nash_status status = load_snapshots(models, v);
     for (int32_t i = 0; i < v->n_snapshots; i++)
-        nash_model_set_mirrored(models[i], is_mirrored(v->r->s));
+        nash_model_set_looks(models[i], looks_of(v->r->s));
     if (status == NASH_OK && v->n_snapshots > 0)
         status = judge(&v->ensemble, v, models, v->n_snapshots);
     for (int32_t i = 0; i < most; i++)
@@ -181,17 +183,19 @@ static nash_status judge_result(verdict *v)
 {
     nash_model *best = v->r->best;
     nash_status status = NASH_OK;
-    nash_model_set_mirrored(best, false);
-    if (is_mirrored(v->r->s))
+    nash_looks looks = looks_of(v->r->s);
+    int32_t n = nash_looks_count(looks);
+    nash_model_set_looks(best, (nash_looks){0});
+    if (n > 1)
         status = judge(&v->once, v, &best, 1);
-    if (status == NASH_OK && is_mirrored(v->r->s))
+    if (status == NASH_OK && n > 1)
         status = record_score(v->r, "once_test", &v->once);
-    nash_model_set_mirrored(best, is_mirrored(v->r->s));
+    nash_model_set_looks(best, looks);
     if (status == NASH_OK)
         status = judge(&v->result, v, &best, 1);
     if (status == NASH_OK)
         status = record_score(v->r, "test", &v->result);
-    return status;
+    return status == NASH_OK ? run_set_number(v->r, NASH_RUN_LOOKS, n) : status;
 }
 
 /* Test images that equal a training image say nothing about new ones. */
@@ -302,12 +306,6 @@ static totals sum_up(const nash_history *h)
     return t;
 }
 
-/* Times that the result looks at an image. */
-static int looks(const nash_history *h)
-{
-    return nash_history_get(h, NASH_RUN_ONCE_TEST_ERROR) ? 2 : 1;
-}
-
 static void add_row(table *t, const nash_history *h, const char *name,
                     const char *prefix, const nash_record *r, int times)
 {
@@ -356,15 +354,17 @@ static void print_text(const nash_history *h, const char *dir)
     char name[64], time[32], cost[32];
     totals sum = sum_up(h);
     table *t = table_new(columns);
+    int32_t looks = nash_report_looks(h);
     add_row(t, h, "starting network", "start_test", first_of(h), 1);
-    if (looks(h) > 1)
+    if (looks > 1)
         add_row(t, h, "result, one look", "once_test", result_of(h), 1);
-    add_row(t, h, looks(h) > 1 ? "result, mirror image too" : "result", "test",
-            result_of(h), looks(h));
+    snprintf(name, sizeof name, looks > 1 ? "result, %d looks" : "result",
+             looks);
+    add_row(t, h, name, "test", result_of(h), looks);
     if (nash_history_get(h, "ensemble_models")) {
         snprintf(name, sizeof name, "ensemble of %s snapshots",
                  nash_history_get(h, "ensemble_models"));
-        add_row(t, h, name, "ensemble_test", result_of(h), looks(h));
+        add_row(t, h, name, "ensemble_test", result_of(h), looks);
     }
     table_print(t);
     print_coverage(h);
@@ -397,6 +397,7 @@ static void json_network(const nash_history *h, const char *name,
 static void print_json(const nash_history *h, const char *dir)
 {
     char path[4200];
+    int32_t looks = nash_report_looks(h);
     totals sum = sum_up(h);
     json_object(NULL);
     json_text("run", dir);
@@ -405,11 +406,11 @@ static void print_json(const nash_history *h, const char *dir)
     snprintf(path, sizeof path, "%s/report.html", dir);
     json_text("report", path);
     json_network(h, "start", "start_test", first_of(h), 1);
-    if (looks(h) > 1)
+    if (looks > 1)
         json_network(h, "result_one_look", "once_test", result_of(h), 1);
-    json_network(h, "result", "test", result_of(h), looks(h));
+    json_network(h, "result", "test", result_of(h), looks);
     if (nash_history_get(h, "ensemble_models"))
-        json_network(h, "ensemble", "ensemble_test", result_of(h), looks(h));
+        json_network(h, "ensemble", "ensemble_test", result_of(h), looks);
     json_int("test_images", (int64_t)number(h, NASH_RUN_TEST_IMAGES));
     json_int("repeated_test_images",
              (int64_t)fmax(number(h, TEST_REPEATED), 0));

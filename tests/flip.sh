@@ -40,13 +40,13 @@ cmp sided/best.onnx before.onnx || fail "resumed, it decides otherwise"
 # whoever says it knows better
 expect 0 'result' search told --flip yes
 grep -q 'mirror images: ' out && fail "--flip yes is doubted"
-grep -q '^result, mirror image too ' out || fail "the result looks once"
+grep -q '^result, 2 looks ' out || fail "the result looks once"
 
 # they are not
 set_of 90 train sided 'oo####oo' '##oooo##' 'oooooooo'
 set_of 30 t10k sided 'oo####oo' '##oooo##' 'oooooooo'
 expect 0 'training uses both' search symmetric
-grep -q '^result, mirror image too ' out || fail "the result looks once"
+grep -q '^result, 2 looks ' out || fail "the result looks once"
 
 # who has learned nothing cannot tell
 expect 0 'of classes; training uses no mirror images (--flip yes does)' "$nash" search data \

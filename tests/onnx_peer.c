@@ -70,25 +70,54 @@ done:
     return status;
 }
 
-/* As run(), averaged over the images and their mirror images, as a mirrored
- * model does. */
-static nash_status run_mirrored(float **out, int64_t *count, nash_model *m,
-                                const float *images, int32_t n)
+/* Where a place comes from that is shifted, the border repeated. */
+static int32_t place(int32_t at, int32_t shift, int32_t size)
+{
+    at += shift;
+    return at < 0 ? 0 : at < size ? at : size - 1;
+}
+
+static void look(float *out, const float *images, nash_shape in, int32_t n,
+                 bool mirrored, int32_t shift)
+{
+    for (int64_t i = 0; i < (int64_t)n * in.c * in.h * in.w; i++) {
+        int64_t channel = i / in.w / in.h * in.h;
+        int32_t x = (int32_t)(i % in.w);
+        int32_t y = (int32_t)(i / in.w % in.h);
+        if (mirrored)
+            x = in.w - 1 - x;
+        out[i] = images[(channel + place(y, shift, in.h)) * in.w +
+                        place(x, shift, in.w)];
+    }
+}
+
+/* As run(), averaged over the model's looks. */
+static nash_status run_looks(float **out, int64_t *count, nash_model *m,
+                             const float *images, int32_t n)
 {
     nash_status status = NASH_OK;
     nash_shape in = nash_graph_input_shape(nash_model_graph(m));
-    int64_t rows = (int64_t)n * in.c * in.h;
-    float *turned = NULL, *other = NULL;
-    NEW_ARRAY(turned, rows * in.w);
-    for (int64_t i = 0; i < rows * in.w; i++)
-        turned[i] = images[i / in.w * in.w + in.w - 1 - i % in.w];
-    TRY(run(out, count, true, m, images, n));
-    TRY(run(&other, count, true, m, turned, n));
-    for (int64_t i = 0; i < *count; i++)
-        (*out)[i] = 0.5F * ((*out)[i] + other[i]);
+    nash_looks looks = nash_model_looks(m);
+    int32_t margin = looks.shifted ? 1 : 0, turns = looks.mirrored ? 2 : 1;
+    float *seen = NULL, *one = NULL, *sum = NULL;
+    NEW_ARRAY(seen, (int64_t)n * in.c * in.h * in.w);
+    for (int32_t shift = -margin; shift <= margin; shift++)
+        for (int32_t turn = 0; turn < turns; turn++) {
+            look(seen, images, in, n, turn == 1, shift);
+            TRY(run(&one, count, true, m, seen, n));
+            if (!sum)
+                NEW_ARRAY(sum, *count);
+            for (int64_t i = 0; i < *count; i++)
+                sum[i] += one[i] / (float)nash_looks_count(looks);
+            ni_free(one);
+            one = NULL;
+        }
+    *out = sum;
+    sum = NULL;
 done:
-    ni_free(turned);
-    ni_free(other);
+    ni_free(seen);
+    ni_free(one);
+    ni_free(sum);
     return status;
 }
 
@@ -104,10 +133,7 @@ static nash_status write_one(const char *dir, const char *name, nash_model *m,
     random_pixels(images, pixels, seed);
     NEW_FROM(path, ni_format("%s/%s.onnx", dir, name));
     TRY(nash_onnx_write(m, path));
-    if (nash_model_is_mirrored(m))
-        TRY(run_mirrored(&probabilities, &count, m, images, IMAGES));
-    else
-        TRY(run(&probabilities, &count, true, m, images, IMAGES));
+    TRY(run_looks(&probabilities, &count, m, images, IMAGES));
     snprintf(shape, sizeof shape, "%d %d %d\n", in.c, in.h, in.w);
     TRY(save(dir, name, "shape", shape, strlen(shape)));
     TRY(save(dir, name, "images", images, (size_t)pixels * sizeof *images));
@@ -142,10 +168,13 @@ static nash_status write_nets(const char *dir)
         TRY(nets[i].make(&m, &opts));
         TRY(nash_model_set_meta(m, NASH_META_CLASSES,
                                 "[\"cat\",\"K\xC3\xA4se\"]"));
-        TRY(write_one(dir, nets[i].name, m, i));
-        snprintf(name, sizeof name, "%s_mirrored", nets[i].name);
-        nash_model_set_mirrored(m, true);
-        TRY(write_one(dir, name, m, i));
+        for (int k = 0; k < 4; k++) {
+            nash_looks looks = {.mirrored = k % 2 > 0, .shifted = k / 2 > 0};
+            nash_model_set_looks(m, looks);
+            snprintf(name, sizeof name, "%s_%d_looks", nets[i].name,
+                     nash_looks_count(looks));
+            TRY(write_one(dir, name, m, i));
+        }
         nash_model_free(m);
         m = NULL;
     }

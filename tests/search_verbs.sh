@@ -25,8 +25,8 @@ grep -q '^1-0 .* parameters  .* MACs  1 epoch in ' out ||
     fail "no line for a candidate: $(cat out)"
 grep -q '^starting network ' out || fail "no summary: $(cat out)"
 grep -q '0 failed; [0-9.]* GFLOP in ' out || fail "no cost: $(cat out)"
-grep -q '^result, one look ' out && grep -q '^result, mirror image too ' out ||
-    fail "the result is not judged with and without mirror images: $(cat out)"
+grep -q '^result, one look ' out && grep -q '^result, 6 looks ' out ||
+    fail "the result is not judged by one look and by all: $(cat out)"
 [ -s a/report.html ] || fail "no report"
 [ -s a/candidates/0000-00/trained.onnx ] || fail "the start's weights are gone"
 [ "$(kept a)" = 2 ] || fail "losers are kept"
@@ -34,7 +34,7 @@ expect 0 '"test_images": 30' search b --jobs 1 --json --keep-all
 same a b
 [ "$(kept b)" = 6 ] || fail "--keep-all keeps not all"
 expect 0 'test images' "$nash" eval a/best.onnx data
-expect 0 'It averages over each image and its mirror image' \
+expect 0 'two ways, and their mirror images, which takes 6 times as many' \
     "$nash" show a/best.onnx
 grep -q '"test_error"' a/best.onnx || fail "the result does not say its error"
 grep -qF "$dir" a/best.onnx && fail "a path is in the result"
@@ -67,7 +67,7 @@ expect 0 'torn is finished' "$nash" resume torn
 expect 0 'wins (largest within 1.5 % of the least error)' search tied \
     --tie 0.015 --criterion error
 expect 0 'result' search random --strategy random --flip no
-grep -q 'one look' out && fail "mirror images, though it never saw any"
+grep -q '^result, 3 looks ' out || fail "mirror images, though it never saw any"
 expect 0 'ensemble of 2 snapshots' search snapshots --final-epochs 4 \
     --snapshots 2
 expect 0 'result' "$nash" search data -o ablation --preset smoke --batch 16 \

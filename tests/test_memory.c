@@ -84,7 +84,8 @@ static nash_status predict(void *ctx)
     plan.batch = 8;
     nash_status status = nash_predict(p, both, 2, w->images, NULL, 20, &plan);
     return status == NASH_OK
-               ? nash_predict_mirrored(p, both, 2, w->images, NULL, 20, &plan)
+               ? nash_predict_looks(p, both, 2, w->images, NULL, 20,
+                                    (nash_looks){true, true}, &plan)
                : status;
 }
 

@@ -56,6 +56,7 @@ static void mirrored_predictions_are_the_same_for_the_mirror_image(void **state)
     enum { N = 5 };
     toy t, turned;
     float p[N * CLASSES], q[N * CLASSES], once[N * CLASSES];
+    const nash_looks mirrored = {.mirrored = true};
     nash_plan_opts opts = judge_opts(NASH_ENGINE_REF);
     opts.batch = 2;
     make_toy(&t);
@@ -64,22 +65,72 @@ static void mirrored_predictions_are_the_same_for_the_mirror_image(void **state)
         turned.pixels[i] = t.pixels[i / SIDE * SIDE + SIDE - 1 - i % SIDE];
     nash_model *m = small_net(2);
     assert_int_equal(nash_predict(once, &m, 1, &t.images, NULL, N, &opts), 0);
-    assert_int_equal(nash_predict_mirrored(p, &m, 1, &t.images, NULL, N, &opts),
-                     0);
     assert_int_equal(
-        nash_predict_mirrored(q, &m, 1, &turned.images, NULL, N, &opts), 0);
+        nash_predict_looks(p, &m, 1, &t.images, NULL, N, mirrored, &opts), 0);
+    assert_int_equal(
+        nash_predict_looks(q, &m, 1, &turned.images, NULL, N, mirrored, &opts),
+        0);
     double apart = 0.0;
     for (int32_t i = 0; i < N * CLASSES; i++) {
         assert_close((double)p[i], (double)q[i], 1e-6);
         apart = fmax(apart, fabs((double)(p[i] - once[i])));
     }
     assert_true(apart > 1e-4);
-    nash_model_set_mirrored(m, true);
+    nash_model_set_looks(m, mirrored);
     assert_int_equal(nash_predict(q, &m, 1, &t.images, NULL, N, &opts), 0);
     assert_memory_equal(q, p, sizeof q);
-    assert_int_equal(nash_predict_mirrored(q, &m, 1, &t.images, NULL, N, &opts),
-                     0);
+    assert_int_equal(
+        nash_predict_looks(q, &m, 1, &t.images, NULL, N, mirrored, &opts), 0);
     assert_memory_equal(q, p, sizeof q);
+    nash_model_free(m);
+}
+
+/* The images so many pixels further, their border repeated. */
+static void shift_toy(toy *shifted, const toy *t, int32_t by)
+{
+    make_toy(shifted);
+    for (int32_t i = 0; i < MOST * PIXELS; i++) {
+        int32_t x = i % SIDE + by, y = i / SIDE % SIDE + by;
+        x = x < 0 ? 0 : x < SIDE ? x : SIDE - 1;
+        y = y < 0 ? 0 : y < SIDE ? y : SIDE - 1;
+        shifted->pixels[i] =
+            t->pixels[i / (SIDE * SIDE) * (SIDE * SIDE) + y * SIDE + x];
+    }
+}
+
+static void shifted_predictions_are_means_over_three_places(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    toy t, shifted;
+    float p[N * CLASSES], q[N * CLASSES];
+    double mean[2][N * CLASSES] = {{0.0}};
+    nash_plan_opts opts = judge_opts(NASH_ENGINE_REF);
+    opts.batch = 2;
+    make_toy(&t);
+    nash_model *m = small_net(2);
+    for (int32_t by = -1; by <= 1; by++)
+        for (int k = 0; k < 2; k++) {
+            nash_looks looks = {.mirrored = k == 1};
+            shift_toy(&shifted, &t, by);
+            assert_int_equal(nash_predict_looks(p, &m, 1, &shifted.images, NULL,
+                                                N, looks, &opts),
+                             0);
+            for (int32_t i = 0; i < N * CLASSES; i++)
+                mean[k][i] += (double)p[i] / 3.0;
+        }
+    for (int k = 0; k < 2; k++) {
+        nash_looks looks = {.mirrored = k == 1, .shifted = true};
+        assert_int_equal(nash_looks_count(looks), 3 * (k + 1));
+        nash_model_set_looks(m, (nash_looks){0});
+        assert_int_equal(
+            nash_predict_looks(p, &m, 1, &t.images, NULL, N, looks, &opts), 0);
+        for (int32_t i = 0; i < N * CLASSES; i++)
+            assert_close((double)p[i], mean[k][i], 1e-6);
+        nash_model_set_looks(m, looks);
+        assert_int_equal(nash_predict(q, &m, 1, &t.images, NULL, N, &opts), 0);
+        assert_memory_equal(q, p, sizeof q);
+    }
     nash_model_free(m);
 }
 
@@ -248,6 +299,7 @@ int main(void)
         cmocka_unit_test(an_ensemble_is_the_mean_of_its_members),
         cmocka_unit_test(
             mirrored_predictions_are_the_same_for_the_mirror_image),
+        cmocka_unit_test(shifted_predictions_are_means_over_three_places),
         cmocka_unit_test(a_written_model_predicts_the_same_bits),
         cmocka_unit_test(a_new_network_knows_its_data),
         cmocka_unit_test(a_training_is_described_in_numbers),

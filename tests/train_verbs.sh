@@ -69,6 +69,13 @@ expect 0 'averages over each image and its mirror image' "$nash" show m.onnx
 expect 0 'once.onnx: ' "$nash" train m.onnx data --epochs 0 --val-share 0 \
     --threads 1 --mirror no -o once.onnx
 [ "$(weights once.onnx)" = "$(weights a.onnx)" ] || fail "another network"
+expect 0 's.onnx: ' "$nash" train m.onnx data --epochs 0 --val-share 0 \
+    --threads 1 --shift yes -o s.onnx
+expect 0 'two ways, and their mirror images, which takes 6 times' \
+    "$nash" show s.onnx
+[ "$("$nash" eval --json s.onnx data | grep '"loss"')" = \
+    "$("$nash" eval --json --mirror --shift a.onnx data | grep '"loss"')" ] ||
+    fail "its own looks are other ones than those asked for"
 
 expect 0 'on 12 test images' "$nash" eval a.onnx data
 cp -r data few

@@ -113,15 +113,27 @@ NASH_API nash_status nash_model_normalize(nash_model *m, const float *mean,
 NASH_API nash_status nash_model_new_head(nash_model *m, int32_t classes,
                                          uint64_t seed);
 
+/** How an image is looked at besides as it is; the probabilities of all looks
+ * are averaged. */
+typedef struct nash_looks {
+    bool mirrored; /* left to right */
+    bool shifted;  /* by a pixel, down and right, and up and left, its border
+                      repeated; with mirrored, these mirrored, too */
+} nash_looks;
+
+enum { NASH_MAX_LOOKS = 6 };
+
+/** How many they are: 1, 2, 3 or NASH_MAX_LOOKS. */
+NASH_API int32_t nash_looks_count(nash_looks looks);
+
 /**
- * Let a model look at each image twice, as it is and mirrored left to right,
- * and average the probabilities. It is a property of its predictions
- * (nash_predict() and its ONNX file), which then cost twice as much; training
- * and plans know nothing of it. A new model looks once; a copy does as its
- * original.
+ * How a model looks at images. It is a property of its predictions
+ * (nash_predict() and its ONNX file), which cost as many times as much;
+ * training and plans know nothing of it. A new model looks once; a copy does as
+ * its original.
  */
-NASH_API void nash_model_set_mirrored(nash_model *m, bool mirrored);
-NASH_API bool nash_model_is_mirrored(const nash_model *m);
+NASH_API void nash_model_set_looks(nash_model *m, nash_looks looks);
+NASH_API nash_looks nash_model_looks(const nash_model *m);
 
 /** Values in all tensors, statistics and constants included. */
 NASH_API int64_t nash_model_values(const nash_model *m);
@@ -130,7 +142,7 @@ NASH_API int64_t nash_model_values(const nash_model *m);
 NASH_API bool nash_model_is_finite(const nash_model *m);
 
 /** Hash over graph, tags and the bits of all tensors; neither the metadata nor
- * whether it is mirrored. */
+ * its looks. */
 NASH_API uint64_t nash_model_hash(const nash_model *m);
 
 /** A metadata value, borrowed until it changes; NULL if there is none. */

@@ -26,7 +26,9 @@ extern "C" {
 #define NASH_RUN_GIVEN_UP "given_up_epochs"
 #define NASH_RUN_START_TEST_ERROR "start_test_error"
 #define NASH_RUN_TEST_ERROR "test_error"
-#define NASH_RUN_ONCE_TEST_ERROR "once_test_error" /* without mirror images */
+#define NASH_RUN_ONCE_TEST_ERROR "once_test_error" /* of one look, of several  \
+                                                    */
+#define NASH_RUN_LOOKS "looks" /* of the result; see nash_report_looks() */
 #define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
 #define NASH_RUN_TEST_LOSS "test_loss"
 #define NASH_RUN_TEST_IMAGES "test_images"
@@ -42,6 +44,10 @@ extern "C" {
 enum { NASH_RUN_MOST_IN_MATRIX = 100, NASH_RUN_MOST_CONFUSIONS = 10000 };
 #define NASH_RUN_CONFUSION "test_confusion"
 #define NASH_RUN_CONFUSIONS "test_confusions"
+
+/** Looks that a run's result takes at each image (nash_looks); 1 before it is
+ * judged. */
+NASH_API int32_t nash_report_looks(const nash_history *history);
 
 /**
  * Write a run's page, atomically replacing @p path.

@@ -196,7 +196,7 @@ NASH_API nash_status nash_train(nash_model *m, const nash_images *images,
 
 /**
  * Mean probabilities of several models (an ensemble) over images; those of a
- * mirrored model are averaged over each image and its mirror image.
+ * model are averaged over its looks (nash_model_set_looks()).
  *
  * @param probabilities  receives [n,K]
  * @param models         [n_models], each for the images' shape, of equal K
@@ -212,13 +212,11 @@ NASH_API nash_status nash_predict(float *probabilities,
                                   const int32_t *index, int32_t n,
                                   const nash_plan_opts *opts);
 
-/** As nash_predict(), averaged over each image and its mirror image. */
-NASH_API nash_status nash_predict_mirrored(float *probabilities,
-                                           nash_model *const *models,
-                                           int32_t n_models,
-                                           const nash_images *images,
-                                           const int32_t *index, int32_t n,
-                                           const nash_plan_opts *opts);
+/** As nash_predict(), all models taking these looks besides their own. */
+NASH_API nash_status nash_predict_looks(
+    float *probabilities, nash_model *const *models, int32_t n_models,
+    const nash_images *images, const int32_t *index, int32_t n,
+    nash_looks looks, const nash_plan_opts *opts);
 
 /**
  * Score probabilities against labels. A probability below 1.2e-38 counts as

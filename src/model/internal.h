@@ -15,7 +15,7 @@ struct nash_model {
     nash_graph *graph;    /* owned */
     nash_tensor *tensors; /* owned; [nodes][NASH_SLOT_COUNT], data NULL where
                              the slot is empty */
-    bool mirrored;        /* see nash_model_set_mirrored() */
+    nash_looks looks;     /* see nash_model_set_looks() */
     int32_t n_meta;
     ni_meta *meta; /* owned; [n_meta], sorted by key */
 };

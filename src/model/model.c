@@ -100,7 +100,7 @@ nash_status nash_model_dup(nash_model **out, const nash_model *m)
     TRY(nash_graph_dup(&copy->graph, m->graph));
     TRY(copy_tensors(copy, m));
     TRY(ni_meta_copy(copy, m));
-    copy->mirrored = m->mirrored;
+    copy->looks = m->looks;
     *out = copy;
     copy = NULL;
 done:
@@ -136,14 +136,19 @@ nash_tensor *nash_model_tensor(const nash_model *m, int32_t id, int32_t slot)
     return t->data ? t : NULL;
 }
 
-void nash_model_set_mirrored(nash_model *m, bool mirrored)
+int32_t nash_looks_count(nash_looks looks)
 {
-    m->mirrored = mirrored;
+    return (looks.mirrored ? 2 : 1) * (looks.shifted ? 3 : 1);
 }
 
-bool nash_model_is_mirrored(const nash_model *m)
+void nash_model_set_looks(nash_model *m, nash_looks looks)
 {
-    return m->mirrored;
+    m->looks = looks;
+}
+
+nash_looks nash_model_looks(const nash_model *m)
+{
+    return m->looks;
 }
 
 int64_t nash_model_values(const nash_model *m)

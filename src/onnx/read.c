@@ -181,8 +181,8 @@ static nash_status finish_output(int32_t *id, ni_reader *r)
 {
     nash_status status = NASH_OK;
     ni_value *output = ni_reader_find(r, r->proto->output[0]->name);
-    REQUIRE(r->mirrored == r->averaged, NASH_EUNSUPPORTED,
-            "it is not the mean over images and their mirror images");
+    REQUIRE((nash_looks_count(r->looks) > 1) == r->averaged, NASH_EUNSUPPORTED,
+            "it is not the mean over the looks at an image");
     REQUIRE(output->kind == NI_VALUE_TENSOR || output->kind == NI_VALUE_AFFINE,
             NASH_EUNSUPPORTED, "it is not computed from the image");
     if (output->kind == NI_VALUE_AFFINE)
@@ -334,7 +334,7 @@ static nash_status build(nash_model **out, ni_reader *r)
     TRY(read_operators(r));
     TRY(finish_graph(r));
     TRY(nash_model_create(&m, &r->graph));
-    nash_model_set_mirrored(m, r->mirrored);
+    nash_model_set_looks(m, r->looks);
     TRY(fill_tensors(m, r));
     TRY(copy_metadata(m, r));
     *out = m;

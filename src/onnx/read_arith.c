@@ -200,9 +200,10 @@ static nash_status read_step(ni_reader *r, const ni_pb_node *node,
     bool taken = false;
     REQUIRE(x->kind != NI_VALUE_PADDED, NASH_EUNSUPPORTED,
             "it reads a padded tensor, which only a convolution or pool does");
-    REQUIRE(x->kind == NI_VALUE_TENSOR || x->kind == NI_VALUE_AFFINE,
-            NASH_EUNSUPPORTED,
-            "it computes with a mirror image, expected at most their mean");
+    REQUIRE(
+        x->kind == NI_VALUE_TENSOR || x->kind == NI_VALUE_AFFINE,
+        NASH_EUNSUPPORTED,
+        "it computes with a look at the image, expected at most their mean");
     int32_t channels = ni_reader_shape(r, x->id).c;
     REQUIRE(ni_read_channels(NULL, &k->constant, channels, x->rank),
             NASH_EUNSUPPORTED,

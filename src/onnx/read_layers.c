@@ -129,8 +129,8 @@ done:
 }
 
 /* Softmax and LogSoftmax alike: ours is the network's last operation, and the
- * softmax of a log-softmax is that of what went into it. The mean over mirror
- * images is one of probabilities. */
+ * softmax of a log-softmax is that of what went into it. The mean over looks is
+ * one of probabilities. */
 NI_READ(softmax)
 {
     nash_status status = NASH_OK;
@@ -140,10 +140,11 @@ NI_READ(softmax)
     TRY(ni_attribute_int(&axis, node, "axis", r->opset < 13 ? 1 : -1));
     REQUIRE(axis == 1 || axis == 1 - input->rank, NASH_EUNSUPPORTED,
             "its axis is %lld, expected the channels", (long long)axis);
-    REQUIRE(!r->mirrored || strcmp(node->op_type, "Softmax") == 0,
+    REQUIRE(nash_looks_count(r->looks) == 1 ||
+                strcmp(node->op_type, "Softmax") == 0,
             NASH_EUNSUPPORTED,
             "it gives logarithms, expected probabilities to average over "
-            "mirror images");
+            "looks");
     TRY(ni_reader_append_one(r, node, NASH_OP_SOFTMAX, NULL, input,
                              input->rank));
 done:
@@ -178,7 +179,7 @@ NI_READ(concat)
     int64_t axis;
     TRY(ni_attribute_int(&axis, node, "axis", 1));
     if (axis == 0)
-        return ni_read_views(r, node);
+        return ni_read_looks(r, node);
     TRY(read_join(r, node, NASH_OP_CONCAT));
     int32_t rank = ni_reader_output(r, node)->rank;
     REQUIRE(axis == 1 || axis == 1 - rank, NASH_EUNSUPPORTED,
@@ -210,8 +211,8 @@ NI_READ(reduce_mean)
     int64_t axes[NI_MAX_RANK], keep;
     int32_t n;
     input = ni_reader_input(r, node, 0);
-    if (input && input->kind == NI_VALUE_PAIRED)
-        return ni_read_mean_of_pairs(r, node);
+    if (input && input->kind == NI_VALUE_BY_LOOK)
+        return ni_read_mean_of_looks(r, node);
     TRY(ni_reader_tensor(&input, r, node, 0, 0));
     TRY(ni_reader_list(axes, &n, NI_MAX_RANK, r, node, "axes", 1));
     TRY(ni_attribute_int(&keep, node, "keepdims", 1));

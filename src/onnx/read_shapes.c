@@ -88,7 +88,7 @@ NI_READ(reshape)
     int64_t target[4];
     TRY(ni_reader_tensor(&input, r, node, 0, 0));
     TRY(ni_reader_constant(&c, r, node, 1, true, 1));
-    if (ni_read_pairs(r, node, input, c))
+    if (ni_read_by_look(r, node, input, c))
         goto done;
     nash_shape in = ni_reader_shape(r, input->id);
     const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
@@ -239,7 +239,8 @@ static nash_status read_fill(float *fill, const ni_reader *r,
     bool differs;
     TRY(ni_attribute_differs(&differs, node, "mode", "constant"));
     REQUIRE(!differs, NASH_EUNSUPPORTED,
-            "its mode is another one than constant");
+            "its mode is another one than constant, or \"edge\" with a pixel "
+            "around the image");
     TRY(ni_attribute_float(fill, node, "value", 0));
     if (!ni_reader_input(r, node, 2))
         goto done;
@@ -284,8 +285,13 @@ NI_READ(pad)
     int64_t all[8];
     int32_t pads[4];
     float fill;
+    bool constant;
     TRY(ni_reader_tensor(&input, r, node, 0, 4));
     TRY(read_padding(all, r, node));
+    TRY(ni_attribute_differs(&constant, node, "mode", "edge"));
+    if (ni_attribute_exists(node, "mode") && !constant &&
+        ni_read_margin(r, node, input, all))
+        goto done;
     TRY(read_fill(&fill, r, node));
     REQUIRE(all[0] == 0 && all[1] == 0 && all[4] == 0 && all[5] == 0,
             NASH_EUNSUPPORTED,
@@ -340,8 +346,9 @@ NI_READ(shape)
     ni_value *input = ni_reader_input(r, node, 0);
     if (!input ||
         (input->kind != NI_VALUE_TENSOR && input->kind != NI_VALUE_AFFINE))
-        return ni_fail(NASH_EUNSUPPORTED,
-                       "it asks the shape of a padded or mirrored tensor");
+        return ni_fail(
+            NASH_EUNSUPPORTED,
+            "it asks the shape of a padded tensor, or of a look at the image");
     nash_shape in = ni_reader_shape(r, input->id);
     const int64_t dims[4] = {NI_BATCH, in.c, in.h, in.w};
     return set_shape(r, node, dims, input->rank);

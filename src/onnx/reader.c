@@ -294,12 +294,14 @@ nash_status ni_reader_tensor(ni_value **out, ni_reader *r,
     REQUIRE(value->kind != NI_VALUE_PADDED, NASH_EUNSUPPORTED,
             "input \"%s\" is padded, which only a convolution or pool takes up",
             ni_onnx_print(node->input[k]).text);
-    REQUIRE(
-        value->kind != NI_VALUE_MIRRORED && value->kind != NI_VALUE_PAIRED,
-        NASH_EUNSUPPORTED,
-        "input \"%s\" is %s, which only the averaging of mirror images uses",
-        ni_onnx_print(node->input[k]).text,
-        value->kind == NI_VALUE_PAIRED ? "split into pairs" : "mirrored");
+    REQUIRE(value->kind != NI_VALUE_MARGIN && value->kind != NI_VALUE_LOOK &&
+                value->kind != NI_VALUE_BY_LOOK,
+            NASH_EUNSUPPORTED,
+            "input \"%s\" is %s, which only the averaging of looks uses",
+            ni_onnx_print(node->input[k]).text,
+            value->kind == NI_VALUE_MARGIN ? "the image with a repeated border"
+            : value->kind == NI_VALUE_LOOK ? "the image mirrored or shifted"
+                                           : "split by looks");
     if (value->kind == NI_VALUE_AFFINE)
         TRY(ni_reader_settle(r, node, value));
     REQUIRE(rank == 0 || value->rank == rank, NASH_EUNSUPPORTED,

@@ -18,8 +18,9 @@
  *               to be half a gate or a normalisation; else it becomes a
  *               depthwise convolution as soon as somebody needs it as a tensor
  *   padded      a padded tensor, for a convolution or pool to take up
- *   mirrored    the image's mirror image, for a concatenation to take up
- *   paired      probabilities by view and image, for a mean to take up
+ *   margin      the image with its border repeated, for slices to take up
+ *   look        the image shifted or mirrored, for a concatenation to take up
+ *   by look     probabilities by look and image, for a mean to take up
  *
  * A node of ours ends with the operator that bears its name, so for our own
  * files nothing stays open longer than that, and order and tags come back.
@@ -32,9 +33,16 @@ typedef enum ni_value_kind {
     NI_VALUE_CONSTANT,
     NI_VALUE_AFFINE,
     NI_VALUE_PADDED,
-    NI_VALUE_MIRRORED,
-    NI_VALUE_PAIRED
+    NI_VALUE_MARGIN,
+    NI_VALUE_LOOK,
+    NI_VALUE_BY_LOOK
 } ni_value_kind;
+
+/* How the image is looked at. */
+typedef struct ni_look {
+    bool mirrored;
+    int shift; /* shows the pixel so many below and to the right; -1, 0 or 1 */
+} ni_look;
 
 typedef enum ni_arith {
     NI_ARITH_ADD,  /* x + k */
@@ -59,6 +67,7 @@ struct ni_value {
     int32_t depth;   /* affine: how many lie on top of each other */
     int32_t pads[4]; /* padded: top, left, bottom, right */
     float fill;      /* padded: with this */
+    ni_look look;
     ni_constant constant;
     const ni_value *complement; /* constant: 1 - that one */
 };
@@ -90,8 +99,8 @@ typedef struct ni_reader {
     int64_t batch;     /* the file's fixed batch size; 0: open */
     int64_t allowance; /* float values that may still be allocated */
     bool ours;         /* names are of our making */
-    bool mirrored;     /* operators see images and their mirror images */
-    bool averaged;     /* and the mean over both has been taken */
+    nash_looks looks;  /* that operators see */
+    bool averaged;     /* and the mean over them has been taken */
     int64_t n_values;
     ni_value *values;  /* owned, [n_values] */
     ni_named *names;   /* owned, [n_values], sorted */
@@ -190,19 +199,24 @@ bool ni_reader_is_own(const ni_reader *r, const ni_pb_node *node, nash_op op);
 nash_status ni_reader_settle(ni_reader *r, const ni_pb_node *node,
                              ni_value *value);
 
-/* ---- mirrored models (read_mirror.c) ------------------------------------ */
+/* ---- models of several looks (read_looks.c) ----------------------------- */
 
-/** A concatenation along the batch: of the image and its mirror image.
+/** Whether a padding that repeats the border is that of the image by a pixel;
+ * if so, it is read. */
+bool ni_read_margin(ni_reader *r, const ni_pb_node *node, const ni_value *input,
+                    const int64_t pads[8]);
+
+/** A concatenation along the batch: of the image and other looks at it.
  * @return NASH_OK or NASH_EUNSUPPORTED, likewise below */
-nash_status ni_read_views(ni_reader *r, const ni_pb_node *node);
+nash_status ni_read_looks(ni_reader *r, const ni_pb_node *node);
 
-/** Whether a reshape gives [2,N,K] out of a mirrored model's softmax; if so,
+/** Whether a reshape gives [looks,N,K] out of such a model's softmax; if so,
  * that is read. */
-bool ni_read_pairs(ni_reader *r, const ni_pb_node *node, const ni_value *input,
-                   const ni_constant *target);
+bool ni_read_by_look(ni_reader *r, const ni_pb_node *node,
+                     const ni_value *input, const ni_constant *target);
 
-/** The mean over such pairs. */
-nash_status ni_read_mean_of_pairs(ni_reader *r, const ni_pb_node *node);
+/** The mean over the looks. */
+nash_status ni_read_mean_of_looks(ni_reader *r, const ni_pb_node *node);
 
 /* ---- operators ---------------------------------------------------------- */
 

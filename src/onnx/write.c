@@ -11,16 +11,16 @@
 
 enum { OPSET = 17, IR_VERSION = 8 };
 
-/* What a mirrored model has beside its nodes (write_mirror.c), and the
+/* What a model of several looks has beside its nodes (write_looks.c), and the
  * constants that nodes share. */
-enum { VIEW_OPERATORS = 4, VIEW_INITIALIZERS = 4, SHARED_INITIALIZERS = 2 };
+enum { LOOK_OPERATORS = 9, LOOK_INITIALIZERS = 10, SHARED_INITIALIZERS = 2 };
 
 /* Room for every operator and initializer the nodes may need: no node writes
  * more than four operators beside one for each input. */
 static nash_status make_room(ni_writer *w)
 {
     nash_status status = NASH_OK;
-    int64_t n = nash_graph_size(w->graph), nodes = 4 * n + VIEW_OPERATORS;
+    int64_t n = nash_graph_size(w->graph), nodes = 4 * n + LOOK_OPERATORS;
     for (int32_t id = 0; id < n; id++)
         nodes += nash_graph_node(w->graph, id)->n_inputs;
     NEW_FROM(w->names, ni_pool_pointers(&w->pool, n));
@@ -31,7 +31,7 @@ static nash_status make_room(ni_writer *w)
     NEW_FROM(w->out->initializer,
              ni_pool_pointers(&w->pool, NASH_SLOT_COUNT * n +
                                             SHARED_INITIALIZERS +
-                                            VIEW_INITIALIZERS));
+                                            LOOK_INITIALIZERS));
 done:
     return status;
 }

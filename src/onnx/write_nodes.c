@@ -290,13 +290,13 @@ static nash_status write_node(ni_writer *w, int32_t id)
 nash_status ni_write_nodes(ni_writer *w)
 {
     nash_status status = NASH_OK;
-    bool mirrored = nash_model_is_mirrored(w->model);
-    if (mirrored)
-        TRY(ni_write_views(w));
+    bool joined = nash_looks_count(nash_model_looks(w->model)) > 1;
+    if (joined)
+        TRY(ni_write_looks(w));
     for (int32_t id = 0; id < nash_graph_size(w->graph); id++)
         TRY(write_node(w, id));
-    if (mirrored)
-        TRY(ni_write_mean_of_views(w));
+    if (joined)
+        TRY(ni_write_mean_of_looks(w));
 done:
     return status;
 }

@@ -70,6 +70,21 @@ nash_status ni_writer_int(ni_writer *w, ni_pb_node *node, const char *name,
     return NASH_OK;
 }
 
+nash_status ni_writer_text(ni_writer *w, ni_pb_node *node, const char *name,
+                           const char *value)
+{
+    nash_status status = NASH_OK;
+    ni_pb_attribute *attribute = NULL;
+    char *own = NULL;
+    NEW_FROM(own, ni_pool_strdup(&w->pool, value));
+    TRY(add_attribute(&attribute, w, node, name, NI_ATTRIBUTE_STRING));
+    attribute->has_s = 1;
+    attribute->s.data = (uint8_t *)own;
+    attribute->s.len = strlen(own);
+done:
+    return status;
+}
+
 nash_status ni_writer_float(ni_writer *w, ni_pb_node *node, const char *name,
                             float value)
 {

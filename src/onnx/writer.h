@@ -27,10 +27,10 @@ typedef struct ni_writer {
  * NASH_ENOMEM */
 nash_status ni_write_nodes(ni_writer *w);
 
-/** Write what a mirrored model does before and behind its nodes (mirror.h).
+/** Write what a model of several looks does before and behind its nodes.
  * @return NASH_OK or NASH_ENOMEM */
-nash_status ni_write_views(ni_writer *w);
-nash_status ni_write_mean_of_views(ni_writer *w);
+nash_status ni_write_looks(ni_writer *w);
+nash_status ni_write_mean_of_looks(ni_writer *w);
 
 /** Write a max_pool or avg_pool. */
 nash_status ni_write_pool(ni_writer *w, int32_t id);
@@ -51,6 +51,8 @@ nash_status ni_writer_int(ni_writer *w, ni_pb_node *node, const char *name,
                           int64_t value);
 nash_status ni_writer_ints(ni_writer *w, ni_pb_node *node, const char *name,
                            const int32_t *values, size_t n);
+nash_status ni_writer_text(ni_writer *w, ni_pb_node *node, const char *name,
+                           const char *value);
 nash_status ni_writer_float(ni_writer *w, ni_pb_node *node, const char *name,
                             float value);
 

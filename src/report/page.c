@@ -119,6 +119,15 @@ static double result(const nash_history *h, const char *key)
     return text ? strtod(text, NULL) : (double)NAN;
 }
 
+/* Runs of before NASH_RUN_LOOKS was recorded looked at mirror images only. */
+int32_t nash_report_looks(const nash_history *history)
+{
+    double looks = result(history, NASH_RUN_LOOKS);
+    if (looks >= 1.0 && looks <= NASH_MAX_LOOKS)
+        return (int32_t)looks;
+    return isfinite(result(history, NASH_RUN_ONCE_TEST_ERROR)) ? 2 : 1;
+}
+
 static void put_tile(ni_text *t, const char *what, const char *value,
                      const char *from)
 {
@@ -144,7 +153,7 @@ static void put_error_tiles(ni_text *t, const nash_history *h)
                  ni_percent(word, result(h, NASH_RUN_START_TEST_ERROR)));
     if (isfinite(once))
         snprintf(from + strlen(from), sizeof from - strlen(from),
-                 "; without mirror images: %s", ni_percent(word, once));
+                 "; of one look: %s", ni_percent(word, once));
     put_tile(t, "Test error", ni_percent(value, tested), from);
     put_tile(t, "Balanced test error",
              ni_percent(value, result(h, NASH_RUN_TEST_BALANCED_ERROR)),
@@ -171,9 +180,11 @@ static void put_size_tiles(ni_text *t, const nash_history *h)
     snprintf(from, sizeof from, "start: %s",
              ni_count(word, (double)start->params));
     put_tile(t, "Parameters", ni_count(value, (double)winner->params), from);
-    bool mirrored = isfinite(result(h, NASH_RUN_ONCE_TEST_ERROR));
-    snprintf(from, sizeof from, "per %s; start: %s",
-             mirrored ? "look, of two an image" : "image",
+    int32_t looks = nash_report_looks(h);
+    snprintf(from, sizeof from, "per image");
+    if (looks > 1)
+        snprintf(from, sizeof from, "per look, of %d an image", looks);
+    snprintf(from + strlen(from), sizeof from - strlen(from), "; start: %s",
              ni_count(word, (double)start->macs));
     put_tile(t, "Multiply-accumulates", ni_count(value, (double)winner->macs),
              from);
@@ -290,18 +301,19 @@ static nash_status put_network(ni_text *t, const nash_model *best)
         return NASH_OK;
     }
     const nash_graph *g = nash_model_graph(best);
+    int32_t n = nash_looks_count(nash_model_looks(best));
+    char looks[80] = "image";
+    if (n > 1)
+        snprintf(looks, sizeof looks,
+                 "look at an image, of which it averages over %d", n);
     ni_text_add(t,
                 "<p>%d layers, %s parameters, %s multiply-accumulates per "
-                "image%s. Names are those that the morphisms above speak of; "
+                "%s. Names are those that the morphisms above speak of; "
                 "sizes are channels &times; height &times; width.</p>\n"
                 "<div class=\"graph\">",
                 nash_graph_size(g),
                 ni_count(params, (double)nash_graph_params(g)),
-                ni_count(macs, (double)nash_graph_macs(g)),
-                nash_model_is_mirrored(best)
-                    ? ", twice that with its mirror image, which it averages "
-                      "over"
-                    : "");
+                ni_count(macs, (double)nash_graph_macs(g)), looks);
     nash_status status = ni_graph_draw(t, g, false);
     if (status == NASH_ELIMIT) {
         ni_text_put(t, "The network is too large to draw.");

@@ -1,7 +1,8 @@
 /*
  * Probabilities of trained models over images. A plan per model lives only
- * while it is used. Images are taken as they are: no augmentation but the
- * mirror; the last batch is filled up with copies of the last image.
+ * while it is used. Images are taken as they are, but for the looks
+ * that a model takes; the last batch is filled up with copies of the last
+ * image.
  */
 #include "predict.h"
 
@@ -12,10 +13,10 @@
 struct ni_predictor {
     nash_plan *plan;
     int32_t batch, classes;
-    bool mirrored;   /* as its model is */
-    int32_t *index;  /* [batch] of the images in the plan's input */
-    int32_t *labels; /* [batch] */
-    float *rows;     /* [batch,K] probabilities */
+    nash_looks looks; /* of its model */
+    int32_t *index;   /* [batch] of the images in the plan's input */
+    int32_t *labels;  /* [batch] */
+    float *rows;      /* [batch,K] probabilities */
 };
 
 nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
@@ -27,7 +28,7 @@ nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
     infer.mode = NASH_MODE_INFER;
     NEW(p);
     p->batch = opts->batch;
-    p->mirrored = nash_model_is_mirrored(m);
+    p->looks = nash_model_looks(m);
     p->classes = nash_graph_classes(nash_model_graph(m));
     TRY(nash_plan_create(&p->plan, m, &infer));
     NEW_ARRAY(p->index, p->batch);
@@ -71,6 +72,8 @@ nash_status ni_predictor_bytes(size_t *bytes, const nash_graph *g,
     return NASH_OK;
 }
 
+/* ---- looks --------------------------------------------------------------- */
+
 static void mirror(float *pixels, int64_t rows, int32_t width)
 {
     for (int64_t r = 0; r < rows; r++) {
@@ -81,6 +84,29 @@ static void mirror(float *pixels, int64_t rows, int32_t width)
             row[b] = pixel;
         }
     }
+}
+
+/* Let every pixel of a channel show the one that is @p by, 1 or -1, below and
+ * to the right of it, or the nearest there is. */
+static void shift_channel(float *pixels, int32_t height, int32_t width, int by)
+{
+    size_t moved = (size_t)(width - 1) * sizeof *pixels;
+    for (int32_t i = 0; i < height; i++) {
+        int32_t y = by > 0 ? i : height - 1 - i;
+        int32_t from = y + by < 0 || y + by >= height ? y : y + by;
+        float *row = pixels + (int64_t)y * width;
+        const float *source = pixels + (int64_t)from * width;
+        int32_t border = by > 0 ? width - 1 : 0;
+        float last = source[border];
+        memmove(by > 0 ? row : row + 1, by > 0 ? source + 1 : source, moved);
+        row[border] = last;
+    }
+}
+
+static void shift(float *pixels, int64_t channels, nash_shape shape, int by)
+{
+    for (int64_t c = 0; c < channels && by != 0; c++)
+        shift_channel(pixels + c * shape.h * shape.w, shape.h, shape.w, by);
 }
 
 static void load(ni_predictor *p, const ni_views *views, int32_t first)
@@ -110,26 +136,40 @@ int32_t ni_predictor_batch(const ni_predictor *p)
     return p->batch;
 }
 
+/* All looks at the images from @p first on. */
+static nash_status add_looks(float *sum, ni_predictor *p, const ni_views *views,
+                             int32_t first, nash_looks looks, float share)
+{
+    static const int shifts[] = {0, -1, 1};
+    nash_status status = NASH_OK;
+    nash_shape shape = views->images->shape;
+    int64_t channels = (int64_t)p->batch * shape.c;
+    int32_t left = views->n - first, n = left < p->batch ? left : p->batch;
+    float *pixels = nash_plan_input(p->plan);
+    for (int s = 0; s < (looks.shifted ? 3 : 1); s++) {
+        load(p, views, first);
+        shift(pixels, channels, shape, shifts[s]);
+        TRY(add_batch(sum, p, n, share));
+        if (!looks.mirrored)
+            continue;
+        mirror(pixels, channels * shape.h, shape.w);
+        TRY(add_batch(sum, p, n, share));
+    }
+done:
+    return status;
+}
+
 nash_status ni_predictor_add(float *sum, ni_predictor *p, const ni_views *views,
                              float share)
 {
     nash_status status = NASH_OK;
-    nash_shape shape = views->images->shape;
-    bool mirrored = views->mirrored || p->mirrored;
-    if (mirrored)
-        share *= 0.5F;
-    for (int32_t first = 0; first < views->n; first += p->batch) {
-        int32_t left = views->n - first;
-        int32_t n = left < p->batch ? left : p->batch;
-        float *rows = sum + (int64_t)first * p->classes;
-        load(p, views, first);
-        TRY(add_batch(rows, p, n, share));
-        if (!mirrored)
-            continue;
-        mirror(nash_plan_input(p->plan), (int64_t)p->batch * shape.c * shape.h,
-               shape.w);
-        TRY(add_batch(rows, p, n, share));
-    }
+    const nash_looks looks = {
+        .mirrored = views->looks.mirrored || p->looks.mirrored,
+        .shifted = views->looks.shifted || p->looks.shifted};
+    share /= (float)nash_looks_count(looks);
+    for (int32_t first = 0; first < views->n; first += p->batch)
+        TRY(add_looks(sum + (int64_t)first * p->classes, p, views, first, looks,
+                      share));
 done:
     return status;
 }
@@ -183,46 +223,37 @@ static nash_plan_opts default_opts(void)
     return opts;
 }
 
-static nash_status predict(float *probabilities, nash_model *const *models,
-                           int32_t n_models, const ni_views *views,
-                           const nash_plan_opts *opts)
+nash_status nash_predict(float *probabilities, nash_model *const *models,
+                         int32_t n_models, const nash_images *images,
+                         const int32_t *index, int32_t n,
+                         const nash_plan_opts *opts)
+{
+    return nash_predict_looks(probabilities, models, n_models, images, index, n,
+                              (nash_looks){0}, opts);
+}
+
+nash_status nash_predict_looks(float *probabilities, nash_model *const *models,
+                               int32_t n_models, const nash_images *images,
+                               const int32_t *index, int32_t n,
+                               nash_looks looks, const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
     ni_predictor *p = NULL;
+    const ni_views views = {images, index, n, looks};
     nash_plan_opts own = opts ? *opts : default_opts();
-    TRY(check_ensemble(models, n_models, views->images));
-    TRY(ni_check_index(views->images, views->index, views->n));
-    if (own.batch > views->n)
-        own.batch = views->n > 0 ? views->n : 1;
+    TRY(check_ensemble(models, n_models, images));
+    TRY(ni_check_index(images, index, n));
+    if (own.batch > n)
+        own.batch = n > 0 ? n : 1;
     size_t classes = (size_t)nash_graph_classes(nash_model_graph(models[0]));
-    memset(probabilities, 0, (size_t)views->n * classes * sizeof(float));
+    memset(probabilities, 0, (size_t)n * classes * sizeof(float));
     for (int32_t i = 0; i < n_models; i++) {
         TRY(ni_predictor_open(&p, models[i], &own));
-        TRY(ni_predictor_add(probabilities, p, views, 1.0F / (float)n_models));
+        TRY(ni_predictor_add(probabilities, p, &views, 1.0F / (float)n_models));
         ni_predictor_close(p);
         p = NULL;
     }
 done:
     ni_predictor_close(p);
     return status;
-}
-
-nash_status nash_predict(float *probabilities, nash_model *const *models,
-                         int32_t n_models, const nash_images *images,
-                         const int32_t *index, int32_t n,
-                         const nash_plan_opts *opts)
-{
-    ni_views views = {.images = images, .index = index, .n = n};
-    return predict(probabilities, models, n_models, &views, opts);
-}
-
-nash_status nash_predict_mirrored(float *probabilities,
-                                  nash_model *const *models, int32_t n_models,
-                                  const nash_images *images,
-                                  const int32_t *index, int32_t n,
-                                  const nash_plan_opts *opts)
-{
-    ni_views views = {
-        .images = images, .index = index, .n = n, .mirrored = true};
-    return predict(probabilities, models, n_models, &views, opts);
 }

@@ -11,7 +11,7 @@ typedef struct ni_views {
     const nash_images *images;
     const int32_t *index; /* [n]; NULL: 0 .. n-1 */
     int32_t n;
-    bool mirrored; /* average over each image and its mirror image */
+    nash_looks looks; /* besides the model's own */
 } ni_views;
 
 /**

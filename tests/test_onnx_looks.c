@@ -1,5 +1,5 @@
-/* Files of models that average over an image and its mirror image, and files
- * that only look like it. */
+/* Files of models that average over looks at an image, mirrored or shifted, and
+ * files that only seem to. */
 #include "onnx_made.h"
 
 #include <setjmp.h>
@@ -75,7 +75,8 @@ static void the_pattern_is_read_whoever_wrote_it(void **state)
         f.axes = axes[i / 3];
         made m = made_of(&f);
         nash_model *out = made_finish(&m);
-        assert_true(nash_model_is_mirrored(out));
+        assert_true(nash_model_looks(out).mirrored);
+        assert_false(nash_model_looks(out).shifted);
         assert_int_equal(nash_graph_size(nash_model_graph(out)), 4);
         nash_model_free(out);
     }
@@ -126,16 +127,16 @@ static void views_go_nowhere_else(void **state)
     (void)state;
     file f = sound;
     f.seen = "mirror";
-    assert_refused(&f, "is mirrored, which only the averaging");
+    assert_refused(&f, "is the image mirrored or shifted, which only");
     f = sound;
     f.seen = "x"; /* then nothing is paired, either */
     assert_refused(&f, "it gives a tensor of 3 dimensions");
     f = sound;
     f.output = "each";
-    assert_refused(&f, "it is not the mean over images and their mirror");
+    assert_refused(&f, "it is not the mean over the looks");
     f = sound;
     f.output = "pairs";
-    assert_refused(&f, "it is not the mean over images and their mirror");
+    assert_refused(&f, "it is not the mean over the looks");
 }
 
 static void other_means_are_refused(void **state)
@@ -169,7 +170,140 @@ static void a_mirror_image_is_not_computed_with(void **state)
     made_node(&m, "Slice", "x minus end minus minus", "mirror");
     made_node(&m, "Mul", "mirror half", "z");
     made_end(&m, "z");
-    made_refuse(&m, NASH_EUNSUPPORTED, "it computes with a mirror image");
+    made_refuse(&m, NASH_EUNSUPPORTED, "it computes with a look at the image");
+}
+
+/* ---- shifts -------------------------------------------------------------- */
+
+/* What a file of shifts says; one of it is changed at a time. */
+typedef struct shifts {
+    const char *mode, *pads; /* of the Pad */
+    const char *up, *beyond; /* starts and ends of what shows pixels below */
+    const char *axes;        /* of both Slices */
+    const char *joined, *by_look;
+    const char *seen; /* by the first layer */
+} shifts;
+
+static const shifts sound_shifts = {
+    .mode = "edge",
+    .pads = "0 0 1 1 0 0 1 1",
+    .up = "2 2",
+    .beyond = "9000 9000",
+    .axes = "2 3",
+    .joined = "x down up mirror mirror_down mirror_up",
+    .by_look = "6 -1 4",
+    .seen = "looks"};
+
+static made made_shifts(const shifts *f)
+{
+    made m = made_new(13, 3, 5, 6);
+    made_ints64(&m, "pads", f->pads);
+    made_ints64(&m, "zero", "0 0");
+    made_ints64(&m, "before", "-2 -2");
+    made_ints64(&m, "up_starts", f->up);
+    made_ints64(&m, "up_ends", f->beyond);
+    made_ints64(&m, "axes", f->axes);
+    made_ints64(&m, "minus", "-1");
+    made_ints64(&m, "end", "-9000");
+    made_ints64(&m, "shape", f->by_look);
+    made_floats(&m, "w", "4 3", -0.5F, 0.125F);
+    made_node(&m, "Pad", "x pads", "margin");
+    made_text(&m, "mode", f->mode);
+    made_node(&m, "Slice", "margin zero before axes", "down");
+    made_node(&m, "Slice", "margin up_starts up_ends axes", "up");
+    made_node(&m, "Slice", "x minus end minus minus", "mirror");
+    made_node(&m, "Slice", "down minus end minus minus", "mirror_down");
+    made_node(&m, "Slice", "up minus end minus minus", "mirror_up");
+    made_node(&m, "Concat", f->joined, "looks");
+    made_int(&m, "axis", 0);
+    made_node(&m, "GlobalAveragePool", f->seen, "pooled");
+    made_node(&m, "Flatten", "pooled", "flat");
+    made_node(&m, "Gemm", "flat w", "logits");
+    made_int(&m, "transB", 1);
+    made_node(&m, "Softmax", "logits", "each");
+    made_node(&m, "Reshape", "each shape", "by_look");
+    made_node(&m, "ReduceMean", "by_look", "mean");
+    made_ints(&m, "axes", "0");
+    made_int(&m, "keepdims", 0);
+    made_node(&m, "Identity", "mean", "y");
+    return m;
+}
+
+static void assert_shifts(const shifts *f, bool mirrored)
+{
+    made m = made_shifts(f);
+    nash_model *out = made_finish(&m);
+    assert_true(nash_model_looks(out).shifted);
+    assert_int_equal(nash_model_looks(out).mirrored, mirrored);
+    nash_model_free(out);
+}
+
+static void assert_shifts_refused(const shifts *f, const char *words)
+{
+    made m = made_shifts(f);
+    made_refuse(&m, NASH_EUNSUPPORTED, words);
+}
+
+static void shifts_are_read_whoever_wrote_them(void **state)
+{
+    (void)state;
+    shifts f = sound_shifts;
+    assert_shifts(&f, true);
+    f.beyond = "7 8"; /* the margin's own size */
+    f.axes = "-2 -1";
+    assert_shifts(&f, true);
+    f.joined = "x down up";
+    f.by_look = "3 -1 4";
+    assert_shifts(&f, false);
+}
+
+static void other_margins_and_shifts_are_refused(void **state)
+{
+    (void)state;
+    static const char *const cuts = "it cuts a tensor";
+    shifts f = sound_shifts;
+    f.mode = "reflect";
+    assert_shifts_refused(&f, "its mode is another one than constant");
+    f = sound_shifts;
+    f.pads = "0 0 2 2 0 0 2 2";
+    assert_shifts_refused(&f, "its mode is another one than constant");
+    f = sound_shifts;
+    f.up = "1 1";
+    assert_shifts_refused(&f, cuts);
+    f = sound_shifts;
+    f.up = "2 0";
+    assert_shifts_refused(&f, cuts);
+    f = sound_shifts;
+    f.beyond = "6 7";
+    assert_shifts_refused(&f, cuts);
+    f = sound_shifts;
+    f.axes = "1 2";
+    assert_shifts_refused(&f, cuts);
+}
+
+static void looks_are_joined_in_one_order(void **state)
+{
+    (void)state;
+    static const char *const words = "it joins along the batch";
+    static const char *const joined[] = {
+        "x up down mirror mirror_up mirror_down",
+        "x down up mirror mirror_up mirror_down",
+        "mirror mirror_down mirror_up x down up",
+        "x down up mirror mirror_down",
+        "x down up up mirror_down mirror_up",
+        "x down",
+        "x down up mirror"};
+    for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
+        shifts f = sound_shifts;
+        f.joined = joined[i];
+        assert_shifts_refused(&f, words);
+    }
+    shifts f = sound_shifts;
+    f.seen = "margin";
+    assert_shifts_refused(&f, "is the image with a repeated border");
+    f = sound_shifts;
+    f.by_look = "2 -1 4";
+    assert_shifts_refused(&f, "it gives a tensor of 3 dimensions");
 }
 
 int main(void)
@@ -181,6 +315,9 @@ int main(void)
         cmocka_unit_test(views_go_nowhere_else),
         cmocka_unit_test(other_means_are_refused),
         cmocka_unit_test(a_mirror_image_is_not_computed_with),
+        cmocka_unit_test(shifts_are_read_whoever_wrote_them),
+        cmocka_unit_test(other_margins_and_shifts_are_refused),
+        cmocka_unit_test(looks_are_joined_in_one_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
