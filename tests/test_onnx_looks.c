@@ -12,46 +12,73 @@
 
 /* What such a file says in its operators; one of it is changed at a time. */
 typedef struct file {
-    const char *starts, *ends, *axes, *steps; /* of the Slice */
+    const char *mode, *margin;                /* of the Pad, and its pads */
+    const char *up, *beyond, *shift_axes;     /* of a Slice of that */
+    const char *starts, *ends, *axes, *steps; /* of the mirroring Slices */
     const char *joined;                       /* by the Concat */
     const char *seen;                         /* by the first layer */
     const char *last;                         /* operator behind the logits */
-    const char *pairs;                        /* shape, of the Reshape */
+    const char *by_look;                      /* shape, of the Reshape */
     const char *mean;                         /* axes, of the ReduceMean */
     int64_t keep;                             /* its keepdims */
     const char *output;                       /* what the file gives */
 } file;
 
-static const file sound = {.starts = "-1",
+static const file sound = {.mode = "edge",
+                           .margin = "0 0 1 1 0 0 1 1",
+                           .up = "2 2",
+                           .beyond = "9000 9000",
+                           .shift_axes = "2 3",
+                           .starts = "-1",
                            .ends = "-9000",
                            .axes = "3",
                            .steps = "-1",
                            .joined = "x mirror",
-                           .seen = "views",
+                           .seen = "looks",
                            .last = "Softmax",
-                           .pairs = "2 -1 4",
+                           .by_look = "2 -1 4",
                            .mean = "0",
                            .output = "mean"};
+
+static file sound_shifts(void)
+{
+    file f = sound;
+    f.joined = "x down up mirror mirror_down mirror_up";
+    f.by_look = "6 -1 4";
+    return f;
+}
 
 static made made_of(const file *f)
 {
     made m = made_new(13, 3, 5, 6);
+    made_ints64(&m, "margin_pads", f->margin);
+    made_ints64(&m, "zero", "0 0");
+    made_ints64(&m, "before", "-2 -2");
+    made_ints64(&m, "up_starts", f->up);
+    made_ints64(&m, "up_ends", f->beyond);
+    made_ints64(&m, "shift_axes", f->shift_axes);
     made_ints64(&m, "starts", f->starts);
     made_ints64(&m, "ends", f->ends);
     made_ints64(&m, "axes", f->axes);
     made_ints64(&m, "steps", f->steps);
-    made_ints64(&m, "shape", f->pairs);
+    made_ints64(&m, "shape", f->by_look);
     made_floats(&m, "w", "4 3", -0.5F, 0.125F);
+    made_node(&m, "Pad", "x margin_pads", "margin");
+    made_text(&m, "mode", f->mode);
+    made_node(&m, "Slice", "margin zero before shift_axes", "down");
+    made_node(&m, "Slice", "margin up_starts up_ends shift_axes", "up");
     made_node(&m, "Slice", "x starts ends axes steps", "mirror");
-    made_node(&m, "Concat", f->joined, "views");
+    made_node(&m, "Slice", "down starts ends axes steps", "mirror_down");
+    made_node(&m, "Slice", "up starts ends axes steps", "mirror_up");
+    made_node(&m, "Concat", f->joined, "looks");
     made_int(&m, "axis", 0);
     made_node(&m, "GlobalAveragePool", f->seen, "pooled");
     made_node(&m, "Flatten", "pooled", "flat");
     made_node(&m, "Gemm", "flat w", "logits");
     made_int(&m, "transB", 1);
     made_node(&m, f->last, "logits", "each");
-    made_node(&m, "Reshape", "each shape", "pairs");
-    made_node(&m, "ReduceMean", "pairs", "mean");
+    made_node(&m, "Reshape", "each shape", "by_look");
+    made_node(&m, "ReduceMean", "by_look", "mean");
     made_ints(&m, "axes", f->mean);
     made_int(&m, "keepdims", f->keep);
     made_node(&m, "Identity", f->output, "y");
@@ -135,7 +162,7 @@ static void views_go_nowhere_else(void **state)
     f.output = "each";
     assert_refused(&f, "it is not the mean over the looks");
     f = sound;
-    f.output = "pairs";
+    f.output = "by_look";
     assert_refused(&f, "it is not the mean over the looks");
 }
 
@@ -146,7 +173,7 @@ static void other_means_are_refused(void **state)
                                         "2 0 4"};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         file f = sound;
-        f.pairs = pairs[i];
+        f.by_look = pairs[i];
         assert_refused(&f, "it gives a tensor of 3 dimensions");
     }
     file f = sound;
@@ -175,82 +202,22 @@ static void a_mirror_image_is_not_computed_with(void **state)
 
 /* ---- shifts -------------------------------------------------------------- */
 
-/* What a file of shifts says; one of it is changed at a time. */
-typedef struct shifts {
-    const char *mode, *pads; /* of the Pad */
-    const char *up, *beyond; /* starts and ends of what shows pixels below */
-    const char *axes;        /* of both Slices */
-    const char *joined, *by_look;
-    const char *seen; /* by the first layer */
-} shifts;
-
-static const shifts sound_shifts = {
-    .mode = "edge",
-    .pads = "0 0 1 1 0 0 1 1",
-    .up = "2 2",
-    .beyond = "9000 9000",
-    .axes = "2 3",
-    .joined = "x down up mirror mirror_down mirror_up",
-    .by_look = "6 -1 4",
-    .seen = "looks"};
-
-static made made_shifts(const shifts *f)
+static void assert_shifts(const file *f, bool mirrored)
 {
-    made m = made_new(13, 3, 5, 6);
-    made_ints64(&m, "pads", f->pads);
-    made_ints64(&m, "zero", "0 0");
-    made_ints64(&m, "before", "-2 -2");
-    made_ints64(&m, "up_starts", f->up);
-    made_ints64(&m, "up_ends", f->beyond);
-    made_ints64(&m, "axes", f->axes);
-    made_ints64(&m, "minus", "-1");
-    made_ints64(&m, "end", "-9000");
-    made_ints64(&m, "shape", f->by_look);
-    made_floats(&m, "w", "4 3", -0.5F, 0.125F);
-    made_node(&m, "Pad", "x pads", "margin");
-    made_text(&m, "mode", f->mode);
-    made_node(&m, "Slice", "margin zero before axes", "down");
-    made_node(&m, "Slice", "margin up_starts up_ends axes", "up");
-    made_node(&m, "Slice", "x minus end minus minus", "mirror");
-    made_node(&m, "Slice", "down minus end minus minus", "mirror_down");
-    made_node(&m, "Slice", "up minus end minus minus", "mirror_up");
-    made_node(&m, "Concat", f->joined, "looks");
-    made_int(&m, "axis", 0);
-    made_node(&m, "GlobalAveragePool", f->seen, "pooled");
-    made_node(&m, "Flatten", "pooled", "flat");
-    made_node(&m, "Gemm", "flat w", "logits");
-    made_int(&m, "transB", 1);
-    made_node(&m, "Softmax", "logits", "each");
-    made_node(&m, "Reshape", "each shape", "by_look");
-    made_node(&m, "ReduceMean", "by_look", "mean");
-    made_ints(&m, "axes", "0");
-    made_int(&m, "keepdims", 0);
-    made_node(&m, "Identity", "mean", "y");
-    return m;
-}
-
-static void assert_shifts(const shifts *f, bool mirrored)
-{
-    made m = made_shifts(f);
+    made m = made_of(f);
     nash_model *out = made_finish(&m);
     assert_true(nash_model_looks(out).shifted);
     assert_int_equal(nash_model_looks(out).mirrored, mirrored);
     nash_model_free(out);
 }
 
-static void assert_shifts_refused(const shifts *f, const char *words)
-{
-    made m = made_shifts(f);
-    made_refuse(&m, NASH_EUNSUPPORTED, words);
-}
-
 static void shifts_are_read_whoever_wrote_them(void **state)
 {
     (void)state;
-    shifts f = sound_shifts;
+    file f = sound_shifts();
     assert_shifts(&f, true);
     f.beyond = "7 8"; /* the margin's own size */
-    f.axes = "-2 -1";
+    f.shift_axes = "-2 -1";
     assert_shifts(&f, true);
     f.joined = "x down up";
     f.by_look = "3 -1 4";
@@ -261,24 +228,24 @@ static void other_margins_and_shifts_are_refused(void **state)
 {
     (void)state;
     static const char *const cuts = "it cuts a tensor";
-    shifts f = sound_shifts;
+    file f = sound_shifts();
     f.mode = "reflect";
-    assert_shifts_refused(&f, "its mode is another one than constant");
-    f = sound_shifts;
-    f.pads = "0 0 2 2 0 0 2 2";
-    assert_shifts_refused(&f, "its mode is another one than constant");
-    f = sound_shifts;
+    assert_refused(&f, "its mode is another one than constant");
+    f = sound_shifts();
+    f.margin = "0 0 2 2 0 0 2 2";
+    assert_refused(&f, "its mode is another one than constant");
+    f = sound_shifts();
     f.up = "1 1";
-    assert_shifts_refused(&f, cuts);
-    f = sound_shifts;
+    assert_refused(&f, cuts);
+    f = sound_shifts();
     f.up = "2 0";
-    assert_shifts_refused(&f, cuts);
-    f = sound_shifts;
+    assert_refused(&f, cuts);
+    f = sound_shifts();
     f.beyond = "6 7";
-    assert_shifts_refused(&f, cuts);
-    f = sound_shifts;
-    f.axes = "1 2";
-    assert_shifts_refused(&f, cuts);
+    assert_refused(&f, cuts);
+    f = sound_shifts();
+    f.shift_axes = "1 2";
+    assert_refused(&f, cuts);
 }
 
 static void looks_are_joined_in_one_order(void **state)
@@ -294,16 +261,16 @@ static void looks_are_joined_in_one_order(void **state)
         "x down",
         "x down up mirror"};
     for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
-        shifts f = sound_shifts;
+        file f = sound_shifts();
         f.joined = joined[i];
-        assert_shifts_refused(&f, words);
+        assert_refused(&f, words);
     }
-    shifts f = sound_shifts;
+    file f = sound_shifts();
     f.seen = "margin";
-    assert_shifts_refused(&f, "is the image with a repeated border");
-    f = sound_shifts;
+    assert_refused(&f, "is the image with a repeated border");
+    f = sound_shifts();
     f.by_look = "2 -1 4";
-    assert_shifts_refused(&f, "it gives a tensor of 3 dimensions");
+    assert_refused(&f, "it gives a tensor of 3 dimensions");
 }
 
 int main(void)
