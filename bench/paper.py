@@ -67,7 +67,7 @@ OURS = {"-o", "--output", "--preset", "--budget", "--seed", "--strategy", "--inh
 OF_RUNNING = {"--jobs", "--launcher", "--checkpoint-every", "--candidate-timeout",
               "--allow-mixed"}
 RECIPE = ["alternate_flip", "batch", "bias_rate", "clip_norm", "cutout", "decay_all",
-          "flip", "gate_rate", "label_smoothing", "lookahead", "lr_end", "mirror", "muon",
+          "flip", "gate_rate", "label_smoothing", "lookahead", "lr_end", "muon",
           "momentum", "nesterov", "pad", "precision", "schedule", "warmup",
           "weight_decay"]
 
@@ -282,7 +282,8 @@ class Paper:
     def entry(self, row, seed, words, network, **more):
         return {"row": row, "seed": seed, "command": self.nash.command(words),
                 "nash": self.nash.version, "machine": self.machine,
-                "params": network["params"], "macs": network["macs"], **more}
+                "params": network["params"],
+                "macs": network["macs"] // network.get("looks", 1), **more}
 
     def settings(self, name):
         return self.nash.call(name, ["show", self.nash.path(name)])["settings"]
@@ -299,6 +300,7 @@ class Paper:
         if row == "snapshots":
             members = int(self.settings(name)["ensemble_models"])
             network = {key: members * found["result"][key] for key in ("params", "macs")}
+            network["looks"] = found["result"]["looks"]
         judged = found["ensemble"] if row == "snapshots" else found["result"]
         self.record.keep(name, self.entry(
             row, seed, words, network, members=members, pflop=found["pflop"],
@@ -337,7 +339,10 @@ class Paper:
         settings = self.settings(searched)
         at = self.nash.path(searched)
         start = self.nash.call("show", ["show", os.path.join(at, "start.onnx")])
+        found = self.nash.call("show", ["show", os.path.join(at, "best.onnx")])
         keys = self.recipe(settings, min(start["input"][1:]), epochs)
+        for option, look in (("mirror", "mirrored"), ("shift", "shifted")):
+            keys[option] = "yes" if found[look] else "no"
         network = {"scratch": [os.path.join(at, "best.onnx"), "--reinit"],
                    "start": [os.path.join(at, "start.onnx")],  # not trained yet
                    "resnet9": ["resnet9"]}[row]

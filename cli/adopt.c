@@ -197,6 +197,13 @@ static bool has_learned(const nash_model *m, nash_dataset *ds, double val_share,
     return learned;
 }
 
+void adopt_looks(nash_model *m, nash_looks looks)
+{
+    nash_looks own = nash_model_looks(m);
+    nash_model_set_looks(m, (nash_looks){own.mirrored || looks.mirrored,
+                                         own.shifted || looks.shifted});
+}
+
 int adopt_data(nash_dataset **out, const char *dir, nash_model *m,
                const char *path, const adoption *a, double val_share,
                uint64_t seed)

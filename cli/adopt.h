@@ -40,6 +40,9 @@ int adopt_check(const adoption *a, const char *verb, const char *network);
 int adopt_read(nash_model **out, const char *path, const adoption *a,
                const char *hint);
 
+/** Let a network take looks besides its own. */
+void adopt_looks(nash_model *m, nash_looks looks);
+
 /** Open the data that a network is to be trained on, and put in the new head,
  * where one is asked for. Its classes become the data's. Says so if it has
  * learned from images that it will be judged by.

@@ -185,10 +185,9 @@ static int judge_one(evaluation *e, int which)
     if (result == EXIT_OK)
         result = say_what_is_held_out(e, m, ask->models[which]);
     if (result == EXIT_OK) {
-        nash_status status =
-            nash_predict_looks(e->single, &m, 1, e->images, NULL, e->images->n,
-                               ask->looks, &ask->plan);
-        if (status != NASH_OK)
+        adopt_looks(m, ask->looks);
+        if (nash_predict(e->single, &m, 1, e->images, NULL, e->images->n,
+                         &ask->plan) != NASH_OK)
             result =
                 cli_error("%s: %s", ask->models[which], nash_error_message());
     }

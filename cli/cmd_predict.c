@@ -85,6 +85,7 @@ static int prepare(prediction *w)
     const request *ask = w->ask;
     if (adopt_read(&w->model, ask->model, &ask->adopt, NULL) != EXIT_OK)
         return EXIT_FAILED;
+    adopt_looks(w->model, ask->looks);
     const nash_graph *g = nash_model_graph(w->model);
     w->shape = nash_graph_input_shape(g);
     w->classes = nash_graph_classes(g);
@@ -168,9 +169,8 @@ static int flush(prediction *w)
                                 .classes = w->classes,
                                 .pixels = w->pixels,
                                 .labels = w->labels};
-    nash_status status = nash_predict_looks(w->p, &w->model, 1, &images, NULL,
-                                            w->n, ask->looks, &ask->plan);
-    if (status != NASH_OK)
+    if (nash_predict(w->p, &w->model, 1, &images, NULL, w->n, &ask->plan) !=
+        NASH_OK)
         return cli_fail(NULL);
     if (check_finite(w) != EXIT_OK)
         return EXIT_FAILED;

@@ -112,9 +112,10 @@ static nash_status judge(evidence *e, const run *r, nash_model *m)
     status = once && both && labels ? NASH_OK : NASH_ENOMEM;
     if (status == NASH_OK)
         status = nash_predict(once, &m, 1, images, val, n, &plan);
+    nash_model_set_looks(m, (nash_looks){.mirrored = true});
     if (status == NASH_OK)
-        status = nash_predict_looks(both, &m, 1, images, val, n,
-                                    (nash_looks){.mirrored = true}, &plan);
+        status = nash_predict(both, &m, 1, images, val, n, &plan);
+    nash_model_set_looks(m, (nash_looks){0});
     if (status == NASH_OK) {
         for (size_t i = 0; i < values; i++)
             both[i] = 2.0F * both[i] - once[i]; /* the mirror images' alone */

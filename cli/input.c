@@ -92,8 +92,8 @@ int input_adopt_start(run *r, const char *path)
 {
     const adoption *adopt = &r->s->adopt;
     int result = adopt_read(&r->start, path, adopt, NULL);
-    if (result ==
-        EXIT_OK) /* candidates look once; the result by --mirror and so on */
+    /* candidates look once; the result does as --mirror and --shift say */
+    if (result == EXIT_OK)
         nash_model_set_looks(r->start, (nash_looks){0});
     if (result == EXIT_OK)
         result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,

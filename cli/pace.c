@@ -67,8 +67,7 @@ static double macs_of(const nash_model *m)
 static double judging(const run *r)
 {
     static const double test_share = 0.2;
-    const nash_looks looks = {.mirrored = r->s->mirror, .shifted = r->s->shift};
-    int32_t n = nash_looks_count(looks);
+    int32_t n = nash_looks_count(settings_looks(r->s));
     int32_t start_and_once = n > 1 ? 2 : 1;
     int32_t models = 1 + r->s->search.final_train.snapshots;
     return (start_and_once + n * models) * look * test_share;

@@ -222,6 +222,13 @@ size_t settings_memory(void)
     return (size_t)(share * (double)memory_available());
 }
 
+nash_looks settings_looks(const settings *s)
+{
+    const nash_augment *shown = &s->search.train.augment;
+    return (nash_looks){.mirrored = s->mirror && shown->flip,
+                        .shifted = s->shift && shown->pad > 0};
+}
+
 /* ---- the budget --------------------------------------------------------- */
 
 typedef struct budget_word {
@@ -237,9 +244,10 @@ static const budget_word budget_words[] = {
     {"epochs", BUDGET_EPOCHS, 1.0},
 };
 
-/* The word that a text begins with, and how long it is. */
-static const budget_word *find_budget_word(const char *text, size_t *length)
+/* The word that a text begins with. @param length  receives its characters */
+static const budget_word *find_budget_word(size_t *length, const char *text)
 {
+    *length = 0;
     while (isalpha((unsigned char)text[*length]))
         ++*length;
     for (size_t i = 0; i < sizeof budget_words / sizeof *budget_words; i++)
@@ -258,12 +266,12 @@ static bool read_budget(settings_budget *b)
     double above = HUGE_VAL; /* what the next unit has to be smaller than */
     b->total = 0.0;
     do {
-        size_t length = 0;
+        size_t length;
         char *unit;
         double number = strtod(at, &unit);
-        bool is_number = unit != at && number >= 0.0;
-        unit += *unit == ' ';
-        const budget_word *word = find_budget_word(unit, &length);
+        bool is_number = isdigit((unsigned char)*at) || *at == '.';
+        unit += *unit == ' ' && unit[1] != '\0';
+        const budget_word *word = find_budget_word(&length, unit);
         if (*unit == '\0' && above == 3600.0)
             word = &minutes;
         if (!is_number || !word || word->size >= above)
@@ -274,6 +282,7 @@ static bool read_budget(settings_budget *b)
         b->total += number * word->size;
         above = word->unit == BUDGET_SECONDS ? word->size : 0.0;
         at = unit + length;
+        at += *at == ' ' && at[1] != '\0';
     } while (*at != '\0');
     return b->total > 0.0 && b->total <= 1e12;
 }

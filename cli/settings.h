@@ -79,6 +79,10 @@ void settings_apply_preset(settings *s, int preset);
 /** A table of the presets for --help; yours to free(). NULL: out of memory */
 char *settings_preset_notes(void);
 
+/** How the result looks at images: only as training shows them, too, which for
+ * mirror images --auto-flip decides. */
+nash_looks settings_looks(const settings *s);
+
 /** Replace every "as many as there are" by a number, and derive the train
  * options of start and result. @return EXIT_OK, or EXIT_USAGE after a sentence
  */

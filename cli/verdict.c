@@ -90,14 +90,6 @@ static nash_status load_snapshots(nash_model **models, verdict *v)
     return status;
 }
 
-/* Only looks at what training shows, too. */
-static nash_looks looks_of(const settings *s)
-{
-    const nash_augment *trained = &s->search.train.augment;
-    return (nash_looks){.mirrored = s->mirror && trained->flip,
-                        .shifted = s->shift && trained->pad > 0};
-}
-
 static nash_status judge_ensemble(verdict *v)
 {
     int32_t most = v->r->s->snapshots;
@@ -106,7 +98,7 @@ static nash_status judge_ensemble(verdict *v)
         return NASH_ENOMEM;
     nash_status status = load_snapshots(models, v);
     for (int32_t i = 0; i < v->n_snapshots; i++)
-        nash_model_set_looks(models[i], looks_of(v->r->s));
+        nash_model_set_looks(models[i], settings_looks(v->r->s));
     if (status == NASH_OK && v->n_snapshots > 0)
         status = judge(&v->ensemble, v, models, v->n_snapshots);
     for (int32_t i = 0; i < most; i++)
@@ -183,7 +175,7 @@ static nash_status judge_result(verdict *v)
 {
     nash_model *best = v->r->best;
     nash_status status = NASH_OK;
-    nash_looks looks = looks_of(v->r->s);
+    nash_looks looks = settings_looks(v->r->s);
     int32_t n = nash_looks_count(looks);
     nash_model_set_looks(best, (nash_looks){0});
     if (n > 1)
@@ -380,7 +372,7 @@ static void print_text(const nash_history *h, const char *dir)
 }
 
 static void json_network(const nash_history *h, const char *name,
-                         const char *prefix, const nash_record *r, int times)
+                         const char *prefix, const nash_record *r, int looks)
 {
     static const char *const scores[] = {"error", "loss", "balanced_error"};
     char key[64];
@@ -390,7 +382,8 @@ static void json_network(const nash_history *h, const char *name,
         json_real(scores[i], number(h, key));
     }
     json_int("params", r->params);
-    json_int("macs", times * r->macs);
+    json_int("macs", looks * r->macs);
+    json_int("looks", looks);
     json_end();
 }
 

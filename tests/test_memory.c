@@ -82,11 +82,7 @@ static nash_status predict(void *ctx)
     plan.engine = NASH_ENGINE_REF;
     plan.precision = NASH_PRECISION_F32;
     plan.batch = 8;
-    nash_status status = nash_predict(p, both, 2, w->images, NULL, 20, &plan);
-    return status == NASH_OK
-               ? nash_predict_looks(p, both, 2, w->images, NULL, 20,
-                                    (nash_looks){true, true}, &plan)
-               : status;
+    return nash_predict(p, both, 2, w->images, NULL, 20, &plan);
 }
 
 static nash_status measure(void *ctx)

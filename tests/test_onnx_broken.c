@@ -62,6 +62,7 @@ static void flipped_bits_never_crash_the_reader(void **state)
     (void)state;
     int64_t blocks = ni_memory_live_blocks();
     nash_model *m = random_model(11, NULL);
+    nash_model_set_looks(m, (nash_looks){.mirrored = true, .shifted = true});
     char *bytes = NULL;
     size_t n;
     assert_ok(ni_onnx_pack((void **)&bytes, &n, m));
@@ -173,6 +174,7 @@ static void running_out_of_memory_leaks_nothing(void **state)
     (void)state;
     nash_model *m = random_model(9, NULL);
     assert_ok(nash_model_set_meta(m, "key", "value"));
+    nash_model_set_looks(m, (nash_looks){.mirrored = true, .shifted = true});
     int64_t blocks = ni_memory_live_blocks();
     nash_status status = NASH_ENOMEM;
     int64_t allowed = 0;

@@ -13,7 +13,8 @@
 /* What such a file says in its operators; one of it is changed at a time. */
 typedef struct file {
     const char *mode, *margin;                /* of the Pad, and its pads */
-    const char *up, *beyond, *shift_axes;     /* of a Slice of that */
+    const char *down, *before;                /* of a Slice of that */
+    const char *up, *beyond, *shift_axes;     /* and of another */
     const char *starts, *ends, *axes, *steps; /* of the mirroring Slices */
     const char *joined;                       /* by the Concat */
     const char *seen;                         /* by the first layer */
@@ -26,6 +27,8 @@ typedef struct file {
 
 static const file sound = {.mode = "edge",
                            .margin = "0 0 1 1 0 0 1 1",
+                           .down = "0 0",
+                           .before = "-2 -2",
                            .up = "2 2",
                            .beyond = "9000 9000",
                            .shift_axes = "2 3",
@@ -52,8 +55,8 @@ static made made_of(const file *f)
 {
     made m = made_new(13, 3, 5, 6);
     made_ints64(&m, "margin_pads", f->margin);
-    made_ints64(&m, "zero", "0 0");
-    made_ints64(&m, "before", "-2 -2");
+    made_ints64(&m, "down_starts", f->down);
+    made_ints64(&m, "down_ends", f->before);
     made_ints64(&m, "up_starts", f->up);
     made_ints64(&m, "up_ends", f->beyond);
     made_ints64(&m, "shift_axes", f->shift_axes);
@@ -65,12 +68,20 @@ static made made_of(const file *f)
     made_floats(&m, "w", "4 3", -0.5F, 0.125F);
     made_node(&m, "Pad", "x margin_pads", "margin");
     made_text(&m, "mode", f->mode);
-    made_node(&m, "Slice", "margin zero before shift_axes", "down");
+    made_node(&m, "Slice", "margin down_starts down_ends shift_axes", "down");
     made_node(&m, "Slice", "margin up_starts up_ends shift_axes", "up");
     made_node(&m, "Slice", "x starts ends axes steps", "mirror");
     made_node(&m, "Slice", "down starts ends axes steps", "mirror_down");
     made_node(&m, "Slice", "up starts ends axes steps", "mirror_up");
     made_node(&m, "Concat", f->joined, "looks");
+    made_int(&m, "axis", 0);
+    made_node(&m, "Pad", "looks margin_pads", "margin_again");
+    made_text(&m, "mode", "edge");
+    made_node(&m, "Slice", "margin_again down_starts down_ends shift_axes",
+              "down_again");
+    made_node(&m, "Slice", "margin_again up_starts up_ends shift_axes",
+              "up_again");
+    made_node(&m, "Concat", "looks down_again up_again", "looks_again");
     made_int(&m, "axis", 0);
     made_node(&m, "GlobalAveragePool", f->seen, "pooled");
     made_node(&m, "Flatten", "pooled", "flat");
@@ -79,6 +90,10 @@ static made made_of(const file *f)
     made_node(&m, f->last, "logits", "each");
     made_node(&m, "Reshape", "each shape", "by_look");
     made_node(&m, "ReduceMean", "by_look", "mean");
+    made_ints(&m, "axes", f->mean);
+    made_int(&m, "keepdims", f->keep);
+    made_node(&m, "Reshape", "mean shape", "by_look_again");
+    made_node(&m, "ReduceMean", "by_look_again", "mean_again");
     made_ints(&m, "axes", f->mean);
     made_int(&m, "keepdims", f->keep);
     made_node(&m, "Identity", f->output, "y");
@@ -131,9 +146,18 @@ static void other_cuts_are_refused(void **state)
     f.ends = "6";
     f.steps = "1";
     assert_refused(&f, words);
-    f = sound;
-    f.starts = f.ends = f.axes = f.steps = "-1 -1";
+    f = sound; /* a crop of the colours beside the mirroring */
+    f.starts = "-1 0";
+    f.ends = "-9000 2";
+    f.axes = "3 1";
+    f.steps = "-1 1";
     assert_refused(&f, words);
+    f.ends = "-9000 9000"; /* all of them */
+    made m = made_of(&f);
+    nash_model_free(made_finish(&m));
+    f.axes = "3 -1";
+    m = made_of(&f);
+    made_refuse(&m, NASH_EFORMAT, "it cuts axis 3 twice");
 }
 
 static void other_joins_along_the_batch_are_refused(void **state)
@@ -149,14 +173,14 @@ static void other_joins_along_the_batch_are_refused(void **state)
     }
 }
 
-static void views_go_nowhere_else(void **state)
+static void looks_go_nowhere_else(void **state)
 {
     (void)state;
     file f = sound;
     f.seen = "mirror";
     assert_refused(&f, "is the image mirrored or shifted, which only");
     f = sound;
-    f.seen = "x"; /* then nothing is paired, either */
+    f.seen = "x"; /* then nothing is split by looks, either */
     assert_refused(&f, "it gives a tensor of 3 dimensions");
     f = sound;
     f.output = "each";
@@ -169,11 +193,11 @@ static void views_go_nowhere_else(void **state)
 static void other_means_are_refused(void **state)
 {
     (void)state;
-    static const char *const pairs[] = {"-1 2 4", "2 -1 2", "1 -1 4", "2 2 4",
-                                        "2 0 4"};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+    static const char *const shapes[] = {"-1 2 4", "2 -1 2", "1 -1 4", "2 2 4",
+                                         "2 0 4"};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         file f = sound;
-        f.by_look = pairs[i];
+        f.by_look = shapes[i];
         assert_refused(&f, "it gives a tensor of 3 dimensions");
     }
     file f = sound;
@@ -217,6 +241,7 @@ static void shifts_are_read_whoever_wrote_them(void **state)
     file f = sound_shifts();
     assert_shifts(&f, true);
     f.beyond = "7 8"; /* the margin's own size */
+    f.before = "5 6"; /* the image's */
     f.shift_axes = "-2 -1";
     assert_shifts(&f, true);
     f.joined = "x down up";
@@ -242,6 +267,16 @@ static void other_margins_and_shifts_are_refused(void **state)
     assert_refused(&f, cuts);
     f = sound_shifts();
     f.beyond = "6 7";
+    assert_refused(&f, cuts);
+    f = sound_shifts();
+    f.down = "1 1";
+    assert_refused(&f, cuts);
+    f = sound_shifts();
+    f.before = "-1 -1";
+    assert_refused(&f, cuts);
+    f = sound_shifts(); /* down, and to the left */
+    f.down = "0 2";
+    f.before = "-2 9000";
     assert_refused(&f, cuts);
     f = sound_shifts();
     f.shift_axes = "1 2";
@@ -271,6 +306,13 @@ static void looks_are_joined_in_one_order(void **state)
     f = sound_shifts();
     f.by_look = "2 -1 4";
     assert_refused(&f, "it gives a tensor of 3 dimensions");
+    f = sound; /* looks at looks */
+    f.seen = "looks_again";
+    f.by_look = "3 -1 4";
+    assert_refused(&f, words);
+    f = sound; /* and means of means */
+    f.output = "mean_again";
+    assert_refused(&f, "it gives a tensor of 3 dimensions");
 }
 
 int main(void)
@@ -279,7 +321,7 @@ int main(void)
         cmocka_unit_test(the_pattern_is_read_whoever_wrote_it),
         cmocka_unit_test(other_cuts_are_refused),
         cmocka_unit_test(other_joins_along_the_batch_are_refused),
-        cmocka_unit_test(views_go_nowhere_else),
+        cmocka_unit_test(looks_go_nowhere_else),
         cmocka_unit_test(other_means_are_refused),
         cmocka_unit_test(a_mirror_image_is_not_computed_with),
         cmocka_unit_test(shifts_are_read_whoever_wrote_them),

@@ -245,6 +245,44 @@ static void only_without_a_budget_of_time_are_equal_runs_promised(void **state)
     }
 }
 
+static void the_looks_of_a_result_are_said(void **state)
+{
+    (void)state;
+    static char key_looks[] = NASH_RUN_LOOKS;
+    static char key_once[] = NASH_RUN_ONCE_TEST_ERROR, value_once[] = "0.0875";
+    static struct {
+        char looks[8]; /* as recorded; "": not at all */
+        bool once;     /* one look is judged, too */
+        int32_t expected;
+    } runs[] = {{"6", true, 6},   {"3", true, 3}, {"1", false, 1},
+                {"", true, 2},    {"", false, 1}, {"many", true, 2},
+                {"1e9", false, 1}};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        made_run *run = make_run();
+        char *own_keys[2], *own_values[2];
+        int32_t n = 0;
+        if (*runs[i].looks) {
+            own_keys[n] = key_looks;
+            own_values[n++] = runs[i].looks;
+        }
+        if (runs[i].once) {
+            own_keys[n] = key_once;
+            own_values[n++] = value_once;
+        }
+        run->history.keys = own_keys;
+        run->history.values = own_values;
+        run->history.n_settings = n;
+        assert_int_equal(nash_report_looks(&run->history), runs[i].expected);
+        char words[32], *page = read_page(&run->history, NULL);
+        snprintf(words, sizeof words, "per look, of %d an image",
+                 (int)runs[i].expected);
+        assert_int_equal(strstr(page, words) != NULL, runs[i].expected > 1);
+        assert_int_equal(strstr(page, "of one look: 8.75 %") != NULL,
+                         runs[i].once);
+        ni_free(page);
+    }
+}
+
 static void a_run_that_has_just_begun_has_a_page(void **state)
 {
     (void)state;
@@ -614,6 +652,7 @@ int main(void)
         cmocka_unit_test(the_page_is_well_formed_and_needs_nothing_else),
         cmocka_unit_test(the_page_says_what_happened),
         cmocka_unit_test(only_without_a_budget_of_time_are_equal_runs_promised),
+        cmocka_unit_test(the_looks_of_a_result_are_said),
         cmocka_unit_test(a_run_that_has_just_begun_has_a_page),
         cmocka_unit_test(results_that_are_not_sound_are_left_out),
         cmocka_unit_test(many_classes_get_a_list_instead_of_a_matrix),

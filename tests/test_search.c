@@ -256,6 +256,7 @@ static int32_t winner_with_tie(double tie, int64_t *macs,
     fake f = fake_new();
     nash_search_opts opts = small_search();
     opts.tie = tie;
+    opts.criterion = NASH_CRITERION_LOSS;
     run_step(&f, opts, evaluate);
     int32_t winner = f.winners[1];
     for (int32_t k = 0; k < f.n[1]; k++)

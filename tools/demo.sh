@@ -44,8 +44,8 @@ echo
 echo "baseline: the starting network, trained for the same PFLOP: $epochs epochs"
 recipe=
 for key in alternate_flip batch bias_rate clip_norm identity_init \
-    label_smoothing lookahead lr_end mirror momentum muon nesterov pad warmup \
-    weight_decay whiten widths; do
+    label_smoothing lookahead lr_end mirror momentum muon nesterov pad shift \
+    warmup weight_decay whiten widths; do
     recipe="$recipe --$(echo $key | tr _ -) $(setting "$run" $key)"
 done
 # shellcheck disable=SC2086

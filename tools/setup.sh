@@ -24,22 +24,32 @@ npm=
 command -v npm >/dev/null 2>&1 || npm="nodejs npm"
 [ -n "$missing$npm" ] || exit 0
 
+# Nothing that is built needs npm, so that a machine whose Node.js is another
+# one than Debian's can do without.
+without()
+{
+    [ -z "$missing" ] || exit 1
+    echo "setup: without npm, 'nash fetch cifar10' has no way to its images" >&2
+    exit 0
+}
+
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "setup: apt-get is not here; install these by hand:$missing $npm" >&2
-    exit 1
+    without
 fi
 root=
 if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo >/dev/null 2>&1; then
         echo "setup: run as root: apt-get install$missing $npm" >&2
-        exit 1
+        without
     fi
     root=sudo
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-install() {
+install()
+{
     echo "installing:" "$@"
     $root env DEBIAN_FRONTEND=noninteractive \
         apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
@@ -53,8 +63,6 @@ install() {
 $root apt-get update >"$log" 2>&1 || true
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
-# Nothing that is built needs it, so that a machine whose Node.js is another
-# one than Debian's can do without.
+missing=
 # shellcheck disable=SC2086
-[ -z "$npm" ] || install $npm ||
-    echo "setup: without npm, 'nash fetch cifar10' has no way to its images" >&2
+[ -z "$npm" ] || install $npm || without

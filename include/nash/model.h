@@ -128,9 +128,9 @@ NASH_API int32_t nash_looks_count(nash_looks looks);
 
 /**
  * How a model looks at images. It is a property of its predictions
- * (nash_predict() and its ONNX file), which cost as many times as much;
- * training and plans know nothing of it. A new model looks once; a copy does as
- * its original.
+ * (nash_predict() and its ONNX file), which cost nash_looks_count() times as
+ * much as those of one look; training and plans know nothing of it. A new model
+ * looks once; a copy does as its original.
  */
 NASH_API void nash_model_set_looks(nash_model *m, nash_looks looks);
 NASH_API nash_looks nash_model_looks(const nash_model *m);

@@ -26,9 +26,10 @@ extern "C" {
 #define NASH_RUN_GIVEN_UP "given_up_epochs"
 #define NASH_RUN_START_TEST_ERROR "start_test_error"
 #define NASH_RUN_TEST_ERROR "test_error"
-#define NASH_RUN_ONCE_TEST_ERROR "once_test_error" /* of one look, of several  \
-                                                    */
-#define NASH_RUN_LOOKS "looks" /* of the result; see nash_report_looks() */
+/* looks that the result takes (nash_report_looks()); if several, the error of
+ * one */
+#define NASH_RUN_LOOKS "looks"
+#define NASH_RUN_ONCE_TEST_ERROR "once_test_error"
 #define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
 #define NASH_RUN_TEST_LOSS "test_loss"
 #define NASH_RUN_TEST_IMAGES "test_images"

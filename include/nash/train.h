@@ -212,12 +212,6 @@ NASH_API nash_status nash_predict(float *probabilities,
                                   const int32_t *index, int32_t n,
                                   const nash_plan_opts *opts);
 
-/** As nash_predict(), all models taking these looks besides their own. */
-NASH_API nash_status nash_predict_looks(
-    float *probabilities, nash_model *const *models, int32_t n_models,
-    const nash_images *images, const int32_t *index, int32_t n,
-    nash_looks looks, const nash_plan_opts *opts);
-
 /**
  * Score probabilities against labels. A probability below 1.2e-38 counts as
  * that; an image with a NaN is wrong, and its loss NaN.

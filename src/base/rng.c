@@ -131,7 +131,7 @@ double ni_rng_normal(ni_rng *rng)
 /* As ni_rng_normal() draws them, but in loops without branches. */
 void ni_rng_normals(ni_rng *rng, double std, float *out, int64_t n)
 {
-    enum { CHUNK = 256 };
+    enum { CHUNK = UINT8_MAX + 1 };
     uint32_t words[CHUNK];
     double q[CHUNK], z[CHUNK];
     uint8_t tails[CHUNK]; /* where they are */

@@ -22,6 +22,7 @@ static nash_status read_cuts(cut cuts[4], const ni_reader *r,
     nash_status status = NASH_OK;
     int64_t start[4], end[4], axis[4] = {0, 1, 2, 3}, step[4] = {1, 1, 1, 1};
     int32_t n, n_ends, n_axes, n_steps;
+    bool is_cut[4] = {false};
     TRY(ni_reader_list(start, &n, 4, r, node, "starts", 1));
     TRY(ni_reader_list(end, &n_ends, 4, r, node, "ends", 2));
     TRY(ni_reader_list(axis, &n_axes, 4, r, node, "axes", 3));
@@ -34,8 +35,11 @@ static nash_status read_cuts(cut cuts[4], const ni_reader *r,
     for (int32_t i = 0; i < n; i++) {
         REQUIRE(axis[i] >= -4 && axis[i] < 4, NASH_EFORMAT,
                 "it cuts axis %lld of four", (long long)axis[i]);
-        cuts[axis[i] < 0 ? axis[i] + 4 : axis[i]] =
-            (cut){start[i], end[i], step[i]};
+        int64_t k = axis[i] < 0 ? axis[i] + 4 : axis[i];
+        REQUIRE(!is_cut[k], NASH_EFORMAT, "it cuts axis %lld twice",
+                (long long)k);
+        is_cut[k] = true;
+        cuts[k] = (cut){start[i], end[i], step[i]};
     }
 done:
     return status;
@@ -145,7 +149,8 @@ nash_status ni_read_looks(ni_reader *r, const ni_pb_node *node)
                               .shifted = node->n_input % 3 == 0};
     int32_t readers = 1 + looks.mirrored + looks.shifted; /* if they are all */
     ni_value *image = ni_reader_input(r, node, 0);
-    REQUIRE(joins(r, node, looks) && image->readers == readers,
+    REQUIRE(joins(r, node, looks) && image->readers == readers &&
+                nash_looks_count(r->looks) == 1,
             NASH_EUNSUPPORTED,
             "it joins along the batch, expected at most the image and looks at "
             "it, mirrored or shifted by a pixel");
@@ -162,7 +167,7 @@ bool ni_read_by_look(ni_reader *r, const ni_pb_node *node,
 {
     int64_t dims[3];
     int32_t n = nash_looks_count(r->looks);
-    if (n == 1 || target->count != 3 || input->rank != 2 ||
+    if (n == 1 || r->averaged || target->count != 3 || input->rank != 2 ||
         input->readers != 1 ||
         nash_graph_node(r->graph, input->id)->op != NASH_OP_SOFTMAX)
         return false;

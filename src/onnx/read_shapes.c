@@ -285,11 +285,11 @@ NI_READ(pad)
     int64_t all[8];
     int32_t pads[4];
     float fill;
-    bool constant;
+    bool differs;
     TRY(ni_reader_tensor(&input, r, node, 0, 4));
     TRY(read_padding(all, r, node));
-    TRY(ni_attribute_differs(&constant, node, "mode", "edge"));
-    if (ni_attribute_exists(node, "mode") && !constant &&
+    TRY(ni_attribute_differs(&differs, node, "mode", "edge"));
+    if (ni_attribute_exists(node, "mode") && !differs &&
         ni_read_margin(r, node, input, all))
         goto done;
     TRY(read_fill(&fill, r, node));

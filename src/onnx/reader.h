@@ -67,7 +67,7 @@ struct ni_value {
     int32_t depth;   /* affine: how many lie on top of each other */
     int32_t pads[4]; /* padded: top, left, bottom, right */
     float fill;      /* padded: with this */
-    ni_look look;
+    ni_look look;    /* look: which */
     ni_constant constant;
     const ni_value *complement; /* constant: 1 - that one */
 };

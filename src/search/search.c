@@ -27,7 +27,7 @@ nash_search_opts nash_search_opts_default(void)
                              .start_train = nash_train_opts_default(),
                              .train = nash_train_opts_default(),
                              .final_train = nash_train_opts_default(),
-                             .criterion = NASH_CRITERION_LOSS,
+                             .criterion = NASH_CRITERION_ERROR,
                              .morph = nash_morph_opts_default()};
     return opts;
 }

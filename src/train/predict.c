@@ -1,8 +1,7 @@
 /*
- * Probabilities of trained models over images. A plan per model lives only
- * while it is used. Images are taken as they are, but for the looks
- * that a model takes; the last batch is filled up with copies of the last
- * image.
+ * Probabilities of trained models over images, each looked at as its model
+ * does and otherwise as it is. A plan per model lives only while it is used;
+ * the last batch is filled up with copies of the last image.
  */
 #include "predict.h"
 
@@ -138,7 +137,7 @@ int32_t ni_predictor_batch(const ni_predictor *p)
 
 /* All looks at the images from @p first on. */
 static nash_status add_looks(float *sum, ni_predictor *p, const ni_views *views,
-                             int32_t first, nash_looks looks, float share)
+                             int32_t first, float share)
 {
     static const int shifts[] = {0, -1, 1};
     nash_status status = NASH_OK;
@@ -146,11 +145,11 @@ static nash_status add_looks(float *sum, ni_predictor *p, const ni_views *views,
     int64_t channels = (int64_t)p->batch * shape.c;
     int32_t left = views->n - first, n = left < p->batch ? left : p->batch;
     float *pixels = nash_plan_input(p->plan);
-    for (int s = 0; s < (looks.shifted ? 3 : 1); s++) {
+    for (int s = 0; s < (p->looks.shifted ? 3 : 1); s++) {
         load(p, views, first);
         shift(pixels, channels, shape, shifts[s]);
         TRY(add_batch(sum, p, n, share));
-        if (!looks.mirrored)
+        if (!p->looks.mirrored)
             continue;
         mirror(pixels, channels * shape.h, shape.w);
         TRY(add_batch(sum, p, n, share));
@@ -163,12 +162,9 @@ nash_status ni_predictor_add(float *sum, ni_predictor *p, const ni_views *views,
                              float share)
 {
     nash_status status = NASH_OK;
-    const nash_looks looks = {
-        .mirrored = views->looks.mirrored || p->looks.mirrored,
-        .shifted = views->looks.shifted || p->looks.shifted};
-    share /= (float)nash_looks_count(looks);
+    share /= (float)nash_looks_count(p->looks);
     for (int32_t first = 0; first < views->n; first += p->batch)
-        TRY(add_looks(sum + (int64_t)first * p->classes, p, views, first, looks,
+        TRY(add_looks(sum + (int64_t)first * p->classes, p, views, first,
                       share));
 done:
     return status;
@@ -228,18 +224,9 @@ nash_status nash_predict(float *probabilities, nash_model *const *models,
                          const int32_t *index, int32_t n,
                          const nash_plan_opts *opts)
 {
-    return nash_predict_looks(probabilities, models, n_models, images, index, n,
-                              (nash_looks){0}, opts);
-}
-
-nash_status nash_predict_looks(float *probabilities, nash_model *const *models,
-                               int32_t n_models, const nash_images *images,
-                               const int32_t *index, int32_t n,
-                               nash_looks looks, const nash_plan_opts *opts)
-{
     nash_status status = NASH_OK;
     ni_predictor *p = NULL;
-    const ni_views views = {images, index, n, looks};
+    const ni_views views = {images, index, n};
     nash_plan_opts own = opts ? *opts : default_opts();
     TRY(check_ensemble(models, n_models, images));
     TRY(ni_check_index(images, index, n));

@@ -11,7 +11,6 @@ typedef struct ni_views {
     const nash_images *images;
     const int32_t *index; /* [n]; NULL: 0 .. n-1 */
     int32_t n;
-    nash_looks looks; /* besides the model's own */
 } ni_views;
 
 /**
