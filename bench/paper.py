@@ -317,11 +317,11 @@ class Paper:
                 return None
             raise
 
-    def recipe(self, settings, side, epochs):
+    def recipe(self, settings, side, epochs, params):
         """Of a search's final training, for `nash train`; side: of the images."""
         final_cutout = int(settings["final_cutout"])
-        if final_cutout < 0:  # as in cli/settings.c
-            final_cutout = side // 4 if epochs >= 32 else 0
+        if final_cutout < 0:  # as in src/search/generation.c
+            final_cutout = side // 4 if epochs * (params / 1.5e6) ** 0.5 >= 32 else 0
         keys = {key: settings[key] for key in RECIPE}
         keys["flip"] = settings.get("flip_decided", keys["flip"])
         keys["threads"] = settings["final_threads"]
@@ -334,13 +334,13 @@ class Paper:
         keys["epochs"] = str(epochs)
         return keys
 
-    def train_words(self, row, seed, model, epochs):
+    def train_words(self, row, seed, model, epochs, params):
         searched = f"nash-{seed}"
         settings = self.settings(searched)
         at = self.nash.path(searched)
         start = self.nash.call("show", ["show", os.path.join(at, "start.onnx")])
         found = self.nash.call("show", ["show", os.path.join(at, "best.onnx")])
-        keys = self.recipe(settings, min(start["input"][1:]), epochs)
+        keys = self.recipe(settings, min(start["input"][1:]), epochs, params)
         for option, look in (("mirror", "mirrored"), ("shift", "shifted")):
             keys[option] = "yes" if found[look] else "no"
         network = {"scratch": [os.path.join(at, "best.onnx"), "--reinit"],
@@ -360,11 +360,11 @@ class Paper:
         name = f"{row}-{seed}"
         model = self.nash.path(name + ".onnx")
         if name not in self.record.runs or not os.path.exists(model):
-            sizes = self.nash.call(name, self.train_words(row, seed, model, 0))
+            sizes = self.nash.call(name, self.train_words(row, seed, model, 0, 0))
             epoch = 6e-15 * sizes["macs"] * sizes["images"]
             pflop = self.record.runs[f"nash-{seed}"]["pflop"]
             epochs = max(1, round(pflop / epoch))
-            words = self.train_words(row, seed, model, epochs)
+            words = self.train_words(row, seed, model, epochs, sizes["params"])
             began = time.monotonic()
             self.nash.call(name, words)
             self.record.keep(name, self.entry(

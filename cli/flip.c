@@ -6,6 +6,7 @@
 #include "progress.h"
 #include "recipe.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,11 @@
 /* Errors may differ by that much and by one image, since the network has not
  * seen any mirror image (docs/research.md has what data sets gave). Of what it
  * knows beyond guessing it knows so much on mirror images, too: where errors
- * are large, their ratio says nothing. And it has to know nearly all classes:
- * of two that it takes for one, one may be the other's mirror image. In doubt
- * training mirrors nothing, which costs less than mirroring what may not be. */
+ * are large, their ratio says nothing. Both are held against an error on mirror
+ * images that is a standard error less than measured: few images show little.
+ * And it has to know nearly all classes: of two that it takes for one, one may
+ * be the other's mirror image. In doubt training mirrors nothing, which costs
+ * less than mirroring what may not be. */
 static const double most_times = 1.5, most_beside = 0.01,
                     least_known = 2.0 / 3.0, least_classes = 0.9;
 
@@ -26,16 +29,18 @@ typedef struct evidence {
     int32_t images;
     double plain, mirrored; /* its errors on them, and on their mirror images */
     double guessed;         /* the error of always saying the largest class */
-    double known;           /* of the classes: said of their images more often
-                               than of all */
+    double known;           /* share of images in classes of which it knows
+                               something: said of their images more often than
+                               of all */
+    double noise;           /* standard error of mirrored - plain */
 } evidence;
 
 static bool changes_no_class(const evidence *e)
 {
+    double mirrored = e->mirrored - e->noise;
     return e->known >= least_classes &&
-           e->mirrored <=
-               most_times * e->plain + most_beside + 1.0 / e->images &&
-           e->guessed - e->mirrored >= least_known * (e->guessed - e->plain);
+           mirrored <= most_times * e->plain + most_beside + 1.0 / e->images &&
+           e->guessed - mirrored >= least_known * (e->guessed - e->plain);
 }
 
 static void act(run *r, bool flip)
@@ -69,7 +74,7 @@ int flip_begin(run *r)
 static nash_status count_classes(evidence *e, const float *p,
                                  const int32_t *labels, int32_t classes)
 {
-    int32_t there = 0, known = 0, most = 0;
+    int32_t known = 0, most = 0;
     struct {
         int32_t images, said, right;
     } *of = calloc((size_t)classes, sizeof *of);
@@ -83,14 +88,27 @@ static nash_status count_classes(evidence *e, const float *p,
     }
     for (int32_t k = 0; k < classes; k++) {
         most = of[k].images > most ? of[k].images : most;
-        there += of[k].images > 0;
-        known +=
-            (double)of[k].right * e->images > (double)of[k].said * of[k].images;
+        if ((double)of[k].right * e->images > (double)of[k].said * of[k].images)
+            known += of[k].images;
     }
     e->guessed = 1.0 - (double)most / e->images;
-    e->known = (double)known / there;
+    e->known = (double)known / e->images;
     free(of);
     return NASH_OK;
+}
+
+/* Of a difference of errors on the same images: those that one look gets right
+ * and the other does not make it. */
+static double noise_of(const float *a, const float *b, const int32_t *labels,
+                       int32_t n, int32_t classes)
+{
+    int32_t apart = 0;
+    for (int32_t i = 0; i < n; i++) {
+        int64_t row = (int64_t)i * classes;
+        apart += (cli_best_class(a + row, classes) == labels[i]) !=
+                 (cli_best_class(b + row, classes) == labels[i]);
+    }
+    return sqrt(apart) / n;
 }
 
 static nash_status judge(evidence *e, const run *r, nash_model *m)
@@ -123,7 +141,10 @@ static nash_status judge(evidence *e, const run *r, nash_model *m)
             labels[i] = images->labels[val[i]];
         nash_score_of(&scores[0], NULL, once, labels, n, classes);
         nash_score_of(&scores[1], NULL, both, labels, n, classes);
-        *e = (evidence){n, scores[0].error, scores[1].error, 0.0, 0.0};
+        *e = (evidence){.images = n,
+                        .plain = scores[0].error,
+                        .mirrored = scores[1].error,
+                        .noise = noise_of(once, both, labels, n, classes)};
         status = count_classes(e, once, labels, classes);
     }
     free(labels);
@@ -138,7 +159,8 @@ static void say(const evidence *e, bool flip)
 {
     char doubt[64] = "";
     if (e->known < least_classes)
-        snprintf(doubt, sizeof doubt, ", but it knows only %.0f %% of classes",
+        snprintf(doubt, sizeof doubt,
+                 ", but it knows only classes of %.0f %% of them",
                  100.0 * e->known);
     progress_line("mirror images: %.2f %% error on them, %.2f %% on the images "
                   "as they are%s; training uses %s%s",

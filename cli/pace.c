@@ -62,11 +62,11 @@ static double macs_of(const nash_model *m)
 }
 
 /* Epochs of the final training that take as long as judging start, result and
- * its snapshots on the test images, if they are as many for those to train on
- * as in most data sets. */
+ * its snapshots on the test images. */
 static double judging(const run *r)
 {
-    static const double test_share = 0.2;
+    double test_share =
+        (double)nash_dataset_count(r->data, NASH_PART_TEST) / r->follow.n_all;
     int32_t n = nash_looks_count(settings_looks(r->s));
     int32_t start_and_once = n > 1 ? 2 : 1;
     int32_t models = 1 + r->s->search.final_train.snapshots;
@@ -79,6 +79,10 @@ static bool can_bend(const run *r, const nash_train_opts *train)
 {
     return budget_is_time(r->s) && train->cycle == 0 && train->snapshots == 0;
 }
+
+/* What can be cut short is: the starting network's training at this share of
+ * the budget, the final one where at least so much of an epoch is left. */
+static const double most_of_start = 0.1, least_of_epoch = 0.25;
 
 /* Seconds of an epoch of the result, if its operations take what those of the
  * starting network's training took: a longer measurement than ours. */
@@ -161,9 +165,8 @@ static nash_status find_costs(nash_costs *c, const run *r,
         add_spent(c, r, h);
         break;
     }
-    c->largest = r->s->budget.unit == BUDGET_EPOCHS ? 0.0
-                 : most > 0                         ? (double)most / macs
-                                                    : (double)INFINITY;
+    c->largest = most > 0 ? (double)most / macs : (double)INFINITY;
+    c->flat = r->s->budget.unit == BUDGET_EPOCHS;
     return status;
 }
 
@@ -333,7 +336,9 @@ double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
         run_set_number(r, NASH_RUN_GIVEN_UP, r->given_up);
         *epochs_after = judging(r);
     }
-    return fmax(final ? left : 0.5 * left, least);
+    if (!final)
+        left = fmin(left, most_of_start * r->s->budget.total);
+    return fmax(left, least);
 }
 
 nash_status pace_give_up(void *ctx, const nash_job *job, double epochs)
@@ -392,6 +397,30 @@ static nash_status choose_size(run *r, const nash_costs *costs)
     return nash_store_set(r->store, "max_macs", text);
 }
 
+static int refuse(const run *r, double least)
+{
+    char time[32];
+    if (budget_is_time(r->s))
+        return cli_error("--budget %s is too small: the shortest training, "
+                         "with starting and judging, takes %s",
+                         r->s->budget.text, cli_time(time, ceil(least)));
+    return cli_error("--budget %s is too small: an epoch of the starting "
+                     "network for itself and one for the result take %.3g %s",
+                     r->s->budget.text, least, budget_unit_name(r->s));
+}
+
+/* What a search takes at least, of which what can be cut short is a part. */
+static double least_of(const run *r, const nash_costs *costs)
+{
+    nash_costs least = *costs;
+    if (can_bend(r, &r->s->search.start_train))
+        least.start_epoch =
+            fmin(least.start_epoch, most_of_start * r->s->budget.total);
+    if (can_bend(r, &r->s->search.final_train))
+        least.final_epoch *= least_of_epoch;
+    return least.spent + nash_budget_least(&least);
+}
+
 static int begin(run *r, const nash_history *h)
 {
     nash_costs costs;
@@ -399,16 +428,10 @@ static int begin(run *r, const nash_history *h)
     nash_status status = find_costs(&costs, r, h, r->start);
     if (status != NASH_OK)
         return run_fail(r, status);
-    double least = costs.spent + nash_budget_least(&costs);
+    double least = least_of(r, &costs);
     if (least > r->s->budget.total) {
         run_take_back(r);
-        return cli_error("--budget %s is too small: an epoch of the starting "
-                         "network for itself and one for the result%s take "
-                         "%.3g %s",
-                         r->s->budget.text,
-                         budget_is_time(r->s) ? ", with starting and judging,"
-                                              : "",
-                         least, budget_unit_name(r->s));
+        return refuse(r, least);
     }
     if (r->s->search.morph.max_macs == 0 &&
         r->s->budget.unit != BUDGET_EPOCHS && choose_size(r, &costs) != NASH_OK)

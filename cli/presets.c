@@ -140,7 +140,7 @@ static void scale_epochs(settings *s, const nash_images *images)
     nash_search_opts *o = &s->search;
     double n_train = (1.0 - s->val_share) * images->n;
     int32_t times = (int32_t)fmin(many / n_train + 0.5, most);
-    if (times < 2 || (s->budget.text && s->budget.unit == BUDGET_EPOCHS))
+    if (times < 2)
         return;
     if (!settings_gave(s, "start-epochs"))
         o->start_epochs *= times;

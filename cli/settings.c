@@ -27,6 +27,7 @@ settings settings_default(void)
                   .val_share = 0.2,
                   .checkpoint_every = 60.0,
                   .candidate_timeout = 1800.0};
+    s.search.train.threads = 0; /* by the machine: complete_numbers() */
     settings_apply_preset(&s, 0);
     return s;
 }
@@ -102,7 +103,10 @@ static int put_training(arg_option *to, int at, settings *s)
          1e3, .fallback = "as --lr-start"},
         {"final-cutout", ARG_INT, &s->final_cutout,
          "as --cutout, for the final training, and no less than it; -1: a "
-         "quarter of the images' smaller side if it has 32 epochs or more",
+         "quarter of the images' smaller side if it has 32 epochs or more, of "
+         "a "
+         "network of 1.5 M parameters; as their square root, fewer of larger "
+         "ones",
          -1, NASH_MAX_DIM},
         {"auto-flip", ARG_YESNO, &s->auto_flip,
          "--flip only if the starting network, trained without, knows mirrored "
@@ -151,7 +155,8 @@ static int put_start(arg_option *to, int at, settings *s)
         {"precision", ARG_CHOICE, &t->precision,
          "auto is bf16 where the chip computes it fast", .choices = precisions},
         {"threads", ARG_INT, &t->threads,
-         "per candidate; a part of what fixes the result", 1, 1024},
+         "per candidate; a part of what fixes the result", 0, 1024,
+         .fallback = "1, or the processors divided by --neighbours"},
         {"final-threads", ARG_INT, &s->final_threads,
          "for the starting network and the final training, likewise", 0, 1024,
          .fallback = "all processors"},
@@ -324,11 +329,14 @@ int settings_check_scaled(const settings *s)
 static void complete_numbers(settings *s)
 {
     int cpus = cli_cpus();
-    int32_t threads = s->search.train.threads;
+    int32_t *threads = &s->search.train.threads;
+    int32_t shared = cpus / s->search.neighbours;
     if (s->final_threads == 0)
         s->final_threads = cpus;
+    if (*threads == 0) /* a processor more would have nothing to do */
+        *threads = shared > 1 ? shared : 1;
     if (s->jobs == 0) {
-        s->jobs = cpus / threads > 1 ? cpus / threads : 1;
+        s->jobs = cpus / *threads > 1 ? cpus / *threads : 1;
         if (s->jobs > s->search.neighbours)
             s->jobs = s->search.neighbours;
     }

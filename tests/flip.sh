@@ -49,6 +49,6 @@ expect 0 'training uses both' search symmetric
 grep -q '^result, 2 looks ' out || fail "the result looks once"
 
 # who has learned nothing cannot tell
-expect 0 'of classes; training uses no mirror images (--flip yes does)' "$nash" search data \
+expect 0 ' of them; training uses no mirror images (--flip yes does)' "$nash" search data \
     -o ignorant --preset smoke --batch 16 --threads 1 --final-threads 1 \
     --start-epochs 0 --steps 0 --auto-flip yes

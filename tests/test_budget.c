@@ -234,12 +234,34 @@ static void steps_grow_evenly_towards_the_limit(void **state)
         assert_true(fabs(pace.growth - pow(10.0, 0.25)) < 1e-12);
         costs.largest /= pace.growth;
     }
-    costs.largest = 0.0; /* size costs nothing */
-    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
-    assert_true(pace.growth == 0.0);
     costs.largest = (double)INFINITY; /* nothing is limited */
     nash_budget_pace(&pace, &budget, &costs, &opts, 1);
     assert_true(pace.growth == budget.growth);
+}
+
+/* Four steps of four candidates, 8 epochs of which cost 100 if they do not
+ * grow; an epoch of a large network may cost what any does. */
+static void
+where_size_costs_nothing_networks_are_limited_all_the_same(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    nash_budget budget = {1.0, 0.0, 129.0, 1.6};
+    nash_costs costs = {0.0, 2.0, 2.0, 2.5, (double)INFINITY, .flat = true};
+    nash_pace pace;
+    opts.steps = 4;
+    opts.epochs = 1;
+    opts.neighbours = 4;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
+    assert_true(pace.growth == budget.growth);
+    costs.largest = 16.0;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_true(fabs(pace.growth - 2.0) < 1e-12);
+    budget.climb_share = 31.0; /* of 32 for one step */
+    opts.steps = 4;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 3);
+    assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
 }
 
 static void little_money_means_fewer_cosines_then_fewer_steps(void **state)
@@ -366,6 +388,27 @@ static void a_long_cosine_is_shortened_before_a_step_is_lost(void **state)
     }
 }
 
+/* What saves a search's first two steps saves no later ones: candidates of
+ * fewer epochs, or hardly larger than their parents, would tell nothing. */
+static void only_the_first_two_steps_are_saved(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    nash_budget budget = {1.0, 0.0, 500.0, 1.6};
+    const nash_costs costs = {0.0, 2.0, 2.0, 2.5, 1.0};
+    opts.steps = 6;
+    opts.epochs = opts.train.cycle = 100; /* 800 s a step */
+    opts.neighbours = 4;
+    for (int32_t step = 1; step <= 4; step++) {
+        nash_pace pace;
+        nash_budget_pace(&pace, &budget, &costs, &opts, step);
+        assert_int_equal(pace.stage,
+                         step <= 2 ? NASH_STAGE_CLIMB : NASH_STAGE_FINAL);
+        if (step <= 2)
+            assert_int_equal(pace.epochs, step == 1 ? 25 : 50);
+    }
+}
+
 /* 1,000 epochs of a network twice as large cost 5,000 s of 100,000. */
 static void what_the_longest_training_leaves_goes_to_the_climb(void **state)
 {
@@ -404,11 +447,14 @@ int main(void)
         cmocka_unit_test(a_random_network_is_paced_by_its_own_size),
         cmocka_unit_test(a_budget_is_kept_and_mostly_spent),
         cmocka_unit_test(steps_grow_evenly_towards_the_limit),
+        cmocka_unit_test(
+            where_size_costs_nothing_networks_are_limited_all_the_same),
         cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),
         cmocka_unit_test(a_start_without_epochs_stays_as_it_is),
         cmocka_unit_test(jobs_beyond_the_candidates_save_nothing),
         cmocka_unit_test(a_short_climb_grows_less_before_it_loses_a_step),
         cmocka_unit_test(a_long_cosine_is_shortened_before_a_step_is_lost),
+        cmocka_unit_test(only_the_first_two_steps_are_saved),
         cmocka_unit_test(what_the_longest_training_leaves_goes_to_the_climb),
         cmocka_unit_test(a_larger_budget_is_for_larger_networks),
     };

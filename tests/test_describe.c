@@ -1,6 +1,7 @@
 /* Networks for a data set: what they normalise and whiten by. */
 #include "made_data.h"
 
+#include <nash/morph.h>
 #include <nash/train.h>
 
 #include <math.h>
@@ -8,6 +9,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -75,6 +78,43 @@ static void redrawn_filters_whiten_what_the_network_normalises(void **state)
     nash_dataset_close(ds);
 }
 
+/* 32 filters of which the second half are the first half's negatives, and so
+ * they stay at the head of 64. */
+static void a_widened_layer_keeps_its_whitening(void **state)
+{
+    (void)state;
+    nash_dataset *ds = open_made("wider");
+    nash_model *m;
+    nash_net_opts opts = nash_net_opts_default();
+    opts.whiten = opts.identity = true;
+    assert_int_equal(nash_net_for_data(&m, "start", ds, &opts), NASH_OK);
+    const nash_tensor *narrow = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+    int64_t filter = narrow->count / narrow->dims[0];
+    float *before = malloc((size_t)narrow->count * sizeof *before);
+    assert_non_null(before);
+    memcpy(before, narrow->data, (size_t)narrow->count * sizeof *before);
+    assert_int_equal(narrow->dims[0], 32);
+    const nash_morph wider = {.kind = NASH_MORPH_WIDEN,
+                              .at =
+                                  nash_graph_node(nash_model_graph(m), 2)->tag,
+                              .factor = 2,
+                              .mode = NASH_WIDEN_COPY};
+    assert_int_equal(nash_morph_apply(m, &wider, NULL), NASH_OK);
+    assert_int_equal(nash_net_redraw(m, ds, &opts), NASH_OK);
+    const nash_tensor *wide = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
+    assert_int_equal(wide->dims[0], 64);
+    for (int64_t i = 0; i < 16 * filter; i++) {
+        assert_true(fabsf(wide->data[i] - before[i]) < 1e-4F);
+        assert_true(wide->data[16 * filter + i] == -wide->data[i]);
+        assert_true(wide->data[48 * filter + i] !=
+                        -wide->data[32 * filter + i] ||
+                    wide->data[32 * filter + i] == 0.0F);
+    }
+    free(before);
+    nash_model_free(m);
+    nash_dataset_close(ds);
+}
+
 static void grey_images_are_whitened_by_a_layer_of_sixteen(void **state)
 {
     (void)state;
@@ -128,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_that_never_changes_is_only_shifted),
         cmocka_unit_test(redrawn_filters_whiten_what_the_network_normalises),
+        cmocka_unit_test(a_widened_layer_keeps_its_whitening),
         cmocka_unit_test(grey_images_are_whitened_by_a_layer_of_sixteen),
         cmocka_unit_test(
             a_training_by_the_same_split_has_not_learned_what_validates),

@@ -252,8 +252,9 @@ static void a_lone_image_is_no_step_but_a_pair_is(void **state)
     (void)state;
     assert_int_equal(nash_steps_per_epoch(40000, 128), 313);
     assert_int_equal(nash_steps_per_epoch(256, 128), 2);
-    assert_int_equal(nash_steps_per_epoch(257, 128), 2);
+    assert_int_equal(nash_steps_per_epoch(257, 128), 3); /* of 86 and 85 */
     assert_int_equal(nash_steps_per_epoch(258, 128), 3);
+    assert_int_equal(nash_steps_per_epoch(5, 2), 2);
     assert_int_equal(nash_steps_per_epoch(5, 128), 1);
     assert_int_equal(nash_steps_per_epoch(1, 128), 1);
     assert_int_equal(nash_steps_per_epoch(3, 1), 3);

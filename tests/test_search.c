@@ -542,10 +542,19 @@ static void only_long_final_trainings_take_their_own_cutout(void **state)
     for (int is_long = 0; is_long <= 1; is_long++) {
         fake f = fake_new();
         nash_search_opts opts = small_search();
+        hash_of_run(&f, &opts);
+        int32_t winner = f.winners[opts.steps];
+        const nash_graph *best =
+            nash_model_graph(f.trained[opts.steps][winner]);
+        double worth = sqrt((double)nash_graph_params(best) / 1.5e6);
+        fake_deinit(&f);
+        f = fake_new();
         opts.train.augment.cutout = 1;
         opts.start_train.augment.cutout = 2;
         opts.final_train.augment.cutout = 3;
-        opts.cutout_epochs = opts.final_epochs + !is_long;
+        opts.final_epochs = 1000;
+        opts.cutout_epochs = (int32_t)(1000.0 * worth) + !is_long;
+        assert_in_range(opts.cutout_epochs, 2, 900);
         hash_of_run(&f, &opts);
         assert_int_equal(f.jobs[0][0].train.augment.cutout, 2);
         assert_int_equal(f.jobs[1][0].train.augment.cutout, 1);

@@ -203,7 +203,7 @@ static double largest_difference(const nash_model *a, const nash_model *b)
 static void the_loop_is_plain_descent_with_the_partial_batch(void **state)
 {
     (void)state;
-    enum { N = 22 };
+    enum { N = 26 };
     toy t;
     int32_t order[N];
     nash_batch_key key = {.seed = 8, .step = 2};
@@ -214,7 +214,8 @@ static void the_loop_is_plain_descent_with_the_partial_batch(void **state)
     opts.step = 2;
     make_toy(&t);
     nash_model *trained = small_net(1), *plain = small_net(1);
-    nash_plan *full = training_plan(plain, 16), *rest = training_plan(plain, 6);
+    nash_plan *full = training_plan(plain, 16),
+              *rest = training_plan(plain, 10);
     assert_int_equal(
         nash_train(trained, &t.images, t.index, N, NULL, 0, &opts, NULL),
         NASH_OK);
@@ -222,7 +223,7 @@ static void the_loop_is_plain_descent_with_the_partial_batch(void **state)
         nash_batch_order(order, t.index, N, &key);
         plain_batch(plain, full, &t, order, 16, &key,
                     nash_learning_rate(&opts, 2 * key.epoch, 2));
-        plain_batch(plain, rest, &t, order + 16, 6, &key,
+        plain_batch(plain, rest, &t, order + 16, 10, &key,
                     nash_learning_rate(&opts, 2 * key.epoch + 1, 2));
     }
     assert_true(largest_difference(trained, plain) < 1e-5);
@@ -245,8 +246,12 @@ static void every_image_of_the_epoch_counts_once(void **state)
     double wrong = d.epoch[0].train_error * 22;
     assert_true(wrong > 0.0 && wrong <= 22.0);
     assert_close(wrong, round(wrong), 1e-9);
-    hash_after(&t, 17, &opts, &d); /* a lone image sits out */
-    wrong = d.epoch[1].train_error * 16;
+    hash_after(&t, 17, &opts, &d); /* nine and eight */
+    wrong = d.epoch[1].train_error * 17;
+    assert_close(wrong, round(wrong), 1e-9);
+    opts.batch = 2;
+    hash_after(&t, 5, &opts, &d); /* a lone image sits out */
+    wrong = d.epoch[2].train_error * 4;
     assert_close(wrong, round(wrong), 1e-9);
 }
 

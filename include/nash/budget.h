@@ -29,10 +29,11 @@ typedef struct nash_costs {
                            climb, */
     double child_epoch; /* as one of the candidates of a step, */
     double final_epoch; /* and on all images at last */
-    double largest;     /* how many times more than the best network a child may
-                           cost at most, by the caps; 0: size costs nothing */
+    double largest;     /* how many times more operations than the best network
+                           a child may have, by the caps; INFINITY: any */
     int32_t jobs;       /* so many candidates side by side cost no more than one
                            does alone; 0: 1 */
+    bool flat; /* an epoch costs the same, however large a network is */
 } nash_costs;
 
 /** The shares of the presets. */
@@ -52,8 +53,8 @@ NASH_API double nash_budget_least(const nash_costs *costs);
  * are done, the final training comes, for as many epochs as the rest pays for.
  * Where networks are limited, each step may grow them by the same factor, which
  * leads to the limit in the last one: a child as large as that in the first
- * step would leave nothing for the others. Rather than that the last
- * two are dropped, they grow networks less, down to 1.4 times.
+ * step would leave nothing for the others. Rather than that a search has none
+ * of its first two steps, they grow networks less, down to 1.4 times.
  *
  * @param pace  receives it
  * @param opts  steps, neighbours and epochs are upper limits; halve and train

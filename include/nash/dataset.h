@@ -72,6 +72,10 @@ NASH_API void nash_dataset_close(nash_dataset *ds);
 NASH_API nash_status nash_dataset_images(const nash_images **out,
                                          nash_dataset *ds, nash_part part);
 
+/** Images of a part by its files, none of which is read for it; those that
+ * cannot be read are fewer. */
+NASH_API int32_t nash_dataset_count(const nash_dataset *ds, nash_part part);
+
 /** The recognised format, "cifar10", "cifar100", "idx" or "folder". */
 NASH_API const char *nash_dataset_format(const nash_dataset *ds);
 /** Whether the test part is a hold-out of the given images. */

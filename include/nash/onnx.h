@@ -11,7 +11,9 @@ extern "C" {
  * A model is an ONNX file: opset 17, IR 8, input "image" [N,C,H,W] float32 in
  * 0..255, output "probabilities" [N,K]. Our own files come back without loss:
  * graph, tags, every bit of every tensor, metadata. Equal models give equal
- * files.
+ * files. Looks (nash_model_set_looks()) are in the file, too: Pad and Slices of
+ * the image and a Concat along the batch in front, a Reshape and a ReduceMean
+ * behind; this pattern alone is read again.
  *
  * Other software's files are read as far as our operations reach: opset 7 to
  * 20, one image in, one score per class out. Convolutions (grouped, dilated),

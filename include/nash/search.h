@@ -28,6 +28,8 @@ typedef enum nash_strategy {
 } nash_strategy;
 
 /* What the best child is best in, on the validation images. */
+enum { NASH_CUTOUT_PARAMS = 1500000 };
+
 typedef enum nash_criterion {
     NASH_CRITERION_LOSS,
     NASH_CRITERION_ERROR,
@@ -108,7 +110,9 @@ typedef struct nash_search_opts {
     nash_train_opts start_train; /* pretraining */
     nash_train_opts train;       /* children */
     nash_train_opts final_train; /* the result, snapshots included */
-    /* A final training of fewer epochs takes the augment.cutout of `train`. */
+    /* The final training of a network of NASH_CUTOUT_PARAMS takes the
+     * augment.cutout of `train` if it has fewer epochs than that; of a network
+     * of four times as many parameters if it has fewer than half, and so on. */
     int32_t cutout_epochs;
     nash_criterion criterion;
     double tie; /* candidates worse than the best by no more than this share of

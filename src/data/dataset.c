@@ -401,6 +401,11 @@ done:
     return status;
 }
 
+int32_t nash_dataset_count(const nash_dataset *ds, nash_part part)
+{
+    return ds->n_part[part];
+}
+
 const char *nash_dataset_format(const nash_dataset *ds)
 {
     return ds->reader->format;

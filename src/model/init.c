@@ -73,11 +73,11 @@ void nash_model_init_identity(nash_model *m, uint64_t seed)
     }
 }
 
-void nash_tensor_set_pairs(nash_tensor *weight, const float *filters)
+void nash_tensor_set_pairs(nash_tensor *weight, const float *filters, int32_t n)
 {
-    int64_t half = weight->count / 2;
-    for (int64_t i = 0; i < half; i++) {
+    int64_t values = n * (weight->count / weight->dims[0]);
+    for (int64_t i = 0; i < values; i++) {
         weight->data[i] = filters[i];
-        weight->data[half + i] = -filters[i];
+        weight->data[values + i] = -filters[i];
     }
 }

@@ -179,9 +179,9 @@ static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
     memcpy(nash_model_tensor(m, 1, NASH_SLOT_SCALE)->data, opts->std, bytes);
     (opts->identity ? nash_model_init_identity : nash_model_init)(m,
                                                                   opts->seed);
+    nash_tensor *weight = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
     if (opts->whitening)
-        nash_tensor_set_pairs(nash_model_tensor(m, 2, NASH_SLOT_WEIGHT),
-                              opts->whitening);
+        nash_tensor_set_pairs(weight, opts->whitening, weight->dims[0] / 2);
     *out = m;
 done:
     return status;

@@ -91,10 +91,11 @@ static void list_groups(stream *s)
     }
 }
 
-static nash_morph_kind draw_kind(const stream *s, ni_rng *rng)
+/* Skips that have a share of their own only if they may be drawn. */
+static nash_morph_kind draw_kind(const stream *s, bool skips, ni_rng *rng)
 {
     const group *drawn = &s->skips;
-    if (drawn->n == 0 || ni_rng_uniform(rng) >= s->opts->skip_share)
+    if (!skips || drawn->n == 0 || ni_rng_uniform(rng) >= s->opts->skip_share)
         drawn = &s->groups[ni_rng_below(rng, s->n_groups)];
     return drawn->kinds[ni_rng_below(rng, drawn->n)];
 }
@@ -179,15 +180,16 @@ static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
     const nash_morph_opts *opts = s->opts;
     ni_rng rng = ni_rng_make(opts->seed, NI_RNG_MORPH, opts->child,
                              kind_streams | (uint32_t)i);
-    nash_morph_kind kind = draw_kind(s, &rng);
+    nash_morph_kind kind = draw_kind(s, true, &rng);
     for (int32_t refusals = 0; refusals < opts->max_draws;) {
         nash_status status = attempt(m, out, s, kind);
         if (!is_refusal(status))
             return status;
         if (s->refused)
             s->refused[kind]++;
+        /* where nothing else fits, one morphism may be a skip, but not all */
         if (++refusals % PATIENCE == 0)
-            kind = draw_kind(s, &rng);
+            kind = draw_kind(s, i == 0, &rng);
     }
     return give_up(i, opts);
 }

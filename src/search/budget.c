@@ -70,7 +70,8 @@ static double candidate_epochs(const nash_search_opts *opts, const climb *c,
 static double climb_cost(const climb *c, const nash_costs *costs,
                          const nash_search_opts *opts)
 {
-    double growth = fmax(c->growth, 1.0), parent = 1.0, sum = 0.0;
+    double growth = costs->flat ? 1.0 : fmax(c->growth, 1.0);
+    double parent = 1.0, sum = 0.0;
     for (int32_t step = 0; step < c->steps; step++) {
         sum += parent * (1.0 + growth * (c->neighbours - 1)) / c->neighbours;
         parent *= growth;
@@ -81,8 +82,6 @@ static double climb_cost(const climb *c, const nash_costs *costs,
 static double growth_of(const nash_budget *budget, const nash_costs *costs,
                         int32_t steps)
 {
-    if (costs->largest == 0.0)
-        return 0.0;
     return isfinite(costs->largest)
                ? pow(fmax(costs->largest, 1.0), 1.0 / steps)
                : budget->growth;
@@ -146,22 +145,24 @@ static int32_t fewer_epochs(const nash_search_opts *opts, int32_t epochs)
 static double left_of(const nash_budget *budget, const nash_costs *costs)
 {
     double shares = budget->start_share + budget->climb_share;
-    double longest =
-        MOST_EPOCHS * costs->final_epoch * fmax(costs->largest, 1.0);
+    double growth = costs->flat ? 1.0 : fmax(costs->largest, 1.0);
+    double longest = MOST_EPOCHS * costs->final_epoch * growth;
     return fmax(shares * budget->total, budget->total - longest) - costs->spent;
 }
 
-/* Where the steps that are left cannot all be paid for with the least of
+/* Where the steps from this one on cannot all be paid for with the least of
  * neighbours, candidates are trained for fewer cosines, and then steps are
- * dropped, the last two not before networks grow less and a long cosine is
- * shortened to a quarter at least; what there is too much goes to more
+ * dropped, a search's first two not before networks grow less and a long cosine
+ * is shortened to a quarter at least; what there is too much goes to more
  * neighbours. */
 static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
-                        const nash_search_opts *opts, int32_t steps)
+                        const nash_search_opts *opts, int32_t step)
 {
     double left = left_of(budget, costs);
-    int32_t few = steps < FEW_STEPS ? steps : FEW_STEPS;
+    int32_t steps = opts->steps < step ? 0 : opts->steps - step + 1;
+    int32_t few = FEW_STEPS < step ? 0 : FEW_STEPS - step + 1;
     int32_t most = opts->neighbours;
+    few = few < steps ? few : steps;
     const climb whole = {.steps = steps,
                          .neighbours =
                              most < LEAST_NEIGHBOURS ? most : LEAST_NEIGHBOURS};
@@ -178,6 +179,7 @@ static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
          c.steps < few && e > 0 && e >= least; e /= 2) {
         c = whole;
         c.epochs = e;
+        c.steps = few;
         drop_steps(&c, budget, costs, opts, left);
         grow_less(&c, few, budget, costs, opts, left);
     }
@@ -196,9 +198,7 @@ void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
                             whole_epochs(count, opts->start_epochs), 0.0};
         return;
     }
-    climb c =
-        plan_climb(budget, costs, opts,
-                   climbs && step <= opts->steps ? opts->steps - step + 1 : 0);
+    climb c = climbs ? plan_climb(budget, costs, opts, step) : (climb){0};
     if (c.steps > 0) {
         *pace = (nash_pace){NASH_STAGE_CLIMB, c.neighbours, c.epochs, c.growth};
         return;

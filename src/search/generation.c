@@ -98,10 +98,13 @@ done:
     return status;
 }
 
+/* Larger networks learn their images by heart sooner. */
 static void set_epochs(nash_job *job, int32_t epochs,
                        const nash_search_opts *opts)
 {
-    bool is_short = epochs < opts->cutout_epochs;
+    double params = (double)nash_graph_params(nash_model_graph(job->model));
+    bool is_short =
+        epochs * sqrt(params / NASH_CUTOUT_PARAMS) < opts->cutout_epochs;
     job->train.epochs = epochs;
     if (job->kind == NASH_CANDIDATE_FINAL)
         job->train.augment.cutout =
@@ -129,9 +132,9 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
                                                 : opts->train;
     job->train.seed = opts->seed;
     job->train.step = (uint32_t)g->step;
-    set_epochs(job, s->pace.epochs, opts);
     if (morphs > 0)
         status = morph(g, k, morphs, s);
+    set_epochs(job, s->pace.epochs, opts);
     if (status == NASH_OK && !opts->inherit &&
         (morphs > 0 || kind == NASH_CANDIDATE_PARENT))
         status = draw_weights_anew(g->models[k], opts, g->step, k);

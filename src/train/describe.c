@@ -92,7 +92,7 @@ done:
 }
 
 /* The convolution that can whiten what the normalisation gives: square, and
- * with a pair of channels per direction. @return its id, or -1 */
+ * with pairs of channels. @return its id, or -1 */
 static int32_t whitening_layer(const nash_model *m, const nash_images *images)
 {
     const nash_graph *g = nash_model_graph(m);
@@ -107,13 +107,14 @@ static int32_t whitening_layer(const nash_model *m, const nash_images *images)
         nash_op before = nash_graph_node(g, nash_graph_input(g, id, 0))->op;
         bool fits = before == NASH_OP_NORMALIZE && w->dims[3] == k &&
                     w->dims[1] == images->shape.c && k <= 7 && 2 * k <= side &&
-                    w->dims[0] % 2 == 0 &&
-                    w->dims[0] <= 2 * images->shape.c * k * k;
+                    w->dims[0] % 2 == 0;
         return fits ? id : -1;
     }
     return -1;
 }
 
+/* A layer that has been widened beyond a pair per direction has other filters
+ * besides. */
 static nash_status set_whitening(nash_model *m, int32_t id,
                                  const nash_images *images)
 {
@@ -123,10 +124,12 @@ static nash_status set_whitening(nash_model *m, int32_t id,
     const float *mean = nash_model_tensor(m, before, NASH_SLOT_CENTER)->data;
     const float *std = nash_model_tensor(m, before, NASH_SLOT_SCALE)->data;
     nash_tensor *w = nash_model_tensor(m, id, NASH_SLOT_WEIGHT);
-    int64_t values = images->shape.c * (int64_t)w->dims[2] * w->dims[3];
-    NEW_ARRAY(filters, values * values);
+    int32_t values = images->shape.c * w->dims[2] * w->dims[3];
+    int32_t pairs = w->dims[0] / 2;
+    NEW_ARRAY(filters, (int64_t)values * values);
     TRY(nash_images_whitening(filters, images, mean, std, w->dims[2]));
-    nash_tensor_set_pairs(w, filters);
+    nash_tensor_set_pairs(w, filters,
+                          pairs <= values ? pairs : whitening_filters(values));
 done:
     ni_free(filters);
     return status;

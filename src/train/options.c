@@ -104,6 +104,11 @@ void ni_train_batches(int32_t *batch, int32_t *rest,
 {
     *batch = opts->batch < n ? opts->batch : n;
     *rest = n % *batch;
+    if (*rest > 0 && *rest < *batch / 2) {
+        int32_t steps = n / *batch + 1;
+        *batch = n / steps + (n % steps > 0);
+        *rest = n % *batch;
+    }
     if (*rest == 1)
         *rest = 0;
 }
