@@ -16,10 +16,11 @@
 /* Errors may differ by that much and by one image, since the network has not
  * seen any mirror image (docs/research.md has what data sets gave). Of what it
  * knows beyond guessing it knows so much on mirror images, too: where errors
- * are large, their ratio says nothing. Both are held against an error on mirror
- * images that is a standard error less than measured: few images show little.
- * And it has to know nearly all classes: of two that it takes for one, one may
- * be the other's mirror image. In doubt training mirrors nothing, which costs
+ * are large, their ratio says nothing. Few images tell little, so both are
+ * asked of an error on mirror images that is a standard error less than
+ * measured: what was seen may be chance. And the network has to know the
+ * classes that most images are in: of two that it takes for one, one may be the
+ * other's mirror image. If it does not, training mirrors nothing, which costs
  * less than mirroring what may not be. */
 static const double most_times = 1.5, most_beside = 0.01,
                     least_known = 2.0 / 3.0, least_classes = 0.9;
@@ -160,7 +161,7 @@ static void say(const evidence *e, bool flip)
     char doubt[64] = "";
     if (e->known < least_classes)
         snprintf(doubt, sizeof doubt,
-                 ", but it knows only classes of %.0f %% of them",
+                 ", but it knows only the classes of %.0f %% of them",
                  100.0 * e->known);
     progress_line("mirror images: %.2f %% error on them, %.2f %% on the images "
                   "as they are%s; training uses %s%s",

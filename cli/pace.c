@@ -23,9 +23,11 @@ enum { FEW = 8 }; /* epochs */
 static const double overhead = 1.06, record_epoch = 0.02, look = 0.6;
 
 /* What is kept back of a budget of seconds, for files, processes and report. */
+static const double kept_back = 0.01;
+
 static double reserve_of(const run *r)
 {
-    return 0.5 + 0.01 * r->s->budget.total;
+    return 0.5 + kept_back * r->s->budget.total;
 }
 
 /* ---- costs -------------------------------------------------------------- */
@@ -80,9 +82,10 @@ static bool can_bend(const run *r, const nash_train_opts *train)
     return budget_is_time(r->s) && train->cycle == 0 && train->snapshots == 0;
 }
 
-/* What can be cut short is: the starting network's training at this share of
- * the budget, the final one where at least so much of an epoch is left. */
-static const double most_of_start = 0.1, least_of_epoch = 0.25;
+/* Trainings that can be cut short: the starting network's gets no more than
+ * this share of the budget, and so much of an epoch is enough for the result.
+ */
+static const double most_of_start = 0.1, least_of_final = 0.25;
 
 /* Seconds of an epoch of the result, if its operations take what those of the
  * starting network's training took: a longer measurement than ours. */
@@ -287,7 +290,8 @@ static nash_status decide_by(nash_pace *pace, const run *r,
         r->s->search.strategy == NASH_STRATEGY_HILLCLIMB &&
         r->s->search.steps > 0)
         say_no_step(r, costs);
-    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW &&
+    bool whole = r->s->budget.total - costs->spent >= costs->final_epoch;
+    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW && whole &&
         can_bend(r, &r->s->search.final_train))
         pace->epochs++; /* the one that is there in part, cut short */
     return record(r, pace, step);
@@ -337,7 +341,7 @@ double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
         *epochs_after = judging(r);
     }
     if (!final)
-        left = fmin(left, most_of_start * r->s->budget.total);
+        left = fmin(0.5 * left, most_of_start * r->s->budget.total);
     return fmax(left, least);
 }
 
@@ -399,26 +403,31 @@ static nash_status choose_size(run *r, const nash_costs *costs)
 
 static int refuse(const run *r, double least)
 {
-    char time[32];
     if (budget_is_time(r->s))
         return cli_error("--budget %s is too small: the shortest training, "
-                         "with starting and judging, takes %s",
-                         r->s->budget.text, cli_time(time, ceil(least)));
+                         "with starting and judging, takes %.0f s",
+                         r->s->budget.text, ceil(least));
     return cli_error("--budget %s is too small: an epoch of the starting "
                      "network for itself and one for the result take %.3g %s",
                      r->s->budget.text, least, budget_unit_name(r->s));
 }
 
-/* What a search takes at least, of which what can be cut short is a part. */
+/* The smallest budget that will do: what it would pay for anyway, and shares of
+ * it that are kept back, or end the starting network's training. */
 static double least_of(const run *r, const nash_costs *costs)
 {
     nash_costs least = *costs;
-    if (can_bend(r, &r->s->search.start_train))
-        least.start_epoch =
-            fmin(least.start_epoch, most_of_start * r->s->budget.total);
+    if (!budget_is_time(r->s))
+        return least.spent + nash_budget_least(&least);
+    least.spent -= kept_back * r->s->budget.total;
     if (can_bend(r, &r->s->search.final_train))
-        least.final_epoch *= least_of_epoch;
-    return least.spent + nash_budget_least(&least);
+        least.final_epoch *= least_of_final;
+    double total =
+        (least.spent + nash_budget_least(&least)) / (1.0 - kept_back);
+    if (!can_bend(r, &r->s->search.start_train))
+        return total;
+    return fmin(total, (least.spent + least.final_epoch) /
+                           (1.0 - kept_back - most_of_start));
 }
 
 static int begin(run *r, const nash_history *h)

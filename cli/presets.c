@@ -106,8 +106,9 @@ char *settings_preset_notes(void)
         out,
         "\nOptions beside --preset override it. Of data with fewer training "
         "images than\nCIFAR-10's, 'fast' and 'demo' train by as many more "
-        "epochs, unless --epochs and\nso on are given; their pad is of images "
-        "of 32 pixels, and the same share of others.");
+        "epochs, unless --epochs and\nso on are given; with fewer than 2,000 "
+        "validation images 'fast' has no --tie. Their\npad is of images of 32 "
+        "pixels, and the same share of others.");
     return fclose(out) == 0 ? text : NULL;
 }
 
@@ -154,6 +155,15 @@ static void scale_epochs(settings *s, const nash_images *images)
     o->final_train.cycle *= times;
 }
 
+/* Where there are few images, larger networks are no better (docs/research.md),
+ * so there is no reason to take the largest of what is about equal. */
+static void scale_tie(settings *s, const nash_images *images)
+{
+    static const double few = 2000.0; /* to validate by */
+    if (!settings_gave(s, "tie") && s->val_share * images->n < few)
+        s->search.tie = 0.0;
+}
+
 /* An image is shifted by the same share of its side. */
 static void scale_pad(settings *s, const nash_images *images)
 {
@@ -174,6 +184,7 @@ void settings_scale(settings *s, const nash_images *images)
     if (!of_cifar[s->preset])
         return;
     scale_epochs(s, images);
+    scale_tie(s, images);
     scale_pad(s, images);
 }
 

@@ -103,10 +103,8 @@ static int put_training(arg_option *to, int at, settings *s)
          1e3, .fallback = "as --lr-start"},
         {"final-cutout", ARG_INT, &s->final_cutout,
          "as --cutout, for the final training, and no less than it; -1: a "
-         "quarter of the images' smaller side if it has 32 epochs or more, of "
-         "a "
-         "network of 1.5 M parameters; as their square root, fewer of larger "
-         "ones",
+         "quarter of the images' smaller side, if it has no fewer epochs than "
+         "32 times the root of 1.5 M over the network's parameters",
          -1, NASH_MAX_DIM},
         {"auto-flip", ARG_YESNO, &s->auto_flip,
          "--flip only if the starting network, trained without, knows mirrored "
@@ -156,7 +154,8 @@ static int put_start(arg_option *to, int at, settings *s)
          "auto is bf16 where the chip computes it fast", .choices = precisions},
         {"threads", ARG_INT, &t->threads,
          "per candidate; a part of what fixes the result", 0, 1024,
-         .fallback = "1, or the processors divided by --neighbours"},
+         .fallback = "1, or this machine's processors divided by "
+                     "--neighbours"},
         {"final-threads", ARG_INT, &s->final_threads,
          "for the starting network and the final training, likewise", 0, 1024,
          .fallback = "all processors"},
@@ -333,8 +332,8 @@ static void complete_numbers(settings *s)
     int32_t shared = cpus / s->search.neighbours;
     if (s->final_threads == 0)
         s->final_threads = cpus;
-    if (*threads == 0) /* a processor more would have nothing to do */
-        *threads = shared > 1 ? shared : 1;
+    if (*threads == 0) /* processors of which machine, with a launcher? */
+        *threads = s->launcher || shared < 1 ? 1 : shared;
     if (s->jobs == 0) {
         s->jobs = cpus / *threads > 1 ? cpus / *threads : 1;
         if (s->jobs > s->search.neighbours)

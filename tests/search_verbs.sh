@@ -126,6 +126,8 @@ for budget in 277777777h46 '1d 2h30min' 0.5h30m1s; do
     expect 1 'more than the 0.0 MiB' search y --budget "$budget" \
         --max-memory 1K
 done
+expect 1 'the shortest training, with starting and judging, takes' \
+    search poor --budget 0.4s
 expect 1 'is too small' search poor --budget 1epochs
 expect 1 'cut off before it began' "$nash" resume poor
 expect 0 'result' search poor --budget 4epochs
@@ -140,10 +142,13 @@ expect 0 'result' "$nash" search data -o many $none --start-epochs 1
 [ "$(setting many epochs) $(setting many cycle)" = "1668 556" ] ||
     fail "fast has $(setting many epochs) epochs of 72 images"
 [ "$(setting many start_epochs)" = 1 ] || fail "given epochs became more"
+[ "$(setting many tie)" = 0 ] ||
+    fail "of few images the largest of equals wins, by $(setting many tie)"
 [ -z "$(setting many budget_unit)" ] || fail "a budget's unit without one"
 [ "$(setting many pad)" = 1 ] || fail "$(setting many pad) pixels of 8 as pad"
 expect 0 'result' "$nash" search data -o few $none --start-epochs 1 --cycle 2 \
-    --size 16
+    --size 16 --tie 0.01
+[ "$(setting few tie)" = 0.01 ] || fail "a tie that is given is changed"
 [ "$(setting few epochs)" = 3 ] || fail "cosines that are given became more"
 [ "$(setting few pad)" = 2 ] || fail "$(setting few pad) pixels of 16 as pad"
 expect 0 'result' "$nash" search data -o own $none --start-epochs 1 \

@@ -85,6 +85,30 @@ static void skips_and_large_kernels_are_drawn_as_rarely_as_asked(void **state)
     nash_model_free(m);
 }
 
+/* Where nothing may grow, children are not made of skips instead. */
+static void skips_do_not_stand_in_for_what_is_not_possible(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 40 };
+    nash_model *m = make_start(1);
+    nash_probe probe = open_probe(m, 5);
+    nash_morph_opts opts = nash_morph_opts_default();
+    int32_t applied = 0, n;
+    opts.n = 3;
+    opts.skip_share = 0.1;
+    opts.max_expansion = 1.0;
+    opts.max_macs = nash_graph_macs(nash_model_graph(m)) * 11 / 10;
+    for (opts.child = 0; opts.child < CHILDREN; opts.child++) {
+        nash_model *child = dup_model(m);
+        if (nash_morph_random(child, &opts, &probe, NULL, &n, NULL) == NASH_OK)
+            applied += n;
+        nash_model_free(child);
+    }
+    assert_in_range(applied, CHILDREN / 2, 2 * CHILDREN);
+    nash_probe_close(&probe);
+    nash_model_free(m);
+}
+
 /* MACs of the layers that are as large as the first convolution, as a share. */
 static double share_of_the_first_size(const nash_model *m)
 {
@@ -400,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_places_and_settings_are_drawn_uniformly),
         cmocka_unit_test(skips_and_large_kernels_are_drawn_as_rarely_as_asked),
+        cmocka_unit_test(skips_do_not_stand_in_for_what_is_not_possible),
         cmocka_unit_test(no_size_of_layers_takes_more_than_its_share),
         cmocka_unit_test(no_layer_is_much_wider_than_those_around_it),
         cmocka_unit_test(a_network_beyond_it_may_stay_so),

@@ -37,7 +37,8 @@ static compared compare(const nash_model *m, nash_plan_opts opts, uint64_t seed)
 }
 
 /* Bounds on deviations. In bf16 a whole network's gradient is compared, since
- * single tensors may be nothing but cancellation. */
+ * single tensors may be nothing but cancellation; that of random network 1 is
+ * 0.19 off on Zen 4, below 0.15 on Zen 5. */
 typedef struct bounds {
     double logits, gradient, whole, statistic;
 } bounds;

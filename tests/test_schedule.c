@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "train/deadline.h"
+#include "train/options.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -247,6 +248,26 @@ static void the_constant_rate_is_constant(void **state)
         assert_true(nash_learning_rate(&opts, step, 4) == 0.05);
 }
 
+/* The feed cuts once more what is cut. */
+static void few_images_are_cut_into_equal_batches(void **state)
+{
+    (void)state;
+    for (int32_t wanted = 1; wanted <= 40; wanted++)
+        for (int32_t n = 1; n <= 600; n++) {
+            nash_train_opts opts = {.batch = wanted};
+            int32_t batch, rest, batch_again, rest_again;
+            ni_train_batches(&batch, &rest, &opts, n);
+            assert_true(batch <= wanted && batch <= n && rest < batch);
+            assert_true(n - n / batch * batch - rest <= 1);
+            if (n / wanted + 1 <= wanted / 4)
+                assert_true(rest == 0 || rest >= batch / 2);
+            opts.batch = batch;
+            ni_train_batches(&batch_again, &rest_again, &opts, n);
+            assert_int_equal(batch_again, batch);
+            assert_int_equal(rest_again, rest);
+        }
+}
+
 static void a_lone_image_is_no_step_but_a_pair_is(void **state)
 {
     (void)state;
@@ -255,6 +276,7 @@ static void a_lone_image_is_no_step_but_a_pair_is(void **state)
     assert_int_equal(nash_steps_per_epoch(257, 128), 3); /* of 86 and 85 */
     assert_int_equal(nash_steps_per_epoch(258, 128), 3);
     assert_int_equal(nash_steps_per_epoch(5, 2), 2);
+    assert_int_equal(nash_steps_per_epoch(128 * 32 + 1, 128), 32);
     assert_int_equal(nash_steps_per_epoch(5, 128), 1);
     assert_int_equal(nash_steps_per_epoch(1, 128), 1);
     assert_int_equal(nash_steps_per_epoch(3, 1), 3);
@@ -312,6 +334,7 @@ int main(void)
         cmocka_unit_test(what_is_skipped_is_no_pace),
         cmocka_unit_test(the_warm_up_rises_evenly_and_only_once),
         cmocka_unit_test(the_constant_rate_is_constant),
+        cmocka_unit_test(few_images_are_cut_into_equal_batches),
         cmocka_unit_test(a_lone_image_is_no_step_but_a_pair_is),
         cmocka_unit_test(without_images_or_steps_there_is_nothing),
         cmocka_unit_test(the_place_in_a_cosine_ends_at_one),

@@ -72,8 +72,8 @@ NASH_API void nash_dataset_close(nash_dataset *ds);
 NASH_API nash_status nash_dataset_images(const nash_images **out,
                                          nash_dataset *ds, nash_part part);
 
-/** Images of a part by its files, none of which is read for it; those that
- * cannot be read are fewer. */
+/** How many images a part has; before nash_dataset_images() has given them,
+ * those that will turn out unreadable included. Reads no file. */
 NASH_API int32_t nash_dataset_count(const nash_dataset *ds, nash_part part);
 
 /** The recognised format, "cifar10", "cifar100", "idx" or "folder". */

@@ -175,7 +175,9 @@ typedef struct nash_morph_opts {
     void *bytes_ctx;
     const volatile int *stop; /* nonzero: no further draw, NASH_ESTOP; NULL:
                                  never */
-    int32_t max_draws; /* of one morphism, before it is given up; e.g. 1000 */
+    int32_t max_draws; /* of one morphism, before it is given up; e.g. 1000.
+                          Of all but the first no more than 100, where skips
+                          have a share of their own below 1 */
 } nash_morph_opts;
 
 /** n 5, kinds {deepen, widen, skip} with equal chances, any kernel, copy, no
@@ -186,7 +188,8 @@ NASH_API nash_morph_opts nash_morph_opts_default(void);
  * ApplyNetMorph: n random morphisms in a row, each drawn uniformly from the
  * kinds (but for skip_share); impossible draws and draws beyond a cap are drawn
  * again and counted, max_draws times for each of the n. Ten refusals in a row
- * draw another kind, too.
+ * draw another kind, too; of all but the first morphism no skip where that has
+ * a share of its own, or where little else is possible most would be skips.
  *
  * @param m          changed in place; untouched on failure
  * @param applied    receives [n] morphisms; may be NULL

@@ -28,8 +28,6 @@ typedef enum nash_strategy {
 } nash_strategy;
 
 /* What the best child is best in, on the validation images. */
-enum { NASH_CUTOUT_PARAMS = 1500000 };
-
 typedef enum nash_criterion {
     NASH_CRITERION_LOSS,
     NASH_CRITERION_ERROR,
@@ -82,6 +80,10 @@ typedef struct nash_pacer {
     nash_status (*pace)(void *ctx, nash_pace *pace, int32_t step,
                         const nash_model *best);
 } nash_pacer;
+
+/** Parameters of a network to which nash_search_opts.cutout_epochs applies as
+ * it is. */
+enum { NASH_CUTOUT_PARAMS = 1500000 };
 
 typedef struct nash_search_opts {
     nash_strategy strategy;

@@ -30,8 +30,8 @@ typedef struct nash_train_opts {
     int32_t epochs;     /* >= 0: what the schedule is for */
     int32_t stop_epoch; /* train only to the end of that many of them, judge
                            there, and keep the state to go on from; 0: all */
-    int32_t batch;      /* at most; fewer images, or equal batches where hardly
-                           any would be left for the last one */
+    int32_t batch;      /* at most: fewer if there are fewer images, and where
+                           that cuts a few into equal batches */
     nash_schedule schedule;
     double lr_start, lr_end;
     int32_t cycle;        /* epochs of the first cycle, T0; 0: one cycle, or
@@ -156,7 +156,8 @@ NASH_API double nash_learning_rate(const nash_train_opts *opts, int64_t step,
 NASH_API int32_t nash_cycle_end(const nash_train_opts *opts, int32_t epoch);
 
 /** Steps of an epoch over @p n images: the full batches, and a smaller one
- * unless that is a single image; 0 if there are no images, or none in a batch. */
+ * unless that is a single image; 0 if there are no images, or none in a batch.
+ */
 NASH_API int64_t nash_steps_per_epoch(int32_t n, int32_t batch);
 
 /**

@@ -12,7 +12,7 @@
 #include "model/edit.h"
 
 /* Refusals of one kind in a row before the kind is drawn again. */
-enum { PATIENCE = 10 };
+enum { PATIENCE = 10, FEW_DRAWS = 100 };
 
 /* Marks the streams that draw kinds; those of places count draws from 0. */
 static const uint32_t kind_streams = 1u << 31;
@@ -91,7 +91,7 @@ static void list_groups(stream *s)
     }
 }
 
-/* Skips that have a share of their own only if they may be drawn. */
+/* @param skips  whether skips that have a share of their own may be drawn */
 static nash_morph_kind draw_kind(const stream *s, bool skips, ni_rng *rng)
 {
     const group *drawn = &s->skips;
@@ -181,15 +181,20 @@ static nash_status apply_one(nash_model *m, nash_morph *out, stream *s,
     ni_rng rng = ni_rng_make(opts->seed, NI_RNG_MORPH, opts->child,
                              kind_streams | (uint32_t)i);
     nash_morph_kind kind = draw_kind(s, true, &rng);
-    for (int32_t refusals = 0; refusals < opts->max_draws;) {
+    /* where only skips are possible, a child is none but skips: one is enough
+     */
+    bool skips = i == 0 || s->skips.n == 0 || opts->skip_share >= 1.0;
+    int32_t most = opts->max_draws;
+    if (!skips && most > FEW_DRAWS)
+        most = FEW_DRAWS;
+    for (int32_t refusals = 0; refusals < most;) {
         nash_status status = attempt(m, out, s, kind);
         if (!is_refusal(status))
             return status;
         if (s->refused)
             s->refused[kind]++;
-        /* where nothing else fits, one morphism may be a skip, but not all */
         if (++refusals % PATIENCE == 0)
-            kind = draw_kind(s, i == 0, &rng);
+            kind = draw_kind(s, skips, &rng);
     }
     return give_up(i, opts);
 }

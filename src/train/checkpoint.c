@@ -8,6 +8,7 @@
  * are torn, damaged, of another training, or past where this one is to stop.
  */
 #include "checkpoint.h"
+#include "options.h"
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -86,7 +87,10 @@ uint64_t ni_training_identity(const nash_model *m, const ni_views *train,
     const nash_images *images = train->images;
     size_t values = (size_t)images->n * (size_t)images->shape.c *
                     (size_t)images->shape.h * (size_t)images->shape.w;
+    int32_t batches[2];
+    ni_train_batches(&batches[0], &batches[1], opts, train->n);
     uint64_t hash = hash_opts(opts, nash_model_hash(m));
+    hash = ni_hash(batches, sizeof batches, hash);
     hash = ni_hash(&images->shape, sizeof images->shape, hash);
     hash = ni_hash(images->pixels, values, hash);
     hash = ni_hash(images->labels, (size_t)images->n * sizeof(int32_t), hash);

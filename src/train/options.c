@@ -104,8 +104,8 @@ void ni_train_batches(int32_t *batch, int32_t *rest,
 {
     *batch = opts->batch < n ? opts->batch : n;
     *rest = n % *batch;
-    if (*rest > 0 && *rest < *batch / 2) {
-        int32_t steps = n / *batch + 1;
+    int32_t steps = n / *batch + 1;
+    if (*rest > 0 && *rest < *batch / 2 && steps <= *batch / 4) {
         *batch = n / steps + (n % steps > 0);
         *rest = n % *batch;
     }
