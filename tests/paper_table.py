@@ -62,6 +62,12 @@ class Test:
         for name in ("scratch-0", "start-0"):
             assert abs(runs[name]["pflop"] / runs["nash-0"]["pflop"] - 1.0) < 0.1, runs
         assert runs["snapshots-0"]["params"] == 2 * runs["nash-0"]["params"], runs
+        assert runs["scratch-0"]["macs"] == runs["nash-0"]["macs"], runs
+        for name in ("nash-0/best", "scratch-0", "start-0", "resnet9-0"):
+            shown = subprocess.run([self.begin[2], "show", "--json", f"a/{name}.onnx"],
+                                   capture_output=True, check=True)
+            network = json.loads(shown.stdout)
+            assert network["mirrored"] and network["shifted"], (name, network)
 
     def plot(self):
         """bench/plot_run.py draws every candidate of the search, and its result."""
