@@ -109,6 +109,7 @@ expect 2 '--snapshots is 9' search x --snapshots 9
 expect 2 '--max-kernel is 4, expected an odd number' search x --max-kernel 4
 expect 2 '--final-cutout is 2, expected at least the 4 of --cutout' search x \
     --cutout 4 --final-cutout 2
+expect 2 '--shift does nothing without --pad' search x --pad 0 --shift yes
 expect 1 'more than the 0.0 MiB it may have' search y --max-memory 1K
 [ ! -e y ] || fail "a network that is too large leaves a directory"
 expect 1 'not finite' search z --lr-start 1e3 \
