@@ -358,11 +358,11 @@ done:
 nash_status ni_conv_backward(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
-    if (ni_winograd_fits(p, id))
-        return ni_winograd_backward(p, id);
-    TRY(backward_weights(p, id));
+    TRY(ni_winograd_fits_weights(p, id) ? ni_winograd_weights(p, id)
+                                        : backward_weights(p, id));
     if (ni_grad_wanted(p, id, 0))
-        TRY(backward_data(p, id));
+        TRY(ni_winograd_fits(p, id) ? ni_winograd_data(p, id)
+                                    : backward_data(p, id));
 done:
     return status;
 }

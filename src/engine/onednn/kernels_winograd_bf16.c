@@ -9,62 +9,17 @@
 
 #if defined(__x86_64__)
 
+#include "kernels_bf16.h"
 #include "kernels_tiles.h"
 
-#include <immintrin.h>
-
 enum {
-    LANES = NI_LANES,
     SIDE = 2,    /* of a tile's outputs */
     PLACES = 16, /* of a transformed tile */
-    GROUP = 4,   /* blocks of outputs computed together, at most */
     STEP = 24,   /* tiles that every size of product divides */
     MANY = 256,  /* inputs from which on a chunk has fewer tiles */
     PAIRS = 96,  /* of tiles, in a chunk of the weights' gradient */
     PAD = 32     /* between planes, so that they do not meet in the cache */
 };
-
-typedef __m512 vec;
-
-/* ---- elements --------------------------------------------------------- */
-
-NI_INLINE vec load(const uint16_t *p)
-{
-    __m256i half = _mm256_loadu_si256((const __m256i *)(const void *)p);
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
-}
-
-NI_INLINE __m256i narrow(vec x)
-{
-    return (__m256i)_mm512_cvtneps_pbh(x);
-}
-
-NI_INLINE void store(uint16_t *p, vec x)
-{
-    _mm256_storeu_si256((__m256i *)(void *)p, narrow(x));
-}
-
-/* Lane by lane (a, b) as a pair. */
-NI_INLINE void store_pair(uint16_t *p, vec a, vec b)
-{
-    __m512i low = _mm512_cvtepu16_epi32(narrow(a));
-    __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow(b)), 16);
-    _mm512_storeu_si512(p, _mm512_or_si512(low, high));
-}
-
-NI_INLINE __m512bh load_pairs(const uint16_t *p)
-{
-    return (__m512bh)_mm512_loadu_si512(p);
-}
-
-/* The pair at p in every lane. */
-NI_INLINE __m512bh spread_pair(const uint16_t *p)
-{
-    int32_t pair;
-    memcpy(&pair, p, sizeof pair);
-    return (__m512bh)_mm512_set1_epi32(pair);
-}
 
 /* ---- tiles ------------------------------------------------------------ */
 
@@ -446,6 +401,9 @@ NI_INLINE void gather_sums(float *sums, const uint16_t *input,
 {
     vec sum[STEP];
     int64_t inputs = t->src.c, outputs = t->dst.c;
+    const float *next = sums + rows * outputs;
+    for (int i = 0; i < rows * blocks; i++)
+        __builtin_prefetch(next + i / blocks * outputs + i % blocks * LANES, 1);
     for (int i = 0; i < rows * blocks; i++)
         sum[i] =
             _mm512_loadu_ps(sums + i / blocks * outputs + i % blocks * LANES);
@@ -465,20 +423,33 @@ NI_INLINE void gather_sums(float *sums, const uint16_t *input,
                          sum[i]);
 }
 
-NI_INLINE void gather_chunk(const pairs *c, const ni_task *t, int32_t block,
-                            int blocks)
+/* At one place. */
+NI_INLINE void gather_blocks(const pairs *c, const ni_task *t, int p,
+                             int32_t block, int blocks)
 {
-    int rows = LANES / blocks; /* divides the inputs */
-    rows = blocks == 3 ? 8 : rows;
-    for (int p = 0; p < PLACES; p++) {
-        const uint16_t *input = c->inputs + p * c->input_plane;
-        const uint16_t *output =
-            c->outputs + p * c->output_plane + block * LANES * 2;
-        float *sums =
-            c->sums + (int64_t)p * t->src.c * t->dst.c + (int64_t)block * LANES;
-        for (int32_t i = 0; i < t->src.c; i += rows)
-            gather_sums(sums + (int64_t)i * t->dst.c, input + i * 2, output, t,
-                        c->n, rows, blocks);
+    int rows = blocks == 3 ? 8 : LANES / blocks; /* divides the inputs */
+    const uint16_t *input = c->inputs + p * c->input_plane;
+    const uint16_t *output =
+        c->outputs + p * c->output_plane + block * LANES * 2;
+    float *sums =
+        c->sums + (int64_t)p * t->src.c * t->dst.c + (int64_t)block * LANES;
+    for (int32_t i = 0; i < t->src.c; i += rows)
+        gather_sums(sums + (int64_t)i * t->dst.c, input + i * 2, output, t,
+                    c->n, rows, blocks);
+}
+
+static void gather_place(const pairs *c, const ni_task *t, int p)
+{
+    int32_t all = t->dst.c / LANES;
+    for (int32_t block = 0; block < all; block += GROUP) {
+        if (all - block >= 4)
+            gather_blocks(c, t, p, block, 4);
+        else if (all - block == 3)
+            gather_blocks(c, t, p, block, 3);
+        else if (all - block == 2)
+            gather_blocks(c, t, p, block, 2);
+        else
+            gather_blocks(c, t, p, block, 1);
     }
 }
 
@@ -518,17 +489,8 @@ static void weights(const ni_task *t)
         c.n = all - done < PAIRS ? (int32_t)(all - done) : PAIRS;
         read_pairs(&c, c.inputs, c.input_plane, t->at[NI_SRC], s, false);
         read_pairs(&c, c.outputs, c.output_plane, t->at[NI_D_DST], d, true);
-        for (int32_t block = 0; block < d->c / LANES; block += GROUP) {
-            int32_t blocks = d->c / LANES - block;
-            if (blocks >= 4)
-                gather_chunk(&c, t, block, 4);
-            else if (blocks == 3)
-                gather_chunk(&c, t, block, 3);
-            else if (blocks == 2)
-                gather_chunk(&c, t, block, 2);
-            else
-                gather_chunk(&c, t, block, 1);
-        }
+        for (int p = 0; p < PLACES; p++)
+            gather_place(&c, t, p);
     }
     for (int32_t i = 0; i < s->c; i += LANES)
         for (int32_t o = 0; o < d->c; o += LANES)
@@ -547,6 +509,8 @@ const ni_winograd ni_winograd_bf16 = {
     .pack_back = pack_back,
     .forward = forward,
     .weights = weights,
+    .small_weights_bytes = ni_small_weights_bytes,
+    .small_weights = ni_small_weights,
 };
 
 #endif

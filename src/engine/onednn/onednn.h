@@ -281,10 +281,13 @@ nash_status ni_conv_bias(int32_t *bias, bool *mine, ni_program *p, int32_t id);
  * normalisation is folded in. @param bias  then filled, too; or -1 */
 nash_status ni_conv_weight(int32_t *weight, ni_program *p, int32_t id,
                            int32_t bias);
-/** Convolutions that winograd.c computes instead. */
+/** Convolutions that winograd.c computes instead, and those of which it
+ * computes the weights' gradient. */
 bool ni_winograd_fits(const ni_program *p, int32_t id);
+bool ni_winograd_fits_weights(const ni_program *p, int32_t id);
 nash_status ni_winograd_forward(ni_program *p, int32_t id);
-nash_status ni_winograd_backward(ni_program *p, int32_t id);
+nash_status ni_winograd_weights(ni_program *p, int32_t id);
+nash_status ni_winograd_data(ni_program *p, int32_t id);
 nash_status ni_fc_forward(ni_program *p, int32_t id);
 nash_status ni_fc_backward(ni_program *p, int32_t id);
 nash_status ni_normalize_forward(ni_program *p, int32_t id);

@@ -16,8 +16,12 @@ enum { BLOCK = 16 };
 static bool is_full(const ni_layout *l, const ni_winograd *w)
 {
     return l->bf16 == w->bf16 && l->lanes == w->lanes && l->c % BLOCK == 0 &&
-           l->c >= w->least_channels && l->h >= w->least_side &&
-           l->w >= w->least_side;
+           l->c >= w->least_channels;
+}
+
+static bool is_large(const ni_layout *l, const ni_winograd *w)
+{
+    return l->h >= w->least_side && l->w >= w->least_side;
 }
 
 static const ni_layout *input_of(const ni_program *p, int32_t id)
@@ -25,7 +29,7 @@ static const ni_layout *input_of(const ni_program *p, int32_t id)
     return &p->states[nash_graph_input(p->graph, id, 0)].layout;
 }
 
-bool ni_winograd_fits(const ni_program *p, int32_t id)
+static bool has_kernel(const ni_program *p, int32_t id)
 {
     const nash_attrs *a = &nash_graph_node(p->graph, id)->attrs;
     bool wanted = p->opts.mode == NASH_MODE_INFER
@@ -39,6 +43,17 @@ bool ni_winograd_fits(const ni_program *p, int32_t id)
         fits = fits && a->pads[i] == 1;
     return fits && is_full(input_of(p, id), p->winograd) &&
            is_full(&p->states[id].layout, p->winograd);
+}
+
+bool ni_winograd_fits(const ni_program *p, int32_t id)
+{
+    return has_kernel(p, id) && is_large(&p->states[id].layout, p->winograd);
+}
+
+bool ni_winograd_fits_weights(const ni_program *p, int32_t id)
+{
+    return ni_winograd_fits(p, id) ||
+           (has_kernel(p, id) && p->winograd->small_weights);
 }
 
 static ni_task task_of(const ni_program *p, int32_t id)
@@ -92,16 +107,19 @@ done:
     return status;
 }
 
-static nash_status backward_weights(ni_program *p, int32_t id)
+nash_status ni_winograd_weights(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
+    const ni_winograd *w = p->winograd;
     ni_task task = task_of(p, id);
+    bool large = is_large(&task.dst, w);
     int32_t scratch;
     TRY(ni_new_buffer(&scratch, p,
-                      p->winograd->weights_bytes(task.src.c, task.dst.c)));
+                      large ? w->weights_bytes(task.src.c, task.dst.c)
+                            : w->small_weights_bytes(&task.src, &task.dst)));
     TRY(ni_emit_kernel(
         p, NI_BACKWARD, id, "convolution's weight gradient",
-        p->winograd->weights, &task,
+        large ? w->weights : w->small_weights, &task,
         REFS({ni_operand_of(p, id, 0), NI_SRC}, {ni_grad_of(p, id), NI_D_DST},
              {scratch, NI_PARTIAL},
              {ni_gradient(p, id, NASH_SLOT_WEIGHT), NI_D_WEIGHT})));
@@ -109,7 +127,7 @@ done:
     return status;
 }
 
-static nash_status backward_data(ni_program *p, int32_t id)
+nash_status ni_winograd_data(ni_program *p, int32_t id)
 {
     nash_status status = NASH_OK;
     ni_task task = task_of(p, id);
@@ -127,16 +145,6 @@ static nash_status backward_data(ni_program *p, int32_t id)
                             {scratch, NI_PARTIAL}, {d_src, NI_DST})));
     if (!direct)
         TRY(ni_grad_deliver(p, id, 0, d_src, &gives));
-done:
-    return status;
-}
-
-nash_status ni_winograd_backward(ni_program *p, int32_t id)
-{
-    nash_status status = NASH_OK;
-    TRY(backward_weights(p, id));
-    if (ni_grad_wanted(p, id, 0))
-        TRY(backward_data(p, id));
 done:
     return status;
 }
