@@ -67,7 +67,7 @@ OURS = {"-o", "--output", "--preset", "--budget", "--seed", "--strategy", "--inh
 OF_RUNNING = {"--jobs", "--launcher", "--checkpoint-every", "--candidate-timeout",
               "--allow-mixed"}
 RECIPE = ["alternate_flip", "batch", "bias_rate", "clip_norm", "cutout", "decay_all",
-          "flip", "gate_rate", "label_smoothing", "lookahead", "lr_end", "muon",
+          "flip", "focus", "gate_rate", "label_smoothing", "lookahead", "lr_end", "muon",
           "momentum", "nesterov", "pad", "precision", "schedule", "warmup",
           "weight_decay"]
 

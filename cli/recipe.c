@@ -45,6 +45,12 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
          "pull the weights back to a slow average of them after so many steps "
          "each, in cosines of at least 8 times as many; 0: never",
          0, 1000000},
+        {"focus", ARG_REAL, &t->focus,
+         "visit this share of the images at a time, most of them those with "
+         "the "
+         "largest loss so far; an epoch still is as many visits as there are "
+         "images. 1: all of them in turn",
+         0.001, 1},
         {"pad", ARG_INT, &t->augment.pad,
          "pixels by which an image may be shifted", 0, 1024},
         {"flip", ARG_YESNO, &t->augment.flip, "mirror half of the images"},

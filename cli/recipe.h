@@ -17,6 +17,6 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t);
  * compute, by no larger a batch. */
 nash_plan_opts recipe_judging(const nash_train_opts *t, int32_t threads);
 
-enum { RECIPE_OPTIONS = 22 }; /* the end included */
+enum { RECIPE_OPTIONS = 23 }; /* the end included */
 
 #endif

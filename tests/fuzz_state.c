@@ -19,13 +19,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
-enum { EPOCHS = 3, STEPS = 5, LENGTH_BYTES = 8, DIGITS = 16 };
+enum { EPOCHS = 3, STEPS = 5, IMAGES = 9, LENGTH_BYTES = 8, DIGITS = 16 };
 
 static char path[64];
 static nash_epoch rows[EPOCHS];
 static ni_progress progress = {.epoch = 1, .step = 2, .rows = rows};
 static ni_checkpoint state = {.path = path,
                               .progress = &progress,
+                              .images = IMAGES,
                               .epochs = EPOCHS,
                               .stop_epoch = EPOCHS,
                               .per_epoch = STEPS};
@@ -42,6 +43,7 @@ static void clean_up(void)
     snprintf(old, sizeof old, "%s.old", path);
     unlink(path);
     unlink(old);
+    ni_focus_free(state.focus);
     ni_sgd_free(state.sgd);
     nash_model_free(state.model);
 }
@@ -56,7 +58,8 @@ static void set_up(void)
     for (int i = 0; i < 3; i++)
         net.widths[i] = 1;
     require(nash_net_start(&state.model, &net) == NASH_OK &&
-            ni_sgd_create(&state.sgd, state.model, &train) == NASH_OK);
+            ni_sgd_create(&state.sgd, state.model, &train) == NASH_OK &&
+            ni_focus_create(&state.focus, IMAGES, 0.5) == NASH_OK);
     if (seed) {
         state.path = seed;
         require(ni_checkpoint_save(&state) == NASH_OK);
@@ -78,6 +81,9 @@ static void load(const char *bytes, size_t size_bytes)
             progress.step >= 0 && progress.step <= STEPS);
     for (int32_t i = 0; i < progress.epoch; i++)
         require(rows[i].epoch == i);
+    for (int32_t i = 0; i < IMAGES; i++)
+        require(ni_focus_order(state.focus)[i] >= 0 &&
+                ni_focus_order(state.focus)[i] < IMAGES);
     require(ni_memory_live_blocks() == blocks);
 }
 

@@ -133,6 +133,7 @@ static nash_train_opts some_opts(nash_engine engine)
     opts.clip_norm = 1.0;
     opts.lookahead = 1;
     opts.muon = 0.2;
+    opts.focus = 0.6;
     opts.snapshots = 2;
     opts.augment.pad = 1;
     opts.seed = 77;

@@ -399,6 +399,8 @@ static void options_out_of_range_are_named(void **state)
     REFUSED(clip_norm, -1.0);
     REFUSED(muon, -0.1);
     REFUSED(lookahead, -1);
+    REFUSED(focus, 0.0);
+    REFUSED(focus, 1.01);
     REFUSED(augment.pad, -1);
     REFUSED(augment.cutout, NASH_MAX_DIM + 1);
     REFUSED(threads, 0);

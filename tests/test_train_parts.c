@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "train/feed.h"
 #include "train/length.h"
+#include "train/focus.h"
 #include "train/lookahead.h"
 #include "train/muon.h"
 #include "train/loss.h"
@@ -593,6 +594,106 @@ static void a_feed_can_begin_anywhere(void **state)
         check_feed(first);
 }
 
+/* Losses that an image has after its visits so far. */
+static float loss_of(int32_t place, int32_t visits)
+{
+    return (float)((place * 7 + visits * 5) % IMAGES);
+}
+
+static void note_visits(ni_focus *f, const ni_batch *batch, int32_t *visits)
+{
+    float losses[IMAGES];
+    for (int32_t i = 0; i < batch->n; i++)
+        losses[i] = loss_of(batch->places[i], visits[batch->places[i]]++);
+    ni_focus_saw(f, batch->places, losses, batch->n);
+}
+
+/* Three epochs of three batches, 8, 8 and 5 images, as passes of two batches:
+ * 16, 13, 13, 16
+ * and 5 images, the second with all that the first had not. Begun anew at a
+ * batch with losses and order as they were, they are the same. */
+static void a_focused_feed_goes_by_what_was_seen_before_the_pass(void **state)
+{
+    (void)state;
+    enum { STEPS = 9, PASS = 2, BATCH = 8 };
+    nash_images images = some_images();
+    nash_train_opts opts = nash_train_opts_default();
+    float mean = 0.0F;
+    for (int32_t from = 0; from < STEPS; from++) {
+        int32_t visits[IMAGES] = {0}, again[IMAGES];
+        ni_focus *f, *g;
+        ni_feed *one, *two;
+        assert_int_equal(ni_focus_create(&f, IMAGES, 0.6), NASH_OK);
+        assert_int_equal(ni_focus_create(&g, IMAGES, 0.6), NASH_OK);
+        const ni_feed_plan whole = {everything, IMAGES, BATCH, 0, STEPS, f};
+        const ni_feed_plan rest = {everything, IMAGES, BATCH, from, STEPS, g};
+        assert_int_equal(ni_feed_open(&one, &images, &whole, &mean, &opts), 0);
+        for (int32_t i = 0; i < from; i++)
+            note_visits(f, ni_feed_next(one), visits);
+        usleep(2000); /* let the feed do what it may */
+        memcpy(again, visits, sizeof again);
+        memcpy(ni_focus_losses(g), ni_focus_losses(f), sizeof(float[IMAGES]));
+        memcpy(ni_focus_order(g), ni_focus_order(f), sizeof(int32_t[IMAGES]));
+        assert_int_equal(ni_feed_open(&two, &images, &rest, &mean, &opts), 0);
+        for (int32_t i = from; i < STEPS; i++) {
+            const ni_batch *a = ni_feed_next(one), *b = ni_feed_next(two);
+            assert_int_equal(a->n, i % 3 < 2 ? BATCH : 5);
+            assert_int_equal(b->n, a->n);
+            assert_memory_equal(a->places, b->places,
+                                (size_t)a->n * sizeof *a->places);
+            assert_memory_equal(a->pixels, b->pixels,
+                                (size_t)a->n * EDGE * EDGE * sizeof(float));
+            for (int32_t k = 0; k < a->n; k++)
+                assert_int_equal(a->labels[k], labels_of_images[a->places[k]]);
+            for (int32_t k = 0; i == 2 * PASS && k < IMAGES; k++)
+                assert_true(visits[k] >= 1);
+            note_visits(f, a, visits);
+            note_visits(g, b, again);
+        }
+        ni_feed_close(one);
+        ni_feed_close(two);
+        ni_focus_free(f);
+        ni_focus_free(g);
+    }
+}
+
+/* Of 1,000 images a pass visits 400: after three passes all have been seen,
+ * then the 250 of the largest losses, and 150 of the 750 others. */
+static void a_pass_visits_the_hard_and_some_of_the_others(void **state)
+{
+    (void)state;
+    enum { ALL = 1000, VISITS = 400, HARD = 250, PASSES = 203 };
+    static float losses[ALL];
+    static int32_t visits[ALL];
+    ni_focus *f;
+    assert_int_equal(ni_focus_create(&f, ALL, 0.4), NASH_OK);
+    memset(visits, 0, sizeof visits);
+    for (uint32_t pass = 0; pass < PASSES; pass++) {
+        const nash_batch_key key = {.seed = 3, .epoch = pass};
+        bool there[ALL] = {false};
+        ni_focus_choose(f, VISITS, &key);
+        const int32_t *order = ni_focus_order(f);
+        for (int32_t i = 0; i < VISITS; i++) {
+            assert_false(there[order[i]]);
+            there[order[i]] = true;
+            losses[i] = (float)(order[i] * 7 % ALL); /* ranks them */
+            visits[order[i]]++;
+        }
+        ni_focus_saw(f, order, losses, VISITS);
+        for (int32_t k = 0; pass >= 3 && k < ALL; k++)
+            assert_true(there[k] || k * 7 % ALL < ALL - HARD);
+        for (int32_t k = 0; pass == 2 && k < ALL; k++)
+            assert_true(visits[k] > 0);
+        for (int32_t k = 0; pass == 2 && k < ALL; k++)
+            visits[k] = 0;
+    }
+    for (int32_t k = 0; k < ALL; k++) { /* of 200 passes */
+        bool hard = k * 7 % ALL >= ALL - HARD;
+        assert_in_range(visits[k], hard ? 200 : 15, hard ? 200 : 68);
+    }
+    ni_focus_free(f);
+}
+
 static void a_feed_can_be_closed_at_any_moment(void **state)
 {
     (void)state;
@@ -635,6 +736,8 @@ int main(void)
         cmocka_unit_test(absent_classes_and_nans_are_told),
         cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),
         cmocka_unit_test(a_feed_can_begin_anywhere),
+        cmocka_unit_test(a_focused_feed_goes_by_what_was_seen_before_the_pass),
+        cmocka_unit_test(a_pass_visits_the_hard_and_some_of_the_others),
         cmocka_unit_test(a_feed_can_be_closed_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

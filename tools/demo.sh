@@ -43,7 +43,7 @@ epochs=$($nash show "$run" --json | awk -F'[:,]' '
 echo
 echo "baseline: the starting network, trained for the same PFLOP: $epochs epochs"
 recipe=
-for key in alternate_flip batch bias_rate clip_norm identity_init \
+for key in alternate_flip batch bias_rate clip_norm focus identity_init \
     label_smoothing lookahead lr_end mirror momentum muon nesterov pad shift \
     warmup weight_decay whiten widths; do
     recipe="$recipe --$(echo $key | tr _ -) $(setting "$run" $key)"

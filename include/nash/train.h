@@ -15,9 +15,10 @@ extern "C" {
  * (seed, step, epoch, image), nothing depends on timing. Threads are part of
  * the options: their number changes the bits of some gradients.
  *
- * An epoch visits every image once, in batches of opts.batch and a smaller last
- * one; a single image left over sits that epoch out (batch normalisation has
- * nothing to normalise a lone pixel by), a different one each epoch.
+ * An epoch visits every image once (but see focus), in batches of opts.batch
+ * and a smaller last one; a single image left over sits that epoch out (batch
+ * normalisation has nothing to normalise a lone pixel by), a different one each
+ * epoch.
  */
 
 typedef enum nash_schedule {
@@ -63,6 +64,10 @@ typedef struct nash_train_opts {
                           course of a cosine, and are those at its end
                           (arXiv 1907.08610), but not in cosines of less than
                           eight times as many steps; 0: never */
+    double focus; /* share of the images, above 0 and at most 1, that a pass
+                     visits, mostly those whose loss was largest when last
+                     seen. An epoch is as many visits as there are images, so
+                     several passes; 1: one, over all of them */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */

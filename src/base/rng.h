@@ -18,7 +18,8 @@ typedef enum ni_rng_purpose {
     NI_RNG_WEIGHTS,   /* a node's initial weights */
     NI_RNG_MORPH,     /* draws of a child's morphisms */
     NI_RNG_PROBE,     /* images that measure statistics and deviations */
-    NI_RNG_TEST       /* tests */
+    NI_RNG_TEST,      /* tests */
+    NI_RNG_FOCUS      /* images of a pass */
 } ni_rng_purpose;
 
 typedef struct ni_rng {

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20, FORMAT = 3 };
+enum { MOST_BYTES = 1 << 20, FORMAT = 4 };
 
 static const char *const schedules[] = {"sgdr", "constant", NULL};
 static const char *const engines[] = {"onednn", "ref", NULL};
@@ -70,6 +70,7 @@ static const ni_field train_fields[] = {
     ROW(nash_train_opts, clip_norm, REAL),
     ROW(nash_train_opts, muon, REAL),
     ROW(nash_train_opts, lookahead, INT32),
+    ROW(nash_train_opts, focus, REAL),
     ROW(nash_train_opts, augment.pad, INT32),
     ROW(nash_train_opts, augment.flip, BOOL),
     ROW(nash_train_opts, augment.alternate, BOOL),

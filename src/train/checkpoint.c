@@ -1,11 +1,12 @@
 /*
  * The state of a training as a safetensors file: eight bytes of the header's
  * length, the header in JSON, and the tensors one after another. "progress",
- * "epochs" and, only of a bent schedule, "bend" are doubles; model, velocities
- * and slow weights have a tensor per node and slot. The header's metadata holds
- * a checksum over everything, itself taken as zeros. Saving allocates the
- * header only; loading reads the whole file into memory. Refuses states that
- * are torn, damaged, of another training, or past where this one is to stop.
+ * "epochs" and, only of a bent schedule, "bend" are doubles; "losses" and
+ * "order" are those of a focus; model, velocities and slow weights have a
+ * tensor per node and slot. The header's metadata holds a checksum over
+ * everything, itself taken as zeros. Saving allocates the header only; loading
+ * reads the whole file into memory. Refuses states that are torn, damaged, of
+ * another training, or past where this one is to stop.
  */
 #include "checkpoint.h"
 #include "options.h"
@@ -34,7 +35,9 @@ enum {
     NAME_BYTES = 96
 };
 
-#define BEND "bend" /* its name, in files that have it */
+/* Names of tensors that not every file has. */
+#define BEND "bend"
+#define ORDER "order"
 static const char checksum_key[] = "\"checksum\":\"";
 
 /* ---- the name of a training -------------------------------------------- */
@@ -74,6 +77,7 @@ static uint64_t hash_opts(const nash_train_opts *o, uint64_t seed)
         o->threads,
         o->snapshots,
         o->muon,
+        o->focus,
     };
     const char *engine = nash_engine_describe(o->engine);
     seed = ni_hash(numbers, sizeof numbers, seed);
@@ -154,12 +158,18 @@ static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows,
     const item progress = {"progress", "F64", 1, {NUMBERS}};
     const item epochs = {"epochs", "F64", 2, {rows, COLUMNS}};
     const item bend = {BEND, "F64", 1, {BENDS}};
-    NEW_ARRAY(list->at, 3 * (int64_t)places + 3);
+    NEW_ARRAY(list->at, 3 * (int64_t)places + 5);
     NEW_ARRAY(list->numbers, FIRST_ROW + (int64_t)rows * COLUMNS);
     add(list, progress, list->numbers, sizeof(double));
     add(list, epochs, list->numbers + FIRST_ROW, sizeof(double));
     if (bent)
         add(list, bend, list->numbers + NUMBERS, sizeof(double));
+    if (c->focus) {
+        const item losses = {"losses", "F32", 1, {c->images}};
+        const item order = {ORDER, "I32", 1, {c->images}};
+        add(list, losses, ni_focus_losses(c->focus), sizeof(float));
+        add(list, order, ni_focus_order(c->focus), sizeof(int32_t));
+    }
     for (int32_t i = 0; i < places; i++) {
         int32_t id = i / NASH_SLOT_COUNT, slot = i % NASH_SLOT_COUNT;
         const nash_tensor *t = nash_model_tensor(c->model, id, slot);
@@ -449,6 +459,24 @@ static nash_status check_items(const source *s, const items *list)
                                   s->path, list->at[k].name);
 }
 
+/* Whether the order of its focus, if it has one, is of this training's images.
+ */
+static nash_status check_order(const source *s, const items *list, int32_t n)
+{
+    int32_t place;
+    for (int32_t k = 0; k < list->n; k++)
+        for (int32_t i = 0; strcmp(list->at[k].name, ORDER) == 0 && i < n;
+             i++) {
+            memcpy(&place,
+                   (const char *)s->parts[k].data + (size_t)i * sizeof place,
+                   sizeof place);
+            if (place < 0 || place >= n)
+                return ni_fail(NASH_EFORMAT,
+                               "%s orders an image that there is not", s->path);
+        }
+    return NASH_OK;
+}
+
 /* Whether its rows are of the first epochs. */
 static nash_status check_rows(const source *s, int32_t rows)
 {
@@ -524,6 +552,7 @@ static nash_status take(const ni_checkpoint *c, const source *s)
         TRY(check_bend(s, c));
     TRY(gather(&list, c, (int32_t)rows, is_bent(s)));
     TRY(check_items(s, &list));
+    TRY(check_order(s, &list, c->images));
     for (int32_t i = 0; i < list.n; i++)
         memcpy(list.at[i].data, s->parts[i].data, s->parts[i].size_bytes);
     unpack(c->progress, list.numbers);

@@ -1,6 +1,7 @@
 #ifndef NI_TRAIN_CHECKPOINT_H
 #define NI_TRAIN_CHECKPOINT_H
 
+#include "focus.h"
 #include "lookahead.h"
 #include "predict.h"
 #include "schedule.h"
@@ -27,6 +28,8 @@ typedef struct ni_checkpoint {
     nash_model *model;
     ni_sgd *sgd;
     ni_lookahead *lookahead; /* NULL: without */
+    ni_focus *focus;         /* NULL: without */
+    int32_t images;          /* of the training */
     ni_progress *progress;
     int32_t epochs;     /* rows that progress has room for */
     int32_t stop_epoch; /* a state beyond its end is of no use */

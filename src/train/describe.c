@@ -259,6 +259,7 @@ static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
            cJSON_AddNumberToObject(o, "clip_norm", opts->clip_norm) &&
            cJSON_AddNumberToObject(o, "muon", opts->muon) &&
            cJSON_AddNumberToObject(o, "lookahead", opts->lookahead) &&
+           cJSON_AddNumberToObject(o, "focus", opts->focus) &&
            cJSON_AddNumberToObject(o, "pad", opts->augment.pad) &&
            cJSON_AddBoolToObject(o, "flip", opts->augment.flip) &&
            cJSON_AddBoolToObject(o, "alternate", opts->augment.alternate) &&

@@ -1,7 +1,9 @@
 /*
  * Double buffering with one thread: it fills the slot that the training does
  * not read. Costs two batches and an epoch's order of memory, and less than a
- * hundredth of a step of one core. Nothing in the thread can fail.
+ * hundredth of a step of one core; where a pass is chosen by what was seen
+ * before it, its first batch is not prepared ahead. Nothing in the thread can
+ * fail.
  */
 #include "feed.h"
 
@@ -18,11 +20,14 @@ struct ni_feed {
     const nash_images *images;
     const int32_t *index;
     int32_t n, batch;
-    int64_t per_epoch, first, end; /* batches */
+    int64_t per_epoch, per_pass, first, end; /* batches */
+    ni_focus *focus;
     nash_augment augment;
-    nash_batch_key key; /* the thread's */
-    float *mean;        /* owned, [C] */
-    int32_t *order;     /* owned, [n]: of the thread's epoch */
+    nash_batch_key key;   /* the thread's */
+    float *mean;          /* owned, [C] */
+    int32_t *places;      /* owned, [n]: of an epoch; NULL: by focus */
+    const int32_t *order; /* of the thread's pass */
+    int32_t *numbers;     /* owned, [batch]: the thread's */
     ni_batch slots[SLOTS];
 
     pthread_t thread;
@@ -33,32 +38,64 @@ struct ni_feed {
     bool quit;
 };
 
-static int32_t batch_size(const ni_feed *feed, int64_t at)
+/* In an epoch's batches before its batch `at`. */
+static int64_t images_in(const ni_feed *feed, int64_t at)
 {
-    int64_t left = feed->n - at * feed->batch;
-    return left < feed->batch ? (int32_t)left : feed->batch;
+    int64_t images = at * feed->batch;
+    return images < feed->n ? images : feed->n;
+}
+
+/* In all batches before that one: a lone image of each epoch may be left out.
+ */
+static int64_t images_before(const ni_feed *feed, int64_t step)
+{
+    return step / feed->per_epoch * images_in(feed, feed->per_epoch) +
+           images_in(feed, step % feed->per_epoch);
+}
+
+static void begin_pass(ni_feed *feed, int64_t number)
+{
+    int64_t first = number * feed->per_pass, next = first + feed->per_pass;
+    feed->key.epoch = (uint32_t)number;
+    if (!feed->focus) {
+        for (int32_t i = 0; i < feed->n; i++)
+            feed->places[i] = i;
+        nash_batch_order(feed->places, feed->places, feed->n, &feed->key);
+    } else if (first >= feed->first) { /* or as it was before */
+        ni_focus_choose(
+            feed->focus,
+            (int32_t)(images_before(feed, next) - images_before(feed, first)),
+            &feed->key);
+    }
 }
 
 static void make(ni_feed *feed, int64_t step)
 {
-    int64_t at = step % feed->per_epoch;
-    if (at == 0 || step == feed->first) {
-        feed->key.epoch = (uint32_t)(step / feed->per_epoch);
-        nash_batch_order(feed->order, feed->index, feed->n, &feed->key);
-    }
+    int64_t pass = step / feed->per_pass;
+    int64_t before = images_before(feed, step);
+    if (step % feed->per_pass == 0 || step == feed->first)
+        begin_pass(feed, pass);
+    const int32_t *places =
+        feed->order + before - images_before(feed, pass * feed->per_pass);
     ni_batch *slot = &feed->slots[step % SLOTS];
-    slot->n = batch_size(feed, at);
-    nash_batch_fill(slot->pixels, slot->labels, feed->images,
-                    feed->order + at * feed->batch, slot->n, &feed->augment,
-                    feed->mean, &feed->key);
+    slot->n = (int32_t)(images_before(feed, step + 1) - before);
+    for (int32_t i = 0; i < slot->n; i++) {
+        slot->places[i] = places[i];
+        feed->numbers[i] = feed->index[places[i]];
+    }
+    nash_batch_fill(slot->pixels, slot->labels, feed->images, feed->numbers,
+                    slot->n, &feed->augment, feed->mean, &feed->key);
 }
 
-/* Wait until a slot is free. @return false to end */
+/* Wait until a slot is free, and before a pass that is chosen until all before
+ * it has been seen. @return false to end */
 static bool may_make(ni_feed *feed, int64_t step)
 {
+    bool chosen = feed->focus && step % feed->per_pass == 0;
+    int ahead = chosen && step > feed->first ? -1 : SLOTS - 2;
     pthread_mutex_lock(&feed->mutex);
     /* Batch taken - 1 is being read, in the slot that taken + 1 will have. */
-    while (!feed->quit && step > feed->taken + SLOTS - 2)
+    while (!feed->quit && step > feed->taken + ahead)
         pthread_cond_wait(&feed->changed, &feed->mutex);
     bool go = !feed->quit;
     pthread_mutex_unlock(&feed->mutex);
@@ -107,18 +144,28 @@ nash_status ni_feed_open(ni_feed **out, const nash_images *images,
     feed->index = plan->index;
     feed->n = plan->n;
     feed->batch = plan->batch;
-    feed->per_epoch = nash_steps_per_epoch(plan->n, plan->batch);
+    feed->per_epoch = feed->per_pass =
+        nash_steps_per_epoch(plan->n, plan->batch);
     feed->first = feed->made = feed->taken = plan->first;
     feed->end = plan->end;
     feed->augment = opts->augment;
     feed->key = (nash_batch_key){.seed = opts->seed, .step = opts->step};
     NEW_ARRAY(feed->mean, images->shape.c);
     memcpy(feed->mean, mean, (size_t)images->shape.c * sizeof *mean);
-    NEW_ARRAY(feed->order, plan->n);
+    NEW_ARRAY(feed->numbers, plan->batch);
+    if (plan->focus) {
+        feed->focus = plan->focus;
+        feed->per_pass = ni_focus_steps(plan->focus, feed->per_epoch);
+        feed->order = ni_focus_order(plan->focus);
+    } else {
+        NEW_ARRAY(feed->places, plan->n);
+        feed->order = feed->places;
+    }
     for (int i = 0; i < SLOTS; i++) {
         NEW_ARRAY(feed->slots[i].pixels,
                   plan->batch * pixels_of(images->shape));
         NEW_ARRAY(feed->slots[i].labels, plan->batch);
+        NEW_ARRAY(feed->slots[i].places, plan->batch);
     }
     TRY(start(feed));
     *out = feed;
@@ -142,10 +189,12 @@ void ni_feed_close(ni_feed *feed)
     pthread_cond_destroy(&feed->changed);
     pthread_mutex_destroy(&feed->mutex);
     for (int i = 0; i < SLOTS; i++) {
+        ni_free(feed->slots[i].places);
         ni_free(feed->slots[i].labels);
         ni_free(feed->slots[i].pixels);
     }
-    ni_free(feed->order);
+    ni_free(feed->numbers);
+    ni_free(feed->places);
     ni_free(feed->mean);
     ni_free(feed);
 }
@@ -164,6 +213,8 @@ const ni_batch *ni_feed_next(ni_feed *feed)
 
 size_t ni_feed_bytes(nash_shape shape, int32_t n, int32_t batch)
 {
-    size_t image = (size_t)pixels_of(shape) * sizeof(float) + sizeof(int32_t);
-    return SLOTS * (size_t)batch * image + (size_t)n * sizeof(int32_t);
+    size_t image =
+        (size_t)pixels_of(shape) * sizeof(float) + 2 * sizeof(int32_t);
+    return SLOTS * (size_t)batch * image +
+           ((size_t)batch + (size_t)n) * sizeof(int32_t);
 }

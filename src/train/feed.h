@@ -1,12 +1,13 @@
 #ifndef NI_TRAIN_FEED_H
 #define NI_TRAIN_FEED_H
 
-#include <nash/train.h>
+#include "focus.h"
 
 /*
  * The training's batches in order, each prepared by a thread of its own while
  * the one before is computed on. What is in a batch depends on its name alone,
- * never on when it was made.
+ * and with a focus on what that was told before the batch's pass, never on when
+ * it was made.
  */
 
 typedef struct ni_feed ni_feed;
@@ -15,6 +16,7 @@ typedef struct ni_batch {
     int32_t n;       /* images: opts->batch, or the rest of the epoch */
     float *pixels;   /* [n,C,H,W] */
     int32_t *labels; /* [n] */
+    int32_t *places; /* [n] of its images in the index */
 } ni_batch;
 
 /* Which batches. */
@@ -23,6 +25,9 @@ typedef struct ni_feed_plan {
                              closed */
     int32_t n, batch;     /* images per batch, 1 .. n */
     int64_t first, end;   /* counted over all epochs: first .. end - 1 */
+    ni_focus *focus;      /* borrowed likewise; NULL: each epoch is a pass over
+                             all images. Between two calls of ni_feed_next() it
+                             may be told what was seen, and read */
 } ni_feed_plan;
 
 /**

@@ -48,3 +48,14 @@ ni_loss ni_softmax_loss(float *d_logits, const float *logits,
     }
     return loss;
 }
+
+void ni_entropies(float *each, const float *logits, const int32_t *labels,
+                  int32_t n, int32_t classes)
+{
+    for (int32_t i = 0; i < n; i++, logits += classes) {
+        double peak = (double)logits[ni_argmax(logits, classes)], sum = 0.0;
+        for (int32_t k = 0; k < classes; k++)
+            sum += exp((double)logits[k] - peak);
+        each[i] = (float)(log(sum) - ((double)logits[labels[i]] - peak));
+    }
+}

@@ -24,6 +24,11 @@ ni_loss ni_softmax_loss(float *d_logits, const float *logits,
                         const int32_t *labels, int32_t n, int32_t classes,
                         double smoothing);
 
+/** Cross-entropies of [n] images without smoothing. @param each  receives [n]
+ */
+void ni_entropies(float *each, const float *logits, const int32_t *labels,
+                  int32_t n, int32_t classes);
+
 /** The position of the largest of @p k values, the first of equals. */
 int32_t ni_argmax(const float *values, int32_t k);
 

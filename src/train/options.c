@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include "feed.h"
+#include "focus.h"
 #include "lookahead.h"
 #include "predict.h"
 #include "sgd.h"
@@ -26,6 +27,7 @@ nash_train_opts nash_train_opts_default(void)
         .weight_decay = 5e-4,
         .bias_rate = 1.0,
         .gate_rate = 1.0,
+        .focus = 1.0,
         .augment = {.pad = 4, .flip = true},
         .engine = NASH_ENGINE_ONEDNN,
         .precision = NASH_PRECISION_AUTO,
@@ -77,6 +79,8 @@ nash_status ni_train_opts_check(const nash_train_opts *opts)
     TRY(check_real("clip_norm", opts->clip_norm));
     TRY(check_real("muon", opts->muon));
     TRY(check_whole("lookahead", opts->lookahead, 0));
+    REQUIRE(opts->focus > 0.0 && opts->focus <= 1.0, NASH_EINVAL,
+            "focus is %g, expected above 0 and at most 1", opts->focus);
     TRY(check_whole("augment.pad", opts->augment.pad, 0));
     TRY(check_whole("augment.cutout", opts->augment.cutout, 0));
     REQUIRE(opts->augment.pad <= NASH_MAX_DIM &&
@@ -151,6 +155,7 @@ nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
         TRY(nash_plan_estimate(&rest_bytes, g, &plan));
     *bytes = plan_bytes + rest_bytes + judge_bytes + ni_sgd_bytes(g, opts) +
              (opts->lookahead > 0 ? ni_lookahead_bytes(g) : 0) +
+             (opts->focus < 1.0 ? ni_focus_bytes(n) : 0) +
              ni_feed_bytes(nash_graph_input_shape(g), n, batch);
 done:
     return status;

@@ -43,6 +43,8 @@ typedef struct trainer {
     nash_plan *rest_plan;
     ni_sgd *sgd;
     ni_lookahead *lookahead; /* NULL: without */
+    ni_focus *focus;         /* NULL: without */
+    float *losses;           /* [batch], with it */
     ni_feed *feed;
     float *mean; /* [C], of padding */
 
@@ -151,6 +153,7 @@ static nash_status open_feed(trainer *t)
         .index = t->train.index,
         .n = t->train.n,
         .batch = t->batch,
+        .focus = t->focus,
         .first = t->at.epoch * t->per_epoch + t->at.step,
         .end = (t->may_bend ? t->opts->epochs : t->stop) * t->per_epoch};
     TRY(padding_mean(&t->mean, t->model, t->images, plan.index, plan.n));
@@ -162,6 +165,8 @@ done:
 static void close_trainer(trainer *t)
 {
     ni_feed_close(t->feed);
+    ni_free(t->losses);
+    ni_focus_free(t->focus);
     ni_predictor_close(t->judge);
     ni_lookahead_free(t->lookahead);
     ni_sgd_free(t->sgd);
@@ -182,6 +187,8 @@ static ni_checkpoint checkpoint_of(trainer *t)
                              .model = t->model,
                              .sgd = t->sgd,
                              .lookahead = t->lookahead,
+                             .focus = t->focus,
+                             .images = t->train.n,
                              .progress = &t->at,
                              .epochs = t->opts->epochs,
                              .stop_epoch = t->stop,
@@ -319,6 +326,11 @@ static nash_status step(trainer *t)
             "learning rate %g",
             epoch->epoch + 1, t->opts->epochs, (long long)t->at.step + 1,
             (long long)t->per_epoch, epoch->lr);
+    if (t->focus) {
+        ni_entropies(t->losses, nash_plan_logits(plan), batch->labels, batch->n,
+                     images->classes);
+        ni_focus_saw(t->focus, batch->places, t->losses, batch->n);
+    }
     epoch->train_loss += loss.sum;
     epoch->train_error += loss.wrong;
     t->trained += batch->n;
@@ -489,6 +501,10 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     TRY(ni_sgd_create(&t.sgd, m, opts));
     if (opts->lookahead > 0)
         TRY(ni_lookahead_create(&t.lookahead, m));
+    if (opts->focus < 1.0) {
+        TRY(ni_focus_create(&t.focus, n, opts->focus));
+        NEW_ARRAY(t.losses, t.batch);
+    }
     TRY(go_on(&t));
     TRY(open_plans(&t));
     TRY(open_feed(&t));

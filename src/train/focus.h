@@ -1,0 +1,52 @@
+#ifndef NI_TRAIN_FOCUS_H
+#define NI_TRAIN_FOCUS_H
+
+#include <nash/train.h>
+
+/*
+ * What a training passes over where it does not visit all images in turn:
+ * mostly those whose loss was largest when they were last seen, as online
+ * batch selection does (arXiv 1511.06343; the second of two visits that each
+ * image would get is better spent on one that is not yet learned). Images go by
+ * their places in the training's index.
+ */
+
+typedef struct ni_focus ni_focus;
+
+/**
+ * @param n      images of the training
+ * @param share  of them, that a pass visits
+ * @return NASH_OK or NASH_ENOMEM
+ */
+nash_status ni_focus_create(ni_focus **out, int32_t n, double share);
+
+/** NULL is fine. */
+void ni_focus_free(ni_focus *f);
+
+/** Bytes it holds. */
+size_t ni_focus_bytes(int32_t n);
+
+/** Steps of a pass, if so many visit every image. */
+int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch);
+
+/**
+ * Choose the images of a pass: all that were never seen, if there is room, then
+ * those of the largest loss; part of the room is kept for any of the others, so
+ * that none is forgotten.
+ *
+ * @param visits  how many, 1 .. n
+ * @param key     names the pass
+ */
+void ni_focus_choose(ni_focus *f, int32_t visits, const nash_batch_key *key);
+
+/** The pass's places in order; [n], of which it visits the first. */
+int32_t *ni_focus_order(ni_focus *f);
+
+/** Note the losses of images that were just seen. @param places  [n] */
+void ni_focus_saw(ni_focus *f, const int32_t *places, const float *losses,
+                  int32_t n);
+
+/** [n] when last seen; infinite: never. */
+float *ni_focus_losses(ni_focus *f);
+
+#endif
