@@ -51,6 +51,7 @@ static const struct preset_row {
     {"final-inherit",    {"no",             "yes",           "yes",       "no"}},
     {"muon",             {"0.03",           "0",             "0",         "0.03"}},
     {"lookahead",        {"5",              "0",             "0",         "5"}},
+    {"focus",            {"0.5",            "1",             "1",         "0.5"}},
     {"pad",              {"4",              "4",             "2",         "2"}},
     {"final-cutout",     {"-1",             "0",             "0",         "0"}},
     {"alternate-flip",   {"yes",            "no",            "no",        "yes"}},

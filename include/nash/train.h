@@ -65,9 +65,10 @@ typedef struct nash_train_opts {
                           (arXiv 1907.08610), but not in cosines of less than
                           eight times as many steps; 0: never */
     double focus; /* share of the images, above 0 and at most 1, that a pass
-                     visits, mostly those whose loss was largest when last
-                     seen. An epoch is as many visits as there are images, so
-                     several passes; 1: one, over all of them */
+                     visits: an epoch is as many visits as there are images,
+                     so several passes. They visit all in turn until nine of
+                     ten are learned, then mostly those whose loss was largest
+                     when last seen. 1: an epoch is one pass */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */

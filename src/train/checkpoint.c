@@ -1,8 +1,8 @@
 /*
  * The state of a training as a safetensors file: eight bytes of the header's
  * length, the header in JSON, and the tensors one after another. "progress",
- * "epochs" and, only of a bent schedule, "bend" are doubles; "losses" and
- * "order" are those of a focus; model, velocities and slow weights have a
+ * "epochs" and, only of a bent schedule, "bend" are doubles; "losses", "ages"
+ * and "order" are those of a focus; model, velocities and slow weights have a
  * tensor per node and slot. The header's metadata holds a checksum over
  * everything, itself taken as zeros. Saving allocates the header only; loading
  * reads the whole file into memory. Refuses states that are torn, damaged, of
@@ -158,7 +158,7 @@ static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows,
     const item progress = {"progress", "F64", 1, {NUMBERS}};
     const item epochs = {"epochs", "F64", 2, {rows, COLUMNS}};
     const item bend = {BEND, "F64", 1, {BENDS}};
-    NEW_ARRAY(list->at, 3 * (int64_t)places + 5);
+    NEW_ARRAY(list->at, 3 * (int64_t)places + 6);
     NEW_ARRAY(list->numbers, FIRST_ROW + (int64_t)rows * COLUMNS);
     add(list, progress, list->numbers, sizeof(double));
     add(list, epochs, list->numbers + FIRST_ROW, sizeof(double));
@@ -166,8 +166,10 @@ static nash_status gather(items *list, const ni_checkpoint *c, int32_t rows,
         add(list, bend, list->numbers + NUMBERS, sizeof(double));
     if (c->focus) {
         const item losses = {"losses", "F32", 1, {c->images}};
+        const item ages = {"ages", "F32", 1, {c->images}};
         const item order = {ORDER, "I32", 1, {c->images}};
         add(list, losses, ni_focus_losses(c->focus), sizeof(float));
+        add(list, ages, ni_focus_ages(c->focus), sizeof(float));
         add(list, order, ni_focus_order(c->focus), sizeof(int32_t));
     }
     for (int32_t i = 0; i < places; i++) {

@@ -56,7 +56,8 @@ static int64_t images_before(const ni_feed *feed, int64_t step)
 static void begin_pass(ni_feed *feed, int64_t number)
 {
     int64_t first = number * feed->per_pass, next = first + feed->per_pass;
-    feed->key.epoch = (uint32_t)number;
+    feed->key.epoch =
+        feed->focus ? ni_focus_epoch(feed->focus, number) : (uint32_t)number;
     if (!feed->focus) {
         for (int32_t i = 0; i < feed->n; i++)
             feed->places[i] = i;

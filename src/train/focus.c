@@ -1,9 +1,8 @@
 /*
- * Choosing costs a partial sort per pass: a thousandth of the cheapest epoch.
- * Losses are those that training computes anyway, of augmented images and of
- * weights that have moved since; a loss of long ago tends to be large, so that
- * an image comes back sooner or later. What is seen is biased towards hard
- * images, and not weighted back, which would only make the steps noisier.
+ * Choosing costs two partial sorts per pass: a thousandth of the cheapest
+ * epoch. Losses are those that training computes anyway, of augmented images
+ * and of weights that have moved since. What is seen is biased towards hard
+ * images, and not weighted back (docs/research.md).
  */
 #include "focus.h"
 
@@ -16,6 +15,8 @@ struct ni_focus {
     int32_t n;
     double share;
     float *losses;  /* owned, [n] */
+    float *ages;    /* owned, [n]: minus the number of the last pass, from 1 on;
+                       0: none yet */
     int32_t *order; /* owned, [n] */
 };
 
@@ -27,6 +28,7 @@ nash_status ni_focus_create(ni_focus **out, int32_t n, double share)
     f->n = n;
     f->share = share;
     NEW_ARRAY(f->losses, n);
+    NEW_ARRAY(f->ages, n);
     NEW_ARRAY(f->order, n);
     for (int32_t i = 0; i < n; i++)
         f->losses[i] = INFINITY;
@@ -42,19 +44,26 @@ void ni_focus_free(ni_focus *f)
     if (!f)
         return;
     ni_free(f->order);
+    ni_free(f->ages);
     ni_free(f->losses);
     ni_free(f);
 }
 
 size_t ni_focus_bytes(int32_t n)
 {
-    return sizeof(ni_focus) + (size_t)n * (sizeof(float) + sizeof(int32_t));
+    return sizeof(ni_focus) + (size_t)n * (2 * sizeof(float) + sizeof(int32_t));
 }
 
 int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch)
 {
     int64_t steps = llround(f->share * (double)per_epoch);
     return steps < 1 ? 1 : steps;
+}
+
+uint32_t ni_focus_epoch(const ni_focus *f, int64_t pass)
+{
+    int64_t turn = llround(1.0 / f->share); /* passes until it comes again */
+    return (uint32_t)(turn % 2 ? pass : pass + pass / turn);
 }
 
 static void swap(int32_t *a, int32_t *b)
@@ -64,19 +73,19 @@ static void swap(int32_t *a, int32_t *b)
     *b = kept;
 }
 
-/* Bring the @p count places of the largest losses to the front, by Hoare's
+/* Bring the @p count places of the largest values to the front, by Hoare's
  * selection. */
 static void bring_forward(int32_t *order, int32_t n, int32_t count,
-                          const float *losses)
+                          const float *values)
 {
     int32_t low = 0, high = n - 1;
     while (low < high) {
-        float pivot = losses[order[low + (high - low) / 2]];
+        float pivot = values[order[low + (high - low) / 2]];
         int32_t i = low, j = high;
         while (i <= j) {
-            while (losses[order[i]] > pivot)
+            while (values[order[i]] > pivot)
                 i++;
-            while (losses[order[j]] < pivot)
+            while (values[order[j]] < pivot)
                 j--;
             if (i <= j)
                 swap(&order[i++], &order[j--]);
@@ -90,14 +99,24 @@ static void bring_forward(int32_t *order, int32_t n, int32_t count,
     }
 }
 
-/* Of the room for so many, what goes to the largest losses: all until every
- * image can have been seen; then so much that any other image is visited with
- * half the chance that it would have without a choice. */
-static int32_t room_for_hard(const ni_focus *f, int32_t visits,
-                             const nash_batch_key *key)
+static double share_not_learned(const ni_focus *f)
 {
-    if ((int64_t)key->epoch * visits < f->n)
-        return visits;
+    const float even = 0.693F; /* as likely wrong as right */
+    int32_t count = 0;
+    for (int32_t i = 0; i < f->n; i++)
+        count += f->losses[i] > even;
+    return (double)count / f->n;
+}
+
+/* Of the room for so many, what goes to the largest losses: so much that any
+ * other image is visited with half the chance that it would have without a
+ * choice. Nothing as long as many are not learned: there is enough to learn
+ * from all, and where labels are wrong it stays so. */
+static int32_t room_for_hard(const ni_focus *f, int32_t visits)
+{
+    static const double many = 0.1;
+    if (share_not_learned(f) > many)
+        return 0;
     double chance = 0.5 * visits / f->n;
     return (int32_t)((visits - chance * f->n) / (1.0 - chance));
 }
@@ -105,13 +124,15 @@ static int32_t room_for_hard(const ni_focus *f, int32_t visits,
 void ni_focus_choose(ni_focus *f, int32_t visits, const nash_batch_key *key)
 {
     ni_rng rng = ni_rng_make(key->seed, NI_RNG_FOCUS, key->step, key->epoch);
-    int32_t hard = room_for_hard(f, visits, key);
+    int32_t hard = room_for_hard(f, visits);
     for (int32_t i = 0; i < f->n; i++)
         f->order[i] = i;
     ni_rng_shuffle(&rng, f->order, f->n); /* among equals, any */
     bring_forward(f->order, f->n, hard, f->losses);
-    ni_rng_shuffle(&rng, f->order + hard, f->n - hard);
+    bring_forward(f->order + hard, f->n - hard, visits - hard, f->ages);
     ni_rng_shuffle(&rng, f->order, visits);
+    for (int32_t i = 0; i < visits; i++)
+        f->ages[f->order[i]] = -1.0F - (float)key->epoch;
 }
 
 int32_t *ni_focus_order(ni_focus *f)
@@ -129,4 +150,9 @@ void ni_focus_saw(ni_focus *f, const int32_t *places, const float *losses,
 float *ni_focus_losses(ni_focus *f)
 {
     return f->losses;
+}
+
+float *ni_focus_ages(ni_focus *f)
+{
+    return f->ages;
 }

@@ -4,11 +4,10 @@
 #include <nash/train.h>
 
 /*
- * What a training passes over where it does not visit all images in turn:
- * mostly those whose loss was largest when they were last seen, as online
- * batch selection does (arXiv 1511.06343; the second of two visits that each
- * image would get is better spent on one that is not yet learned). Images go by
- * their places in the training's index.
+ * What a training passes over where an epoch is several passes: all images in
+ * turn and, once most of them are learned, mostly those whose loss was largest
+ * when they were last seen (online batch selection, arXiv 1511.06343). Images
+ * go by their places in the training's index.
  */
 
 typedef struct ni_focus ni_focus;
@@ -29,10 +28,14 @@ size_t ni_focus_bytes(int32_t n);
 /** Steps of a pass, if so many visit every image. */
 int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch);
 
+/** The epoch that a pass's images are augmented as: another for each, and while
+ * images take turns of the other parity than an image's visit before, since an
+ * epoch's parity is what flips may alternate by. */
+uint32_t ni_focus_epoch(const ni_focus *f, int64_t pass);
+
 /**
- * Choose the images of a pass: all that were never seen, if there is room, then
- * those of the largest loss; part of the room is kept for any of the others, so
- * that none is forgotten.
+ * Choose the images of a pass: those that were visited longest ago and, once
+ * most images are learned, before them those of the largest loss.
  *
  * @param visits  how many, 1 .. n
  * @param key     names the pass
@@ -48,5 +51,8 @@ void ni_focus_saw(ni_focus *f, const int32_t *places, const float *losses,
 
 /** [n] when last seen; infinite: never. */
 float *ni_focus_losses(ni_focus *f);
+
+/** [n] that tell which images were visited longest ago, for a state to keep. */
+float *ni_focus_ages(ni_focus *f);
 
 #endif
