@@ -75,7 +75,8 @@ static void own_options(arg_option *to, request *ask)
 {
     nash_train_opts *t = &ask->train;
     const arg_option own[] = {
-        {"epochs", ARG_INT, &t->epochs, "times every image is seen", 0, 1e6},
+        {"epochs", ARG_INT, &t->epochs, "of as many images as there are", 0,
+         1e6},
         {"seed", ARG_SEED, &t->seed,
          "of weights, split, order and augmentation"},
         {"val-share", ARG_REAL, &ask->val_share,

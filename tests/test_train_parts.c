@@ -528,6 +528,18 @@ static void absent_classes_and_nans_are_told(void **state)
     assert_int_equal(score.images, 0);
 }
 
+static void entropies_are_losses_without_smoothing(void **state)
+{
+    (void)state;
+    float d[3 * 4], each[3];
+    ni_entropies(each, golden_logits, golden_labels, 3, 4);
+    for (int32_t i = 0; i < 3; i++) {
+        ni_loss loss = ni_softmax_loss(d, golden_logits + 4 * (ptrdiff_t)i,
+                                       golden_labels + i, 1, 4, 0.0);
+        assert_true(each[i] == (float)loss.sum);
+    }
+}
+
 /* ---- batches in order -------------------------------------------------- */
 
 enum { IMAGES = 21, EDGE = 6 };
@@ -594,7 +606,7 @@ static void a_feed_can_begin_anywhere(void **state)
         check_feed(first);
 }
 
-/* Losses that an image has after its visits so far. */
+/* Losses that an image has after its visits so far: all are learned. */
 static float loss_of(int32_t place, int32_t visits)
 {
     return 0.01F * (float)((place * 7 + visits * 5) % IMAGES);
@@ -608,54 +620,96 @@ static void note_visits(ni_focus *f, const ni_batch *batch, int32_t *visits)
     ni_focus_saw(f, batch->places, losses, batch->n);
 }
 
-/* Three epochs of three batches, 8, 8 and 5 images, as passes of two batches:
- * 16, 13, 13, 16
- * and 5 images, the second with all that the first had not. Begun anew at a
- * batch with losses and order as they were, they are the same. */
-static void a_focused_feed_goes_by_what_was_seen_before_the_pass(void **state)
+typedef struct focused {
+    int32_t n, batch;
+    double share;
+    int32_t per_epoch, per_pass, last; /* images of an epoch's last batch */
+} focused;
+
+enum { EPOCHS = 4 };
+
+/* What is in a batch, by its places. */
+static void check_batch(const ni_batch *got, const nash_images *images,
+                        const int32_t *index, uint32_t epoch)
 {
-    (void)state;
-    enum { STEPS = 9, PASS = 2, BATCH = 8 };
+    nash_train_opts opts = nash_train_opts_default();
+    const nash_batch_key key = {.epoch = epoch};
+    float expected[IMAGES * EDGE * EDGE], mean = 0.0F;
+    int32_t labels[IMAGES], numbers[IMAGES];
+    for (int32_t i = 0; i < got->n; i++)
+        numbers[i] = index[got->places[i]];
+    nash_batch_fill(expected, labels, images, numbers, got->n, &opts.augment,
+                    &mean, &key);
+    assert_memory_equal(got->labels, labels, (size_t)got->n * sizeof *labels);
+    assert_memory_equal(got->pixels, expected,
+                        (size_t)got->n * EDGE * EDGE * sizeof *expected);
+}
+
+/* A feed from the beginning, and one that begins at a batch with the losses,
+ * ages and order of the other give the same from there on. */
+static void check_focused(const focused *c, int32_t from)
+{
     nash_images images = some_images();
     nash_train_opts opts = nash_train_opts_default();
-    float mean = 0.0F;
-    for (int32_t from = 1; from < STEPS; from++) {
-        int32_t visits[IMAGES] = {0}, again[IMAGES];
-        ni_focus *f, *g;
-        ni_feed *one, *two;
-        assert_int_equal(ni_focus_create(&f, IMAGES, 0.6), NASH_OK);
-        assert_int_equal(ni_focus_create(&g, IMAGES, 0.6), NASH_OK);
-        const ni_feed_plan whole = {everything, IMAGES, BATCH, 0, STEPS, f};
-        const ni_feed_plan rest = {everything, IMAGES, BATCH, from, STEPS, g};
-        assert_int_equal(ni_feed_open(&one, &images, &whole, &mean, &opts), 0);
-        for (int32_t i = 0; i < from; i++)
-            note_visits(f, ni_feed_next(one), visits);
-        usleep(2000); /* let the feed do what it may */
-        memcpy(again, visits, sizeof again);
-        memcpy(ni_focus_losses(g), ni_focus_losses(f), sizeof(float[IMAGES]));
-        memcpy(ni_focus_ages(g), ni_focus_ages(f), sizeof(float[IMAGES]));
-        memcpy(ni_focus_order(g), ni_focus_order(f), sizeof(int32_t[IMAGES]));
-        assert_int_equal(ni_feed_open(&two, &images, &rest, &mean, &opts), 0);
-        for (int32_t i = from; i < STEPS; i++) {
-            const ni_batch *a = ni_feed_next(one), *b = ni_feed_next(two);
-            assert_int_equal(a->n, i % 3 < 2 ? BATCH : 5);
-            assert_int_equal(b->n, a->n);
-            assert_memory_equal(a->places, b->places,
-                                (size_t)a->n * sizeof *a->places);
-            assert_memory_equal(a->pixels, b->pixels,
-                                (size_t)a->n * EDGE * EDGE * sizeof(float));
-            for (int32_t k = 0; k < a->n; k++)
-                assert_int_equal(a->labels[k], labels_of_images[a->places[k]]);
-            for (int32_t k = 0; i == 2 * PASS && k < IMAGES; k++)
-                assert_true(visits[k] >= 1);
-            note_visits(f, a, visits);
-            note_visits(g, b, again);
-        }
-        ni_feed_close(one);
-        ni_feed_close(two);
-        ni_focus_free(f);
-        ni_focus_free(g);
+    float mean = 0.0F, ages[IMAGES];
+    int32_t index[IMAGES], visits[IMAGES] = {0}, again[IMAGES];
+    int32_t steps = EPOCHS * c->per_epoch;
+    ni_focus *f, *g;
+    ni_feed *one, *two;
+    for (int32_t i = 0; i < c->n; i++) /* backwards, and one of them twice */
+        index[i] = IMAGES - 1 - (i > 0 ? i : 1);
+    assert_int_equal(ni_focus_create(&f, c->n, c->share), NASH_OK);
+    assert_int_equal(ni_focus_create(&g, c->n, c->share), NASH_OK);
+    const ni_feed_plan whole = {index, c->n, c->batch, 0, steps, f};
+    const ni_feed_plan rest = {index, c->n, c->batch, from, steps, g};
+    assert_int_equal(ni_feed_open(&one, &images, &whole, &mean, &opts), 0);
+    for (int32_t i = 0; i < from; i++)
+        note_visits(f, ni_feed_next(one), visits);
+    usleep(500); /* let the feed do what it may */
+    size_t bytes = (size_t)c->n * sizeof(float);
+    memcpy(again, visits, sizeof again);
+    memcpy(ages, ni_focus_ages(f), bytes);
+    memcpy(ni_focus_losses(g), ni_focus_losses(f), bytes);
+    memcpy(ni_focus_ages(g), ages, bytes);
+    memcpy(ni_focus_order(g), ni_focus_order(f), bytes);
+    assert_int_equal(ni_feed_open(&two, &images, &rest, &mean, &opts), 0);
+    usleep(500);
+    assert_memory_equal(ni_focus_ages(g), ages, bytes);
+    for (int32_t i = from; i < steps; i++) {
+        const ni_batch *a = ni_feed_next(one), *b = ni_feed_next(two);
+        bool last = i % c->per_epoch == c->per_epoch - 1;
+        assert_int_equal(a->n, last ? c->last : c->batch);
+        assert_int_equal(b->n, a->n);
+        assert_memory_equal(a->places, b->places,
+                            (size_t)a->n * sizeof *a->places);
+        uint32_t epoch =
+            ni_focus_epoch(i / c->per_pass, c->per_pass, c->per_epoch);
+        check_batch(a, &images, index, epoch);
+        check_batch(b, &images, index, epoch);
+        note_visits(f, a, visits);
+        note_visits(g, b, again);
     }
+    for (int32_t k = 0; k < c->n; k++) /* a lone image may sit an epoch out */
+        assert_true(visits[k] >= 1);
+    ni_feed_close(one);
+    ni_feed_close(two);
+    ni_focus_free(f);
+    ni_focus_free(g);
+}
+
+/* Passes that end within an epoch and beyond one, of all images, of one batch;
+ * epochs that leave one image out, and of one batch. */
+static void a_focused_feed_goes_by_what_was_seen_before_the_pass(void **state)
+{
+    static const focused cases[] = {
+        {21, 8, 0.6, 3, 2, 5}, {21, 8, 0.95, 3, 3, 5}, {21, 8, 0.001, 3, 1, 5},
+        {21, 4, 0.5, 5, 3, 4}, {17, 8, 0.5, 2, 1, 8},  {3, 2, 0.5, 1, 1, 2},
+        {2, 2, 0.5, 1, 1, 2},  {1, 1, 0.5, 1, 1, 1},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (int32_t from = 0; from < EPOCHS * cases[k].per_epoch; from++)
+            check_focused(&cases[k], from);
 }
 
 /* Of 1,000 images a pass visits half. As long as more than a tenth are not
@@ -697,20 +751,17 @@ static void passes_turn_to_what_is_not_learned_when_that_is_little(void **state)
     ni_focus_free(f);
 }
 
-/* Shares of a half, a third, a quarter. */
+/* Passes of all, half, a third and a quarter of an epoch's steps. */
 static void an_image_is_flipped_every_other_time(void **state)
 {
     (void)state;
-    for (int64_t turn = 2; turn <= 4; turn++) {
-        ni_focus *f;
-        assert_int_equal(ni_focus_create(&f, 12, 1.0 / (double)turn), NASH_OK);
+    for (int64_t turn = 1; turn <= 4; turn++)
         for (int64_t pass = 0; pass < 100; pass++) {
-            uint32_t epoch = ni_focus_epoch(f, pass);
-            assert_true(epoch < ni_focus_epoch(f, pass + 1));
-            assert_int_equal((epoch + ni_focus_epoch(f, pass + turn)) % 2, 1);
+            uint32_t epoch = ni_focus_epoch(pass, 5, 5 * turn);
+            assert_true(epoch < ni_focus_epoch(pass + 1, 5, 5 * turn));
+            assert_int_equal(
+                (epoch + ni_focus_epoch(pass + turn, 5, 5 * turn)) % 2, 1);
         }
-        ni_focus_free(f);
-    }
 }
 
 static void a_feed_can_be_closed_at_any_moment(void **state)
@@ -755,6 +806,7 @@ int main(void)
         cmocka_unit_test(absent_classes_and_nans_are_told),
         cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),
         cmocka_unit_test(a_feed_can_begin_anywhere),
+        cmocka_unit_test(entropies_are_losses_without_smoothing),
         cmocka_unit_test(a_focused_feed_goes_by_what_was_seen_before_the_pass),
         cmocka_unit_test(
             passes_turn_to_what_is_not_learned_when_that_is_little),

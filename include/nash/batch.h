@@ -10,7 +10,8 @@ extern "C" {
 /*
  * From images on disk order to batches of floats. Every draw is keyed by
  * (seed, step, epoch, image): siblings of a search step see the same batches
- * with the same augmentation, in whatever order or thread they are made.
+ * with the same augmentation, in whatever order or thread they are made, but
+ * where a training's focus chooses the images (nash_train_opts).
  */
 
 typedef struct nash_augment {

@@ -12,7 +12,8 @@ extern "C" {
  * Training by SGD with warm restarts (SGDR, arXiv 1608.03983), and evaluation.
  *
  * Equal models, images, options and chip give equal bits: batches are named by
- * (seed, step, epoch, image), nothing depends on timing. Threads are part of
+ * (seed, step, epoch, image), and with a focus follow from the losses before;
+ * nothing depends on timing. Threads are part of
  * the options: their number changes the bits of some gradients.
  *
  * An epoch visits every image once (but see focus), in batches of opts.batch
@@ -66,9 +67,9 @@ typedef struct nash_train_opts {
                           eight times as many steps; 0: never */
     double focus; /* share of the images, above 0 and at most 1, that a pass
                      visits: an epoch is as many visits as there are images,
-                     so several passes. They visit all in turn until nine of
-                     ten are learned, then mostly those whose loss was largest
-                     when last seen. 1: an epoch is one pass */
+                     so several passes. They visit all in turn, but those that
+                     begin with nine of ten learned mostly the ones whose loss
+                     was largest when last seen. 1: an epoch is one pass */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */
@@ -140,15 +141,16 @@ typedef struct nash_train_hooks {
 
 /*
  * A training's state is all that decides what is left of it: tensors,
- * velocities, the place in the schedule and how that was bent, the sums of the
- * epoch under way and the epochs that are finished. It is a safetensors file
- * with a checksum, replaced atomically; the one before it is kept as PATH.old.
- * A training that finds the state of the very same training (model, images,
- * options but stop_epoch and max_bytes, engine) at state_path goes on from it,
- * and gives the bits of an uninterrupted one. A state that is torn, damaged or
- * of another training is named in the log and removed, and the one before it
- * used, or the training starts anew. If one cannot be written, a warning is
- * logged and training goes on, but for that of stop_epoch, which has to be.
+ * velocities, a focus, the place in the schedule and how that was bent, the
+ * sums of the epoch under way and the epochs that are finished. It is a
+ * safetensors file with a checksum, replaced atomically; the one before it is
+ * kept as PATH.old. A training that finds the state of the very same training
+ * (model, images, options but stop_epoch and max_bytes, engine) at state_path
+ * goes on from it, and gives the bits of an uninterrupted one. A state that is
+ * torn, damaged or of another training is named in the log and removed, and the
+ * one before it used, or the training starts anew. If one cannot be written, a
+ * warning is logged and training goes on, but for that of stop_epoch, which has
+ * to be.
  */
 
 /** Learning rate of step @p step in 0 .. steps_per_epoch * epochs - 1, 0 for

@@ -9,7 +9,6 @@
  * another training, or past where this one is to stop.
  */
 #include "checkpoint.h"
-#include "options.h"
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -39,67 +38,6 @@ enum {
 #define BEND "bend"
 #define ORDER "order"
 static const char checksum_key[] = "\"checksum\":\"";
-
-/* ---- the name of a training -------------------------------------------- */
-
-static uint64_t hash_views(const ni_views *views, uint64_t seed)
-{
-    return ni_hash(views->index, (size_t)views->n * sizeof *views->index, seed);
-}
-
-static uint64_t hash_opts(const nash_train_opts *o, uint64_t seed)
-{
-    const double numbers[] = {
-        o->epochs,
-        o->batch,
-        o->schedule,
-        o->lr_start,
-        o->lr_end,
-        o->cycle,
-        o->cycle_growth,
-        o->warmup,
-        o->momentum,
-        o->nesterov,
-        o->weight_decay,
-        o->decay_all,
-        o->label_smoothing,
-        o->bias_rate,
-        o->gate_rate,
-        o->clip_norm,
-        o->lookahead,
-        o->augment.pad,
-        o->augment.flip,
-        o->augment.alternate,
-        o->augment.cutout,
-        o->step,
-        o->engine,
-        o->precision,
-        o->threads,
-        o->snapshots,
-        o->muon,
-        o->focus,
-    };
-    const char *engine = nash_engine_describe(o->engine);
-    seed = ni_hash(numbers, sizeof numbers, seed);
-    seed = ni_hash(&o->seed, sizeof o->seed, seed);
-    return ni_hash(engine, strlen(engine), seed);
-}
-
-uint64_t ni_training_identity(const nash_model *m, const ni_views *train,
-                              const ni_views *val, const nash_train_opts *opts)
-{
-    const nash_images *images = train->images;
-    size_t values = (size_t)images->n * (size_t)images->shape.c *
-                    (size_t)images->shape.h * (size_t)images->shape.w;
-    int32_t batches[2];
-    ni_train_batches(&batches[0], &batches[1], opts, train->n);
-    uint64_t hash = hash_opts(opts, nash_model_hash(m));
-    hash = ni_hash(batches, sizeof batches, hash);
-    hash = ni_hash(&images->shape, sizeof images->shape, hash);
-    hash = ni_hash(images->pixels, values, hash);
-    hash = ni_hash(images->labels, (size_t)images->n * sizeof(int32_t), hash);
-    return hash_views(val, hash_views(train, hash));
-}
 
 /* ---- what is in the file ----------------------------------------------- */
 
@@ -465,17 +403,17 @@ static nash_status check_items(const source *s, const items *list)
  */
 static nash_status check_order(const source *s, const items *list, int32_t n)
 {
-    int32_t place;
-    for (int32_t k = 0; k < list->n; k++)
-        for (int32_t i = 0; strcmp(list->at[k].name, ORDER) == 0 && i < n;
-             i++) {
-            memcpy(&place,
-                   (const char *)s->parts[k].data + (size_t)i * sizeof place,
-                   sizeof place);
-            if (place < 0 || place >= n)
-                return ni_fail(NASH_EFORMAT,
-                               "%s orders an image that there is not", s->path);
-        }
+    int32_t k = 0, place = 0;
+    while (k < list->n && strcmp(list->at[k].name, ORDER) != 0)
+        k++;
+    for (int32_t i = 0; k < list->n && i < n; i++) {
+        memcpy(&place,
+               (const char *)s->parts[k].data + (size_t)i * sizeof place,
+               sizeof place);
+        if (place < 0 || place >= n)
+            return ni_fail(NASH_EFORMAT, "%s orders image %d of %d", s->path,
+                           place, n);
+    }
     return NASH_OK;
 }
 

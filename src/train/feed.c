@@ -57,7 +57,8 @@ static void begin_pass(ni_feed *feed, int64_t number)
 {
     int64_t first = number * feed->per_pass, next = first + feed->per_pass;
     feed->key.epoch =
-        feed->focus ? ni_focus_epoch(feed->focus, number) : (uint32_t)number;
+        feed->focus ? ni_focus_epoch(number, feed->per_pass, feed->per_epoch)
+                    : (uint32_t)number;
     if (!feed->focus) {
         for (int32_t i = 0; i < feed->n; i++)
             feed->places[i] = i;
@@ -93,7 +94,7 @@ static void make(ni_feed *feed, int64_t step)
 static bool may_make(ni_feed *feed, int64_t step)
 {
     bool chosen = feed->focus && step % feed->per_pass == 0;
-    int ahead = chosen && step > feed->first ? -1 : SLOTS - 2;
+    int ahead = chosen ? -1 : SLOTS - 2;
     pthread_mutex_lock(&feed->mutex);
     /* Batch taken - 1 is being read, in the slot that taken + 1 will have. */
     while (!feed->quit && step > feed->taken + ahead)
@@ -212,10 +213,10 @@ const ni_batch *ni_feed_next(ni_feed *feed)
     return &feed->slots[step % SLOTS];
 }
 
-size_t ni_feed_bytes(nash_shape shape, int32_t n, int32_t batch)
+size_t ni_feed_bytes(nash_shape shape, int32_t places, int32_t batch)
 {
     size_t image =
         (size_t)pixels_of(shape) * sizeof(float) + 2 * sizeof(int32_t);
     return SLOTS * (size_t)batch * image +
-           ((size_t)batch + (size_t)n) * sizeof(int32_t);
+           ((size_t)batch + (size_t)places) * sizeof(int32_t);
 }

@@ -21,8 +21,8 @@ typedef struct ni_batch {
 
 /* Which batches. */
 typedef struct ni_feed_plan {
-    const int32_t *index; /* [n] images of an epoch; borrowed until the feed is
-                             closed */
+    const int32_t *index; /* [n] images of the training; borrowed until the feed
+                             is closed */
     int32_t n, batch;     /* images per batch, 1 .. n */
     int64_t first, end;   /* counted over all epochs: first .. end - 1 */
     ni_focus *focus;      /* borrowed likewise; NULL: each epoch is a pass over
@@ -49,7 +49,8 @@ void ni_feed_close(ni_feed *feed);
 /** The next batch, valid until the next call; at most as many as planned. */
 const ni_batch *ni_feed_next(ni_feed *feed);
 
-/** Bytes that a feed holds. */
-size_t ni_feed_bytes(nash_shape shape, int32_t n, int32_t batch);
+/** Bytes that a feed holds. @param places  images in its index; 0 with a focus,
+ * which orders them */
+size_t ni_feed_bytes(nash_shape shape, int32_t places, int32_t batch);
 
 #endif

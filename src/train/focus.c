@@ -1,8 +1,9 @@
 /*
- * Choosing costs two partial sorts per pass: a thousandth of the cheapest
- * epoch. Losses are those that training computes anyway, of augmented images
- * and of weights that have moved since. What is seen is biased towards hard
- * images, and not weighted back (docs/research.md).
+ * Choosing costs a shuffle and two partial sorts of all places, which a pass
+ * has to wait for: next to nothing but for passes of a step or two. Losses are
+ * those that training computes anyway, of augmented images and of weights that
+ * have moved since. What is seen is biased towards hard images, and not
+ * weighted back (docs/research.md).
  */
 #include "focus.h"
 
@@ -15,8 +16,8 @@ struct ni_focus {
     int32_t n;
     double share;
     float *losses;  /* owned, [n] */
-    float *ages;    /* owned, [n]: minus the number of the last pass, from 1 on;
-                       0: none yet */
+    float *ages;    /* owned, [n]: -1 minus the epoch of the last visit; 0: none
+                       yet. Exact for 2^24 epochs */
     int32_t *order; /* owned, [n] */
 };
 
@@ -60,9 +61,9 @@ int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch)
     return steps < 1 ? 1 : steps;
 }
 
-uint32_t ni_focus_epoch(const ni_focus *f, int64_t pass)
+uint32_t ni_focus_epoch(int64_t pass, int64_t per_pass, int64_t per_epoch)
 {
-    int64_t turn = llround(1.0 / f->share); /* passes until it comes again */
+    int64_t turn = (per_epoch + per_pass / 2) / per_pass; /* passes */
     return (uint32_t)(turn % 2 ? pass : pass + pass / turn);
 }
 

@@ -28,10 +28,11 @@ size_t ni_focus_bytes(int32_t n);
 /** Steps of a pass, if so many visit every image. */
 int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch);
 
-/** The epoch that a pass's images are augmented as: another for each, and while
- * images take turns of the other parity than an image's visit before, since an
- * epoch's parity is what flips may alternate by. */
-uint32_t ni_focus_epoch(const ni_focus *f, int64_t pass);
+/** The epoch that a pass's images are augmented as: a later one for each, and,
+ * where an epoch is a whole number of passes in which images take turns, of the
+ * other parity than that of an image's visit before: flips may alternate by it.
+ * @param per_pass, per_epoch  steps */
+uint32_t ni_focus_epoch(int64_t pass, int64_t per_pass, int64_t per_epoch);
 
 /**
  * Choose the images of a pass: those that were visited longest ago and, once

@@ -144,6 +144,7 @@ nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
     nash_status status = NASH_OK;
     int32_t batch, rest;
     size_t plan_bytes, judge_bytes, rest_bytes = 0;
+    bool focused = opts->focus < 1.0;
     TRY(ni_train_opts_check(opts));
     TRY(check_whole("the number of images", n, 1));
     ni_train_batches(&batch, &rest, opts, n);
@@ -155,8 +156,8 @@ nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
         TRY(nash_plan_estimate(&rest_bytes, g, &plan));
     *bytes = plan_bytes + rest_bytes + judge_bytes + ni_sgd_bytes(g, opts) +
              (opts->lookahead > 0 ? ni_lookahead_bytes(g) : 0) +
-             (opts->focus < 1.0 ? ni_focus_bytes(n) : 0) +
-             ni_feed_bytes(nash_graph_input_shape(g), n, batch);
+             ni_feed_bytes(nash_graph_input_shape(g), focused ? 0 : n, batch) +
+             (focused ? ni_focus_bytes(n) + (size_t)batch * sizeof(float) : 0);
 done:
     return status;
 }

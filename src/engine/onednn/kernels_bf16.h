@@ -3,9 +3,8 @@
 
 /*
  * What kernels of AVX-512 with bf16 are made of: vectors of the 16 channels of
- * a block in float32, and of 16 pairs in bf16, whose products two
- * multiplications a lane add up. Included only where the flags for that chip
- * are set.
+ * a block in float32, and of 16 pairs in bf16, whose products each lane adds
+ * up. Included only where the flags for that chip are set.
  */
 
 #include "kernels_common.h"
@@ -36,12 +35,17 @@ NI_INLINE void store(uint16_t *p, vec x)
     _mm256_storeu_si256((__m256i *)(void *)p, narrow(x));
 }
 
-/* Lane by lane (a, b) as a pair. */
+/* Lane by lane (a, b) as a pair, of bf16 and of float32. */
+NI_INLINE void store_joined(uint16_t *p, __m256i a, __m256i b)
+{
+    __m512i low = _mm512_cvtepu16_epi32(a);
+    __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16);
+    _mm512_storeu_si512(p, _mm512_or_si512(low, high));
+}
+
 NI_INLINE void store_pair(uint16_t *p, vec a, vec b)
 {
-    __m512i low = _mm512_cvtepu16_epi32(narrow(a));
-    __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow(b)), 16);
-    _mm512_storeu_si512(p, _mm512_or_si512(low, high));
+    store_joined(p, narrow(a), narrow(b));
 }
 
 NI_INLINE __m512bh load_pairs(const uint16_t *p)

@@ -2,9 +2,10 @@
  * The gradient of a 3x3 convolution's weights in bf16, of images of few pixels,
  * by the direct algorithm: for every tap a product of matrices over all pixels
  * that it reaches and all images, two at a time, in registers from beginning to
- * end. Taps beyond the border are left out: of images of 3x3 pixels 32 of 81
- * products, where Winograd's tiles would compute 64. Costs a copy of inputs and
- * derivatives. Compiled as kernels_winograd_bf16.c, and refuses as little.
+ * end. Taps beyond the border are left out: for images of 3x3 pixels 49 of 81
+ * products are computed, by Winograd's tiles it would be 64. Costs a copy of
+ * inputs and derivatives. Compiled as kernels_winograd_bf16.c, and refuses as
+ * little.
  */
 #include "winograd.h"
 
@@ -35,9 +36,7 @@ static void pair_images(uint16_t *to, const uint16_t *src, const ni_layout *l)
             __m256i b = n + 1 < l->n
                             ? _mm256_loadu_si256((const void *)(from + image))
                             : none;
-            __m512i low = _mm512_cvtepu16_epi32(a);
-            __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16);
-            _mm512_storeu_si512(to, _mm512_or_si512(low, high));
+            store_joined(to, a, b);
         }
 }
 

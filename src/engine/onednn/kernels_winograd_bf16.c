@@ -401,7 +401,7 @@ NI_INLINE void gather_sums(float *sums, const uint16_t *input,
 {
     vec sum[STEP];
     int64_t inputs = t->src.c, outputs = t->dst.c;
-    const float *next = sums + rows * outputs;
+    const float *next = sums + rows * outputs; /* beyond the last, harmless */
     for (int i = 0; i < rows * blocks; i++)
         __builtin_prefetch(next + i / blocks * outputs + i % blocks * LANES, 1);
     for (int i = 0; i < rows * blocks; i++)

@@ -2,10 +2,12 @@
  * Convolutions by Winograd: 3x3, stride 1, one pixel of padding, and channels
  * in multiples of 16 on both sides. In training forward and both gradients, of
  * convolutions without a bias; in inference with the bias and the ReLU behind
- * it. Costs scratch for the transforms of a few dozen tiles, and for the
- * weights' gradient 16 or 36 sums per pair of channels. Statistics, and
- * inference that has to be exact, stay with the direct algorithm, which rounds
- * nothing but the result.
+ * it; in bf16 also the weights' gradient of images too small for that, by the
+ * direct algorithm. Costs scratch for the transforms of a few dozen tiles, for
+ * the weights' gradient 16 or 36 sums per pair of channels, and for that of
+ * small images a copy of them and their derivatives. Statistics, and inference
+ * that has to be exact, stay with the direct algorithm, which rounds nothing
+ * but the result.
  */
 #include "winograd.h"
 
@@ -22,6 +24,11 @@ static bool is_full(const ni_layout *l, const ni_winograd *w)
 static bool is_large(const ni_layout *l, const ni_winograd *w)
 {
     return l->h >= w->least_side && l->w >= w->least_side;
+}
+
+static bool is_small(const ni_layout *l, const ni_winograd *w)
+{
+    return l->h < w->least_side && l->w < w->least_side;
 }
 
 static const ni_layout *input_of(const ni_program *p, int32_t id)
@@ -53,7 +60,8 @@ bool ni_winograd_fits(const ni_program *p, int32_t id)
 bool ni_winograd_fits_weights(const ni_program *p, int32_t id)
 {
     return ni_winograd_fits(p, id) ||
-           (has_kernel(p, id) && p->winograd->small_weights);
+           (has_kernel(p, id) && p->winograd->small_weights &&
+            is_small(&p->states[id].layout, p->winograd));
 }
 
 static ni_task task_of(const ni_program *p, int32_t id)

@@ -28,8 +28,8 @@ typedef struct ni_winograd {
                             DST, perhaps with a ReLU. With weights of pack_back:
                             D_DST as SRC, D_SRC as DST */
     ni_kernel weights;   /* SRC, D_DST (of layout dst), PARTIAL -> D_WEIGHT */
-    /* The same by the direct algorithm, for smaller images than those;
-     * NULL: there is none. */
+    /* The same by the direct algorithm, for images below least_side in height
+     * and width; NULL: there is none. */
     ni_kernel small_weights;
     size_t (*small_weights_bytes)(const ni_layout *src, const ni_layout *dst);
 } ni_winograd;
