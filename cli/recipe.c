@@ -47,9 +47,8 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
          0, 1000000},
         {"focus", ARG_REAL, &t->focus,
          "visit this share of the images at a time: all in turn, but where "
-         "nine "
-         "of ten are learned mostly those of the largest loss; an epoch is as "
-         "many visits as there are images. 1: all, in one pass",
+         "nine of ten are learned mostly those of the largest loss; an epoch "
+         "is as many visits as there are images. 1: all, in one pass",
          0.001, 1},
         {"pad", ARG_INT, &t->augment.pad,
          "pixels by which an image may be shifted", 0, 1024},

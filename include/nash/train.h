@@ -13,8 +13,8 @@ extern "C" {
  *
  * Equal models, images, options and chip give equal bits: batches are named by
  * (seed, step, epoch, image), and with a focus follow from the losses before;
- * nothing depends on timing. Threads are part of
- * the options: their number changes the bits of some gradients.
+ * nothing depends on timing. Threads are part of the options: their number
+ * changes the bits of some gradients.
  *
  * An epoch visits every image once (but see focus), in batches of opts.batch
  * and a smaller last one; a single image left over sits that epoch out (batch
