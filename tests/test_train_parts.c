@@ -1,5 +1,6 @@
 /* What training is made of: loss, optimiser, lookahead, scores, batches in
  * order. Golden numbers are PyTorch's (torch.optim.SGD, cross_entropy). */
+#include "made_graph.h"
 #include "striped.h"
 
 #include "base/memory.h"
@@ -295,6 +296,45 @@ static void every_bank_moves_whatever_the_threads(void **state)
     nash_plan_free(plan);
     nash_model_free(before);
     nash_model_free(m);
+}
+
+/* SqueezeNet ends so: the length of its last filters is how sure it is. */
+static void a_convolution_that_tells_classes_apart_is_no_bank(void **state)
+{
+    (void)state;
+    nash_graph *g = made_input(3, 8, 8);
+    const int32_t image = made_conv(g, 4, 3, 1, 0);
+    const int32_t bank = made_conv(g, 6, 3, 1, image);
+    const int32_t last =
+        made_conv(g, 5, 1, 1, made_node(g, NASH_OP_RELU, NULL, bank));
+    const int32_t pooled = made_node(g, NASH_OP_GLOBAL_POOL, NULL,
+                                     made_node(g, NASH_OP_RELU, NULL, last));
+    made_node(g, NASH_OP_SOFTMAX, NULL, pooled);
+    assert_int_equal(ni_muon_rows(g, image, NASH_SLOT_WEIGHT), 0);
+    assert_int_equal(ni_muon_rows(g, bank, NASH_SLOT_WEIGHT), 6);
+    assert_int_equal(ni_muon_rows(g, last, NASH_SLOT_WEIGHT), 0);
+    nash_graph_free(g);
+}
+
+/* The last batch of an epoch has half of the others' images at least, but for a
+ * lone image, which is left out. */
+static void no_batch_is_much_smaller_than_the_others(void **state)
+{
+    (void)state;
+    for (int32_t most = 1; most <= 130; most += 3)
+        for (int32_t n = 1; n < 6000; n += 1 + n / 50) {
+            nash_train_opts opts = {.batch = most};
+            int32_t batch, rest, again, rest_again;
+            ni_train_batches(&batch, &rest, &opts, n);
+            assert_in_range(batch, 1, most);
+            assert_true(batch == n || 5 * batch >= 2 * most);
+            assert_true(rest == 0 || 2 * rest + 1 >= batch);
+            assert_in_range(n - n / batch * batch - rest, 0, 1);
+            opts.batch = batch;
+            ni_train_batches(&again, &rest_again, &opts, n);
+            assert_int_equal(again, batch);
+            assert_int_equal(rest_again, rest);
+        }
 }
 
 /* ---- lengths ------------------------------------------------------------ */
@@ -751,6 +791,31 @@ static void passes_turn_to_what_is_not_learned_when_that_is_little(void **state)
     ni_focus_free(f);
 }
 
+/* Siblings of a search see the same batches, whatever their losses are, as long
+ * as these choose nothing. */
+static void those_that_still_learn_see_the_same_images(void **state)
+{
+    (void)state;
+    enum { ALL = 1000, VISITS = 500, PASSES = 6 };
+    float losses[ALL];
+    ni_focus *f[2];
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(ni_focus_create(&f[k], ALL, 0.5), NASH_OK);
+    for (uint32_t pass = 0; pass < PASSES; pass++) {
+        const nash_batch_key key = {.seed = 3, .epoch = pass};
+        for (int k = 0; k < 2; k++) {
+            ni_focus_choose(f[k], VISITS, &key);
+            for (int32_t i = 0; i < VISITS; i++)
+                losses[i] = (float)(1 + i * (k ? 7 : 3) % 11);
+            ni_focus_saw(f[k], ni_focus_order(f[k]), losses, VISITS);
+        }
+        assert_memory_equal(ni_focus_order(f[0]), ni_focus_order(f[1]),
+                            VISITS * sizeof(int32_t));
+    }
+    for (int k = 0; k < 2; k++)
+        ni_focus_free(f[k]);
+}
+
 /* Passes of all, half, a third and a quarter of an epoch's steps. */
 static void an_image_is_flipped_every_other_time(void **state)
 {
@@ -807,6 +872,9 @@ int main(void)
         cmocka_unit_test(the_feed_gives_the_named_batches_at_any_pace),
         cmocka_unit_test(a_feed_can_begin_anywhere),
         cmocka_unit_test(entropies_are_losses_without_smoothing),
+        cmocka_unit_test(no_batch_is_much_smaller_than_the_others),
+        cmocka_unit_test(those_that_still_learn_see_the_same_images),
+        cmocka_unit_test(a_convolution_that_tells_classes_apart_is_no_bank),
         cmocka_unit_test(a_focused_feed_goes_by_what_was_seen_before_the_pass),
         cmocka_unit_test(
             passes_turn_to_what_is_not_learned_when_that_is_little),

@@ -32,8 +32,8 @@ typedef struct nash_train_opts {
     int32_t epochs;     /* >= 0: what the schedule is for */
     int32_t stop_epoch; /* train only to the end of that many of them, judge
                            there, and keep the state to go on from; 0: all */
-    int32_t batch;      /* at most: fewer if there are fewer images, and where
-                           that cuts a few into equal batches */
+    int32_t batch;      /* at most: fewer if there are fewer images, or if an
+                           epoch's last would be less than half of one */
     nash_schedule schedule;
     double lr_start, lr_end;
     int32_t cycle;        /* epochs of the first cycle, T0; 0: one cycle, or

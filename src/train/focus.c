@@ -129,7 +129,8 @@ void ni_focus_choose(ni_focus *f, int32_t visits, const nash_batch_key *key)
     for (int32_t i = 0; i < f->n; i++)
         f->order[i] = i;
     ni_rng_shuffle(&rng, f->order, f->n); /* among equals, any */
-    bring_forward(f->order, f->n, hard, f->losses);
+    if (hard > 0) /* or all that learn these images see the same ones */
+        bring_forward(f->order, f->n, hard, f->losses);
     bring_forward(f->order + hard, f->n - hard, visits - hard, f->ages);
     ni_rng_shuffle(&rng, f->order, visits);
     for (int32_t i = 0; i < visits; i++)

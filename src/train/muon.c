@@ -18,6 +18,20 @@ enum {
                     cost of a square would outgrow that of the training */
 };
 
+/* Whether nothing but pools and the like lies between a convolution and the
+ * softmax: it tells the classes apart, and its length is how sure it is. */
+static bool classifies(const nash_graph *g, int32_t id)
+{
+    int32_t at = nash_graph_size(g) - 1;
+    for (;;) {
+        const nash_node *node = nash_graph_node(g, at);
+        if (node->n_inputs != 1 || node->op == NASH_OP_CONV ||
+            node->op == NASH_OP_FC || node->op == NASH_OP_BATCH_NORM)
+            return at == id;
+        at = nash_graph_input(g, at, 0);
+    }
+}
+
 int32_t ni_muon_rows(const nash_graph *g, int32_t id, int32_t slot)
 {
     const nash_node *node = nash_graph_node(g, id);
@@ -25,7 +39,7 @@ int32_t ni_muon_rows(const nash_graph *g, int32_t id, int32_t slot)
         node->attrs.groups != 1)
         return 0;
     nash_op read = nash_graph_node(g, nash_graph_input(g, id, 0))->op;
-    if (read == NASH_OP_INPUT || read == NASH_OP_NORMALIZE)
+    if (read == NASH_OP_INPUT || read == NASH_OP_NORMALIZE || classifies(g, id))
         return 0;
     return node->shape.c;
 }

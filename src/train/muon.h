@@ -18,7 +18,8 @@
 
 /** Rows of the bank that a tensor is for Muon, its output channels; 0 where
  * plain descent is meant: other tensors than the weights of convolutions,
- * grouped convolutions, and those that read the image. */
+ * grouped convolutions, those that read the image, and one that tells the
+ * classes apart. */
 int32_t ni_muon_rows(const nash_graph *g, int32_t id, int32_t slot);
 
 /** Values of scratch that a bank takes. */

@@ -113,6 +113,8 @@ void ni_train_batches(int32_t *batch, int32_t *rest,
         *batch = n / steps + (n % steps > 0);
         *rest = n % *batch;
     }
+    while (*rest > 1 && *rest < *batch / 2) /* of many, each gives a little */
+        *rest = n % --*batch;
     if (*rest == 1)
         *rest = 0;
 }
