@@ -4,6 +4,7 @@
  */
 #include "args.h"
 #include "cli.h"
+#include "folder.h"
 #include "json.h"
 #include "table.h"
 
@@ -137,6 +138,7 @@ static void print_json(const findings *f)
         json_end();
     }
     json_end();
+    json_int("problem_count", f->n_problems);
     json_array("problems");
     for (int32_t i = 0; i < f->n_problems && i < MOST_PROBLEMS; i++)
         json_text(NULL, f->problems[i].text);
@@ -177,6 +179,8 @@ int cmd_data(int argc, char **argv)
         return result;
     if (per_class_given && !sheet)
         return cli_usage("data", "--per-class is for the picture of --sheet");
+    if (sheet && folder_check_output("--sheet", sheet) != EXIT_OK)
+        return EXIT_FAILED;
     nash_log_set_hook(NULL, NULL); /* warnings become problems in the list */
     f.dir = argv[1];
     result = look(&f, &opts);

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "folder.h"
 #include "json.h"
+#include "limits.h"
 #include "mistakes.h"
 #include "open.h"
 #include "progress.h"
@@ -138,6 +139,7 @@ static int open_data(evaluation *e, const nash_model *m, const char *name)
 {
     if (is_open_for(e, m))
         return open_check_classes(m, name, e->data, e->ask->data);
+    int32_t n = e->data ? e->images->n : 0; /* for the models before */
     nash_dataset_close(e->data);
     bool all = e->ask->part == PART_ALL;
     nash_dataset_opts opts = nash_dataset_opts_default();
@@ -147,13 +149,15 @@ static int open_data(evaluation *e, const nash_model *m, const char *name)
     int result = open_for_model(&e->data, e->ask->data, m, name, &opts);
     if (result != EXIT_OK)
         return result;
-    if (all &&
-        nash_dataset_images(&e->images, e->data, NASH_PART_TEST) == NASH_OK)
+    if (all && nash_dataset_count(e->data, NASH_PART_TEST) > 0)
         return cli_error("%s has test images of its own, expected --part test "
                          "or --part train",
                          e->ask->data);
     if (nash_dataset_images(&e->images, e->data, judged(e->ask)) != NASH_OK)
         return cli_fail(NULL);
+    if (n > 0 && e->images->n != n)
+        return cli_error("%s has %d images now, it had %d a moment ago",
+                         e->ask->data, e->images->n, n);
     return e->single ? EXIT_OK : make_room(e);
 }
 
@@ -374,7 +378,7 @@ int cmd_eval(int argc, char **argv)
     request ask = {.part = NASH_PART_TEST, .plan = nash_plan_opts_default()};
     evaluation e = {.ask = &ask};
     ask.plan.precision = NASH_PRECISION_F32;
-    ask.plan.threads = cli_cpus();
+    ask.plan.threads = limits_cpus();
     int result = parse(&ask, argc, argv);
     if (result != ARGS_GO)
         return result;

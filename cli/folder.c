@@ -54,6 +54,8 @@ int folder_check_output(const char *option, const char *path)
 {
     struct stat info;
     size_t length = strlen(path);
+    if (length == 0)
+        return cli_error("%s is empty, expected a file", option);
     if (path[length - 1] == '/' ||
         (stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
         return cli_error("%s is '%s', a folder, expected a file", option, path);

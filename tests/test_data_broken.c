@@ -56,6 +56,21 @@ static void poke(const char *path, long offset, int value)
     assert_int_equal(fclose(file), 0);
 }
 
+static nash_dataset *opened_with(const char *dir, const nash_dataset_opts *opts)
+{
+    nash_dataset *ds = NULL;
+    if (nash_dataset_open(&ds, dir, opts) != NASH_OK)
+        fail_msg("%s", nash_error_message());
+    return ds;
+}
+
+static int32_t images_in(nash_dataset *ds, nash_part part)
+{
+    const nash_images *images;
+    assert_int_equal(nash_dataset_images(&images, ds, part), NASH_OK);
+    return images->n;
+}
+
 /* ---- nothing there ----------------------------------------------------- */
 
 static void what_is_no_data_set_is_refused(void **state)
@@ -313,6 +328,50 @@ static void a_set_of_unreadable_files_is_refused(void **state)
     assert_non_null(strstr(nash_error_message(), "no training images"));
 }
 
+/* One class of three has pages instead of pictures: the others are numbered
+ * without it. If only one is left, there is nothing to tell apart. */
+static void a_class_without_a_readable_picture_is_none(void **state)
+{
+    (void)state;
+    const nash_images *images;
+    made_classes("gap", three, 20, small);
+    for (int i = 0; i < 20; i++)
+        made_shorter(made_path("gap/dog/%02d.png", i), 6);
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.max_skipped = 0.5;
+    nash_dataset *ds = opened_with(made_path("gap"), &opts);
+    assert_string_equal(nash_dataset_class(ds, 0), "cat");
+    assert_string_equal(nash_dataset_class(ds, 1), "owl");
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
+                     NASH_OK);
+    assert_int_equal(images->classes, 2);
+    for (int32_t i = 0; i < images->n; i++)
+        assert_int_equal(images->labels[i], i >= images->n / 2);
+    nash_dataset_close(ds);
+    made_classes("lone", pets, 20, small);
+    for (int i = 0; i < 20; i++)
+        made_shorter(made_path("lone/%s/%02d.png", pets[1], i), 6);
+    ds = NULL;
+    assert_int_equal(nash_dataset_open(&ds, made_path("lone"), &opts),
+                     NASH_EFORMAT);
+    assert_non_null(strstr(nash_error_message(), "has images of 1 class"));
+}
+
+/* A tenth of nine pictures is less than one. */
+static void one_bad_picture_is_left_out_of_a_small_set(void **state)
+{
+    (void)state;
+    made_classes("few/train", pets, 10, small);
+    made_classes("few/test", pets, 4, small);
+    made_shorter(made_path("few/test/%s/02.png", pets[0]), 60);
+    nash_dataset *ds = opened_with(made_path("few"), NULL);
+    assert_int_equal(images_in(ds, NASH_PART_TEST), 7);
+    nash_dataset_close(ds);
+    made_shorter(made_path("few/test/%s/02.png", pets[1]), 60);
+    assert_refused(made_path("few"), NASH_EFORMAT,
+                   "2 of 8 images cannot be read");
+}
+
 /* As git-annex leaves them, or a disk that is not mounted. */
 static void links_that_lead_nowhere_are_unreadable_files(void **state)
 {
@@ -376,24 +435,9 @@ static void a_holdout_must_leave_training_images(void **state)
 
 /* ---- what is reported -------------------------------------------------- */
 
-static nash_dataset *opened_with(const char *dir, const nash_dataset_opts *opts)
-{
-    nash_dataset *ds = NULL;
-    if (nash_dataset_open(&ds, dir, opts) != NASH_OK)
-        fail_msg("%s", nash_error_message());
-    return ds;
-}
-
 static nash_dataset *opened(const char *dir)
 {
     return opened_with(dir, NULL);
-}
-
-static int32_t images_in(nash_dataset *ds, nash_part part)
-{
-    const nash_images *images;
-    assert_int_equal(nash_dataset_images(&images, ds, part), NASH_OK);
-    return images->n;
 }
 
 static bool finds(const nash_data_problem *problems, int32_t n,
@@ -438,6 +482,8 @@ static void make_sick(void)
     made_file(made_path("sick/train/cat/notes.txt"), "x", 1);
     made_file(made_path("sick/train/owl/99.png"), "x", 1);
     made_file(made_path("sick/train/empty/readme"), "x", 1);
+    made_file(made_path("sick/newt/1.png"), "x", 1); /* beside train */
+    made_file(made_path("sick/loose.png"), "x", 1);
     made_file(made_path("sick/test/dog/page.jpg"), "<html>", 6);
     char *path = strdup(made_path("sick/train/dog/05.png"));
     struct stat info;
@@ -488,6 +534,8 @@ static void every_problem_is_found(void **state)
     assert_true(finds(problems, n, "train/empty has no PNG or JPEG"));
     assert_true(finds(problems, n, "test/emu is no class"));
     assert_true(finds(problems, n, "val is not used"));
+    assert_true(finds(problems, n, "newt is not used"));
+    assert_true(finds(problems, n, "sick: 1 picture is in no class folder"));
     assert_true(finds(problems, n, "class yak has no test images"));
     assert_true(finds(problems, n, "class yak has only 3 training images"));
     assert_true(finds(problems, n, "unbalanced: 41 training images of cat"));
@@ -588,6 +636,8 @@ int main(void)
         cmocka_unit_test(a_single_class_is_refused),
         cmocka_unit_test(pictures_without_class_folders_are_refused),
         cmocka_unit_test(a_set_of_unreadable_files_is_refused),
+        cmocka_unit_test(a_class_without_a_readable_picture_is_none),
+        cmocka_unit_test(one_bad_picture_is_left_out_of_a_small_set),
         cmocka_unit_test(links_that_lead_nowhere_are_unreadable_files),
         cmocka_unit_test(names_that_are_not_utf8_are_refused),
         cmocka_unit_test(a_bomb_among_pictures_is_left_out),

@@ -140,6 +140,7 @@ static void every_kind_of_jpeg_shows_its_gradient(void **state)
     assert_close_to_gradient("upright.jpg", 8);
     assert_close_to_gradient("progressive.jpg", 8);
     assert_close_to_gradient("cmyk.jpg", 12);
+    assert_close_to_gradient("sampled_4x2.jpg", 32);
 }
 
 static void exif_orientation_turns_the_picture_upright(void **state)

@@ -250,31 +250,50 @@ static void look_for_darkness(report *out, const nash_dataset *ds)
                 : "");
 }
 
+/* Test images none of which can be read are a problem among others. */
+static nash_status read_parts(bool is_read[2], report *out, nash_dataset *ds)
+{
+    const nash_images *images;
+    for (int part = 0; part < 2; part++) {
+        nash_status status =
+            ds->n_part[part] > 0
+                ? nash_dataset_images(&images, ds, (nash_part)part)
+                : NASH_OK;
+        if (status == NASH_EFORMAT && part == NASH_PART_TEST)
+            add(out, "%s", nash_error_message());
+        else if (status != NASH_OK)
+            return status;
+        else
+            is_read[part] = ds->n_part[part] > 0;
+    }
+    return NASH_OK;
+}
+
 nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
                                  int32_t *n, nash_dataset *ds)
 {
     nash_status status = NASH_OK;
     report out = {.problems = problems, .most = most};
-    const nash_images *images;
-    for (int part = 0; part < 2; part++)
-        if (ds->n_part[part] > 0)
-            TRY(nash_dataset_images(&images, ds, (nash_part)part));
-    if (ds->skipped > nash_dataset_opts_default().max_skipped * ds->skipped_of)
+    bool is_read[2] = {false, false};
+    TRY(read_parts(is_read, &out, ds));
+    if (ds->skipped > 1 &&
+        ds->skipped > nash_dataset_opts_default().max_skipped * ds->skipped_of)
         add(&out,
             "%d of %d images cannot be read: search and train refuse more "
             "than a tenth",
             ds->skipped, ds->skipped_of);
-    for (int32_t i = 0; i < ds->problems.n; i++)
-        add(&out, "%s", ds->problems.items[i]);
     if (ds->n_part[NASH_PART_TEST] == 0)
         add(&out, "there is no test set, and none is held out");
     for (int part = 0; part < 2; part++)
-        if (ds->n_part[part] > 0) {
+        if (is_read[part]) {
             TRY(look_at_classes(&out, ds, (nash_part)part));
             look_for_constants(&out, ds, (nash_part)part);
         }
     look_for_darkness(&out, ds);
-    TRY(look_for_repeats(&out, ds));
+    if (is_read[NASH_PART_TEST] || ds->n_part[NASH_PART_TEST] == 0)
+        TRY(look_for_repeats(&out, ds));
+    for (int32_t i = 0; i < ds->problems.n; i++) /* there may be thousands */
+        add(&out, "%s", ds->problems.items[i]);
     *n = out.n;
 done:
     return status;

@@ -3,8 +3,9 @@
  * CLASS/ alone. Opening reads every file's header, which finds most broken
  * files and gives the common size; pixels are decoded when a part is read.
  * Broken files are left out and reported; more than opts.max_skipped of a part
- * are refused.
+ * are refused, if they are more than one.
  */
+#include "listing.h"
 #include "reader.h"
 
 #include "base/file.h"
@@ -30,60 +31,6 @@ typedef struct file_list {
 typedef struct state {
     file_list sets[2];
 } state;
-
-static bool is_picture_name(const char *name)
-{
-    return ni_ends_with(name, ".png") || ni_ends_with(name, ".jpg") ||
-           ni_ends_with(name, ".jpeg");
-}
-
-/* How many of the files are pictures by their names, or are none.
- * @param first  receives the first of them */
-static int32_t count_files(int32_t *first, const ni_strings *files,
-                           bool pictures)
-{
-    int32_t n = 0;
-    for (int32_t i = 0; i < files->n; i++)
-        if (is_picture_name(files->items[i]) == pictures)
-            *first = n++ ? *first : i;
-    return n;
-}
-
-/* Whether one of a directory's own files is a picture. */
-static nash_status has_pictures(bool *yes, const char *dir)
-{
-    ni_strings names = {0};
-    nash_status status = ni_directory_list(&names, dir, NI_ENTRY_FILE);
-    for (int32_t i = 0; i < names.n && !*yes; i++)
-        *yes = is_picture_name(names.items[i]);
-    ni_strings_deinit(&names);
-    return status;
-}
-
-/* Whether one of a directory's directories has pictures, as far as they can be
- * read. */
-static nash_status has_classes(bool *yes, const char *dir)
-{
-    nash_status status = NASH_OK;
-    ni_strings names = {0};
-    char *path = NULL;
-    if (!ni_is_directory(dir))
-        goto done;
-    TRY(ni_directory_list(&names, dir, NI_ENTRY_DIRECTORY));
-    for (int32_t i = 0; i < names.n && !*yes; i++) {
-        NEW_FROM(path, ni_path_join(dir, names.items[i]));
-        status = has_pictures(yes, path);
-        if (status != NASH_EIO)
-            TRY(status);
-        ni_free(path);
-        path = NULL;
-    }
-    status = NASH_OK;
-done:
-    ni_free(path);
-    ni_strings_deinit(&names);
-    return status == NASH_EIO ? NASH_OK : status;
-}
 
 /* A directory's train/ or test/, in any case; NULL if it has none. */
 static nash_status find_part(char **path, const char *dir, const char *part)
@@ -113,17 +60,17 @@ static nash_status recognise(bool *yes, const char *dir, bool nested)
     *yes = false;
     TRY(find_part(&train, dir, "train"));
     if (train)
-        TRY(has_classes(yes, train));
+        TRY(ni_has_classes(yes, train));
     /* a directory of directories with pictures below what was named is more
      * likely a class with subfolders */
     if (!*yes && !nested)
-        TRY(has_classes(yes, dir));
+        TRY(ni_has_classes(yes, dir));
 done:
     ni_free(train);
     return status;
 }
 
-/* One of a directory's directories that has_classes(); NULL if none has. */
+/* One of a directory's directories that ni_has_classes(); NULL if none has. */
 static nash_status find_deeper(char **path, const char *dir)
 {
     nash_status status = NASH_OK;
@@ -133,7 +80,7 @@ static nash_status find_deeper(char **path, const char *dir)
     for (int32_t i = 0; i < names.n && !yes; i++) {
         ni_free(*path);
         NEW_FROM(*path, ni_path_join(dir, names.items[i]));
-        TRY(has_classes(&yes, *path));
+        TRY(ni_has_classes(&yes, *path));
     }
     if (!yes) {
         ni_free(*path);
@@ -174,7 +121,7 @@ nash_status ni_folder_look(char *text, size_t size_bytes, const char *dir)
     nash_status status = NASH_OK;
     bool flat = false;
     char *deeper = NULL, *file = NULL;
-    TRY(has_pictures(&flat, dir));
+    TRY(ni_has_pictures(&flat, dir));
     TRY(find_deeper(&deeper, dir));
     TRY(find_file(&file, dir, true));
     if (flat)
@@ -221,12 +168,12 @@ static nash_status add_class(nash_dataset *ds, file_list *list, const char *dir,
     TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
     TRY(ni_directory_list(&directories, dir, NI_ENTRY_DIRECTORY));
     for (int32_t i = 0; i < files.n; i++) {
-        if (!is_picture_name(files.items[i]))
+        if (!ni_is_picture_name(files.items[i]))
             continue;
         NEW_FROM(path, ni_path_join(dir, files.items[i]));
         TRY(add_file(list, &path, label));
     }
-    others = count_files(&first_other, &files, false);
+    others = ni_count_files(&first_other, &files, false);
     if (others)
         TRY(ni_dataset_note(ds,
                             "%s: %d %s not named .png, .jpg or .jpeg and left "
@@ -262,7 +209,7 @@ static nash_status note_stray_pictures(nash_dataset *ds, const char *dir)
     ni_strings files = {0};
     int32_t n, first = 0;
     TRY(ni_directory_list(&files, dir, NI_ENTRY_FILE));
-    n = count_files(&first, &files, true);
+    n = ni_count_files(&first, &files, true);
     if (n)
         TRY(ni_dataset_note(ds,
                             "%s: %d picture%s in no class folder and left out "
@@ -284,7 +231,7 @@ static nash_status name_classes(nash_dataset *ds, const char *dir)
     for (int32_t i = 0; i < names.n; i++) {
         bool yes = false;
         NEW_FROM(path, ni_path_join(dir, names.items[i]));
-        TRY(has_pictures(&yes, path));
+        TRY(ni_has_pictures(&yes, path));
         if (yes)
             TRY(ni_strings_add(&ds->names, names.items[i]));
         else
@@ -361,7 +308,9 @@ static nash_status skip(nash_dataset *ds, nash_status why, int32_t skipped,
         ds->skipped = skipped;
         ds->skipped_of = total;
     }
-    REQUIRE(skipped <= ds->opts.max_skipped * total, NASH_EFORMAT,
+    REQUIRE(skipped <= fmax(1.0, ds->opts.max_skipped * total) &&
+                ds->opts.max_skipped > 0.0,
+            NASH_EFORMAT,
             "%d of %d images cannot be read, more than the share of %g that is "
             "accepted; the last one: %s",
             skipped, total, ds->opts.max_skipped, reason);
@@ -394,6 +343,40 @@ done:
     return status;
 }
 
+/* Classes of which no picture can be read are none; the others move up. */
+static nash_status drop_empty_classes(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    const file_list *list = &((state *)ds->state)->sets[NASH_PART_TRAIN];
+    int32_t *numbers = NULL, kept = 0;
+    if (list->paths.n == 0) /* there is no picture at all */
+        return NASH_OK;
+    NEW_ARRAY(numbers, ds->classes);
+    for (int32_t i = 0; i < list->paths.n; i++)
+        numbers[list->labels[i]] = 1;
+    for (int32_t k = 0; k < ds->classes; k++) {
+        char *name = ds->names.items[k];
+        if (!numbers[k]) {
+            TRY(ni_dataset_note(ds,
+                                "%s is no class: none of its pictures can "
+                                "be read",
+                                name));
+            continue;
+        }
+        numbers[k] = kept;
+        ds->names.items[k] = ds->names.items[kept];
+        ds->names.items[kept++] = name;
+    }
+    while (ds->names.n > kept)
+        ni_free(ds->names.items[--ds->names.n]);
+    ds->classes = kept;
+    for (int32_t i = 0; i < list->paths.n; i++)
+        list->labels[i] = numbers[list->labels[i]];
+done:
+    ni_free(numbers);
+    return status;
+}
+
 /* Beside train/: test/ is read, and what looks like another part is noted. */
 static nash_status open_test_set(nash_dataset *ds, const char *train)
 {
@@ -401,6 +384,7 @@ static nash_status open_test_set(nash_dataset *ds, const char *train)
     ni_strings names = {0};
     char *path = NULL, *test = NULL;
     TRY(find_part(&test, ds->dir, "test"));
+    TRY(note_stray_pictures(ds, ds->dir));
     TRY(ni_directory_list(&names, ds->dir, NI_ENTRY_DIRECTORY));
     for (int32_t i = 0; i < names.n; i++) {
         bool yes = false;
@@ -411,7 +395,9 @@ static nash_status open_test_set(nash_dataset *ds, const char *train)
             if (ds->n[NASH_PART_TEST] == 0)
                 TRY(ni_dataset_note(ds, "%s holds no test images", path));
         } else if (strcmp(path, train) != 0) {
-            TRY(has_classes(&yes, path));
+            TRY(ni_has_classes(&yes, path));
+            if (!yes && ni_has_pictures(&yes, path) != NASH_OK)
+                yes = false; /* it cannot be looked into */
             if (yes)
                 TRY(ni_dataset_note(ds,
                                     "%s is not used: only train and test "
@@ -438,10 +424,11 @@ static nash_status open_folder(nash_dataset *ds)
     ds->state = s;
     TRY(find_part(&train, ds->dir, "train"));
     if (train)
-        TRY(has_classes(&divided, train));
+        TRY(ni_has_classes(&divided, train));
     TRY(name_classes(ds, divided ? train : ds->dir));
     TRY(list_set(ds, NASH_PART_TRAIN, divided ? train : ds->dir));
     TRY(probe_all(ds, NASH_PART_TRAIN));
+    TRY(drop_empty_classes(ds));
     if (divided)
         TRY(open_test_set(ds, train));
     else

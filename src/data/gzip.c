@@ -7,7 +7,9 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 enum { PIECE_BYTES = 1 << 24 };
@@ -17,10 +19,15 @@ static nash_status fill(char **data, size_t *size_bytes, gzFile file,
 {
     nash_status status = NASH_OK;
     size_t room = 0, got = 0;
+    struct stat info;
+    bool is_plain = gzdirect(file) && stat(path, &info) == 0;
     while (got < most) {
         if (got == room) {
-            /* twice as much each time, so that a short file stays cheap */
-            size_t more = room ? room : PIECE_BYTES;
+            /* what a plain file has; else twice as much each time, so that a
+             * short file stays cheap */
+            size_t more = room       ? room
+                          : is_plain ? (size_t)info.st_size + 1
+                                     : PIECE_BYTES;
             room = most - room < more ? most : room + more;
             char *grown;
             NEW_FROM(grown, ni_realloc(*data, (int64_t)room + 1, 1));

@@ -227,10 +227,14 @@ static nash_status open_set(nash_dataset *ds, nash_part set,
     header h, labels;
     nash_shape shape;
     bool channels_last;
+    const char *role = NULL; /* of the images */
     for (int i = 0; i < 2 && !s->images[set]; i++) {
-        TRY(find(&s->images[set], ds, names, roles[set][i], "images"));
-        TRY(find(&s->labels[set], ds, names, roles[set][i], "labels"));
+        role = roles[set][i];
+        TRY(find(&s->images[set], ds, names, role, "images"));
     }
+    for (int i = 0; i < 2 && !s->labels[set]; i++)
+        if (!s->images[set] || role == roles[set][i])
+            TRY(find(&s->labels[set], ds, names, roles[set][i], "labels"));
     REQUIRE(s->images[set] || !s->labels[set], NASH_EFORMAT,
             "%s has no file of images beside it", s->labels[set]);
     if (!s->images[set])

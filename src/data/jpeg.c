@@ -34,11 +34,11 @@ static nash_status read_header(header *out, tjhandle handle,
     int code =
         tjDecompressHeader3(handle, bytes, (unsigned long)size_bytes, &out->w,
                             &out->h, &out->subsampling, &out->colours);
-    /* a warning with a size is no reason to refuse */
-    REQUIRE(code == 0 || (tjGetErrorCode(handle) == TJERR_WARNING &&
-                          out->h > 0 && out->w > 0),
-            NASH_EFORMAT, "%s is a damaged JPEG file: %s", path,
-            tjGetErrorStr2(handle));
+    /* Neither a warning nor a subsampling that it has no name for is a reason
+     * to refuse a file that has a size. */
+    REQUIRE(out->h > 0 && out->w > 0, NASH_EFORMAT,
+            "%s is a damaged JPEG file: %s", path,
+            code == 0 ? "no pixels" : tjGetErrorStr2(handle));
     TRY(ni_picture_check_size(out->h, out->w, path));
 done:
     return status;

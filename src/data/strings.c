@@ -8,6 +8,7 @@
 #include "base/memory.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,8 @@ nash_status ni_directory_list(ni_strings *list, const char *dir, ni_entry kind)
     DIR *stream = opendir(dir);
     if (!stream)
         return ni_fail_errno(NASH_EIO, "directory %s cannot be read", dir);
-    for (struct dirent *entry; (entry = readdir(stream));) {
+    errno = 0;
+    for (struct dirent *entry; (entry = readdir(stream)); errno = 0) {
         struct stat info = {.st_mode = S_IFREG}; /* of what is out of reach */
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, "__MACOSX") == 0)
             continue;
@@ -72,6 +74,10 @@ nash_status ni_directory_list(ni_strings *list, const char *dir, ni_entry kind)
         if (kind == NI_ENTRY_FILE ? S_ISREG(info.st_mode)
                                   : S_ISDIR(info.st_mode))
             TRY(ni_strings_add(list, entry->d_name));
+    }
+    if (errno) { /* readdir()'s */
+        status = ni_fail_errno(NASH_EIO, "directory %s cannot be read", dir);
+        goto done;
     }
     if (list->n > first)
         qsort(list->items + first, (size_t)(list->n - first),

@@ -4,7 +4,9 @@ PNG files show 7 x 5 pixels of (36x, 60y, 20(x + y)), JPEG files 32 x 24 pixels
 of a smooth gradient; orient_N.jpg is stored so that Exif orientation N shows
 the same as upright.jpg. Needs Pillow and NumPy; run in this directory.
 """
+import os
 import struct
+import subprocess
 import zlib
 
 import numpy as np
@@ -69,6 +71,12 @@ upright.save("upright.jpg", **save)
 upright.convert("L").save("grey.jpg", quality=95)
 upright.convert("CMYK").save("cmyk.jpg", **save)
 upright.save("progressive.jpg", progressive=True, **save)
+# Chroma at a quarter of the width and half of the height, which TurboJPEG has no
+# name for (cjpeg: Debian's libjpeg-turbo-progs).
+upright.save("upright.ppm")
+subprocess.run(["cjpeg", "-quality", "95", "-sample", "4x2", "-outfile",
+                "sampled_4x2.jpg", "upright.ppm"], check=True)
+os.remove("upright.ppm")
 stored = {
     1: smooth, 2: smooth[:, ::-1], 3: smooth[::-1, ::-1], 4: smooth[::-1],
     5: smooth.transpose(1, 0, 2), 6: np.rot90(smooth), 8: np.rot90(smooth, -1),
