@@ -307,6 +307,14 @@ int arg_assign(const arg_spec *spec, const arg_option *o, const char *text)
     return ARGS_GO;
 }
 
+char **args_copy(int argc, char **argv)
+{
+    char **copy = calloc((size_t)argc + 1, sizeof *copy);
+    if (copy)
+        memcpy(copy, argv, (size_t)argc * sizeof *copy);
+    return copy;
+}
+
 const arg_option *arg_find(const arg_option *options, const char *name)
 {
     while (options->name && strcmp(options->name, name) != 0)

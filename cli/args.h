@@ -59,6 +59,10 @@ enum { ARGS_GO = -1 }; /* args_parse(): carry on */
  */
 int args_parse(int *operands, const arg_spec *spec, int argc, char **argv);
 
+/** The command line once more, for parsing it twice where one option decides
+ * the others' defaults; yours to free(). NULL: out of memory */
+char **args_copy(int argc, char **argv);
+
 /** An option of a table by its name; NULL: it has none such. */
 const arg_option *arg_find(const arg_option *options, const char *name);
 

@@ -82,15 +82,6 @@ double cli_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-int cli_cpus(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : n > 1024 ? 1024 : n;
-}
-
 char *cli_count(char text[32], double count)
 {
     static const char *const unit[] = {"", " k", " M", " G", " T", " P"};

@@ -49,9 +49,6 @@ int cli_size(int32_t *height, int32_t *width, const char *verb,
 /** A clock that never goes back, in seconds. */
 double cli_seconds(void);
 
-/** Threads this process may use: the scheduler's affinity mask, 1 .. 1024. */
-int cli_cpus(void);
-
 /* Numbers for people, written into a buffer of 32 bytes: "5.7 M", "1.2 GiB",
  * "2 h 05 min", "1 min 03 s"; each returns the buffer. */
 char *cli_count(char text[32], double count);

@@ -6,6 +6,7 @@
 #include "args.h"
 #include "cli.h"
 #include "json.h"
+#include "limits.h"
 #include "table.h"
 
 #include <stdlib.h>
@@ -224,7 +225,7 @@ int cmd_bench(int argc, char **argv)
 {
     request ask = {.seconds = 3.0, .train = nash_train_opts_default()};
     nash_model *m = NULL;
-    ask.train.threads = cli_cpus();
+    ask.train.threads = limits_cpus();
     int result = parse(&ask, argc, argv);
     if (result != ARGS_GO)
         return result;

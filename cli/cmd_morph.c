@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "draws.h"
 #include "json.h"
+#include "limits.h"
 #include "open.h"
 #include "progress.h"
 #include "table.h"
@@ -467,7 +468,7 @@ int cmd_morph(int argc, char **argv)
     request ask = {.kinds = "deepen,widen,skip",
                    .n_images = 1024,
                    .batch = 128,
-                   .threads = cli_cpus(),
+                   .threads = limits_cpus(),
                    .draw = nash_morph_opts_default()};
     session s = {.ask = &ask};
     ask.draw.max_kernel = 5; /* the largest that is drawn */

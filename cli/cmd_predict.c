@@ -7,6 +7,7 @@
 #include "args.h"
 #include "cli.h"
 #include "json.h"
+#include "limits.h"
 #include "open.h"
 
 #include <math.h>
@@ -233,7 +234,7 @@ int cmd_predict(int argc, char **argv)
     prediction w = {.ask = &ask};
     ask.plan.precision = NASH_PRECISION_F32;
     ask.plan.batch = 32;
-    ask.plan.threads = cli_cpus();
+    ask.plan.threads = limits_cpus();
     int result = parse(&ask, argc, argv);
     if (result != ARGS_GO)
         return result;

@@ -4,6 +4,7 @@
  */
 #include "args.h"
 #include "cli.h"
+#include "presets.h"
 #include "run.h"
 #include "settings.h"
 
@@ -21,7 +22,7 @@ static int parse(settings *s, const char **output, int argc, char **argv)
     options[0] = first;
     n += settings_options(options + n, s);
     settings_run_options(options + n, s);
-    char *notes = settings_preset_notes();
+    char *notes = preset_notes();
     const arg_spec spec = {
         "search", "DATA -o RUN", "Find a convolutional network for a data set.",
         options,  notes,         1,
@@ -36,10 +37,9 @@ static int find_preset(int *preset, int argc, char **argv)
 {
     settings scratch = settings_default();
     const char *output = NULL;
-    char **copy = calloc((size_t)argc + 1, sizeof *copy);
+    char **copy = args_copy(argc, argv);
     if (!copy)
         return cli_error("out of memory");
-    memcpy(copy, argv, (size_t)argc * sizeof *copy);
     int go = parse(&scratch, &output, argc, copy);
     *preset = scratch.preset;
     free(copy);

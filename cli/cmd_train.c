@@ -8,7 +8,9 @@
 #include "cli.h"
 #include "folder.h"
 #include "json.h"
+#include "limits.h"
 #include "open.h"
+#include "presets.h"
 #include "progress.h"
 #include "recipe.h"
 
@@ -20,16 +22,21 @@
 
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
-enum { OWN_OPTIONS = 20 };
+enum {
+    FIRST_OPTIONS = 3,
+    OWN_OPTIONS = 20,
+    MOST_OPTIONS = FIRST_OPTIONS + RECIPE_OPTIONS + OWN_OPTIONS
+};
 
 /* What the command line asks for. */
 typedef struct request {
     const char *model, *data, *output, *size;
+    int preset; /* below 0: none */
     bool json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten, init_given;
     nash_looks looks; /* of what is written, as far as they are given */
-    bool mirror_given, shift_given;
+    bool mirror_given, shift_given, pad_given, cutout_given;
     double val_share;
     adoption adopt;
     nash_train_opts train;
@@ -37,7 +44,7 @@ typedef struct request {
 
 /* A training under way. */
 typedef struct training {
-    const request *ask;
+    request *ask;
     nash_model *model;
     nash_dataset *data;
     const nash_images *images;
@@ -122,14 +129,31 @@ static void own_options(arg_option *to, request *ask)
     memcpy(to, own, sizeof own);
 }
 
+static void all_options(arg_option options[MOST_OPTIONS], request *ask)
+{
+    const arg_option first[FIRST_OPTIONS] = {
+        {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
+        {"reinit", ARG_FLAG, &ask->adopt.reinit,
+         "draw the weights of MODEL anew instead of going on with them"},
+        {"preset", ARG_CHOICE, &ask->preset,
+         "train as a search with this preset trains its result; see 'nash "
+         "search --help' for what it sets",
+         .choices = preset_names, .fallback = "none"}};
+    memcpy(options, first, sizeof first);
+    int n = recipe_options(options, FIRST_OPTIONS, &ask->train);
+    own_options(options + n, ask);
+    for (arg_option *o = options; o->name; o++)
+        if (strcmp(o->name, "pad") == 0)
+            o->given = &ask->pad_given;
+        else if (strcmp(o->name, "cutout") == 0)
+            o->given = &ask->cutout_given;
+}
+
 static int parse(request *ask, int argc, char **argv)
 {
     int operands;
-    arg_option options[3 + RECIPE_OPTIONS + OWN_OPTIONS] = {
-        {"output", ARG_TEXT, &ask->output, "file to write (or -o)"},
-        {"reinit", ARG_FLAG, &ask->adopt.reinit,
-         "draw the weights of MODEL anew instead of going on with them"}};
-    own_options(options + recipe_options(options, 2, &ask->train), ask);
+    arg_option options[MOST_OPTIONS];
+    all_options(options, ask);
     const arg_spec spec = {
         "train",
         "MODEL DATA -o FILE",
@@ -146,6 +170,35 @@ static int parse(request *ask, int argc, char **argv)
     ask->model = argv[1];
     ask->data = argv[2];
     return ARGS_GO;
+}
+
+static request request_default(void)
+{
+    request ask = {.preset = -1,
+                   .train = nash_train_opts_default(),
+                   .widths = {64, 128, 256},
+                   .val_share = 0.1};
+    ask.train.epochs = 20;
+    ask.train.threads = limits_cpus();
+    return ask;
+}
+
+/* Options beside a preset override it wherever they stand, so the command line
+ * is read once for the preset alone. */
+static int apply_preset(request *ask, int argc, char **argv)
+{
+    arg_option options[MOST_OPTIONS];
+    request scratch = *ask;
+    char **copy = args_copy(argc, argv);
+    if (!copy)
+        return cli_error("out of memory");
+    int go = parse(&scratch, argc, copy);
+    free(copy);
+    if (go == ARGS_GO && scratch.preset >= 0) {
+        all_options(options, ask);
+        preset_set_result(options, scratch.preset);
+    }
+    return go;
 }
 
 static bool is_built_in(const char *name)
@@ -193,7 +246,8 @@ static nash_net_opts net_opts(const request *ask)
     net.seed = ask->train.seed;
     net.identity = ask->identity_init;
     net.whiten = ask->whiten;
-    memcpy(net.widths, ask->widths, sizeof net.widths);
+    if (strcmp(ask->model, "start") == 0)
+        memcpy(net.widths, ask->widths, sizeof net.widths);
     return net;
 }
 
@@ -460,6 +514,26 @@ static void print_text(const training *t)
            cli_time(time, t->seconds));
 }
 
+/* What a preset has for other images and networks than those it was made for.
+ */
+static void fit_preset(training *t)
+{
+    request *ask = t->ask;
+    nash_augment *augment = &ask->train.augment;
+    nash_shape image = t->images->shape;
+    int64_t params = nash_graph_params(nash_model_graph(t->model));
+    if (!ask->pad_given)
+        augment->pad = preset_pad(ask->preset, augment->pad, image);
+    if (!ask->cutout_given)
+        augment->cutout =
+            preset_cutout(ask->preset, image, ask->train.epochs, params);
+    if (!ask->mirror_given)
+        ask->looks.mirrored = ask->looks.mirrored && augment->flip;
+    if (!ask->shift_given)
+        ask->looks.shifted = ask->looks.shifted && augment->pad > 0;
+    ask->mirror_given = ask->shift_given = true;
+}
+
 static void set_looks(training *t)
 {
     nash_looks looks = nash_model_looks(t->model);
@@ -474,9 +548,11 @@ static int train(training *t)
 {
     int result = is_built_in(t->ask->model) ? make_model(t) : read_model(t);
     if (result == EXIT_OK)
-        set_looks(t);
-    if (result == EXIT_OK)
         result = split(t);
+    if (result == EXIT_OK && t->ask->preset >= 0)
+        fit_preset(t);
+    if (result == EXIT_OK)
+        set_looks(t);
     if (result == EXIT_OK)
         result = run(t);
     if (result == EXIT_OK)
@@ -492,15 +568,12 @@ static int train(training *t)
 
 int cmd_train(int argc, char **argv)
 {
-    request ask = {.train = nash_train_opts_default(),
-                   .widths = {64, 128, 256},
-                   .val_share = 0.1};
+    request ask = request_default();
     training t = {.ask = &ask};
-    ask.train.epochs = 20;
-    ask.train.threads = cli_cpus();
-    int result = parse(&ask, argc, argv);
+    int result = apply_preset(&ask, argc, argv);
     if (result != ARGS_GO)
         return result;
+    parse(&ask, argc, argv);
     result = check_request(&ask);
     if (result != EXIT_OK)
         return result;

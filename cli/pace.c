@@ -16,8 +16,6 @@
 
 static const char *const stages[] = {"start", "climb", "final", "over"};
 
-enum { FEW = 8 }; /* epochs */
-
 /* What a training takes beside its steps; the seconds an epoch takes to record;
  * and what looking at an image takes of training on it. */
 static const double overhead = 1.06, record_epoch = 0.02, look = 0.6;
@@ -100,6 +98,40 @@ static double final_by_start(const run *r, const nash_history *h,
     return pflop * start->seconds / start->pflop;
 }
 
+/* Seconds of an epoch of a candidate, if its operations take what those of the
+ * last step's candidates took, side by side as they were; 0: unknown. */
+static double child_by_last_step(const run *r, const nash_history *h,
+                                 const nash_model *best)
+{
+    double seconds = 0.0, pflop = 0.0;
+    const nash_record *last =
+        h->n_records > 0 ? &h->records[h->n_records - 1] : NULL;
+    for (int32_t i = 0; i < h->n_records && last->step > 0; i++)
+        if (h->records[i].step == last->step && h->records[i].done) {
+            seconds += h->records[i].seconds;
+            pflop += h->records[i].pflop;
+        }
+    return pflop > 0.0
+               ? 6e-15 * macs_of(best) * r->follow.n_train * seconds / pflop
+               : 0.0;
+}
+
+/* Candidates that fit into memory together. */
+static nash_status jobs_of(int32_t *jobs, const run *r, const nash_model *best)
+{
+    size_t bytes;
+    *jobs = r->s->jobs;
+    if (r->s->launcher) /* whose machines are not known */
+        return NASH_OK;
+    nash_status status =
+        run_process_bytes(&bytes, r, nash_model_graph(best),
+                          &r->s->search.train, (int32_t)r->follow.n_train);
+    if (status == NASH_OK)
+        *jobs = (int32_t)fmax(
+            1.0, fmin(*jobs, (double)settings_memory() / (double)bytes));
+    return status;
+}
+
 /* Whether a step of one takes what a step of the other does. */
 static bool are_as_fast(const nash_train_opts *a, const nash_train_opts *b)
 {
@@ -130,13 +162,13 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
     if (status != NASH_OK)
         return status;
     c->start_epoch = can_bend(r, &o->start_train) ? start.best : start.mean;
-    c->child_epoch = child.mean;
-    c->jobs = r->s->jobs;
+    c->child_epoch = fmax(child.mean, child_by_last_step(r, h, best));
+    status = jobs_of(&c->jobs, r, best);
     c->final_epoch = can_bend(r, &o->final_train)
                          ? fmin(final.best, final_by_start(r, h, best))
                          : final.mean;
     c->spent = run_seconds(r) + reserve_of(r) + judging(r) * c->final_epoch;
-    return NASH_OK;
+    return status;
 }
 
 static void add_spent(nash_costs *c, const run *r, const nash_history *h)
@@ -248,16 +280,28 @@ static void share_out(nash_pace *pace, const run *r, double total,
     nash_budget_pace(pace, &shares, costs, &r->s->search, step);
 }
 
+/* What the starting network's training took of the budget. */
+static double start_of(const run *r, const nash_history *h)
+{
+    if (h->n_records == 0 || r->s->budget.unit == BUDGET_EPOCHS)
+        return h->n_records == 0 ? 0.0 : (double)h->records[0].n_epochs;
+    return budget_is_time(r->s) ? h->records[0].seconds : h->records[0].pflop;
+}
+
 /* How much would pay for a first step, if the starting network's training took
- * the same share of it; infinity: nothing does. The candidates' costs do not
- * change with it. */
-static double total_for_step(const run *r, const nash_costs *costs)
+ * the same share of it; infinity: nothing does. Where that network begins
+ * narrower than it would with a large budget, candidates cost more then. */
+static double total_for_step(const run *r, const nash_costs *costs,
+                             double start)
 {
     static const double finer = 1.05, most = 1000.0;
+    double widest = 1.0 / settings_narrowed(r->s);
     for (double times = finer; times < most; times *= finer) {
         nash_costs then = *costs;
         nash_pace pace;
-        then.spent *= times;
+        then.spent += start * (times - 1.0);
+        then.child_epoch *= fmin(nash_budget_size(times), widest);
+        then.final_epoch *= fmin(nash_budget_size(times), widest);
         share_out(&pace, r, r->s->budget.total * times, &then, 1);
         if (pace.stage == NASH_STAGE_CLIMB)
             return r->s->budget.total * times;
@@ -265,10 +309,10 @@ static double total_for_step(const run *r, const nash_costs *costs)
     return (double)INFINITY;
 }
 
-static void say_no_step(const run *r, const nash_costs *costs)
+static void say_no_step(const run *r, const nash_costs *costs, double start)
 {
     char enough[64], time[32];
-    double total = total_for_step(r, costs);
+    double total = total_for_step(r, costs, start);
     if (!isfinite(total))
         snprintf(enough, sizeof enough, "a larger --climb-share");
     else if (budget_is_time(r->s))
@@ -277,21 +321,23 @@ static void say_no_step(const run *r, const nash_costs *costs)
         snprintf(enough, sizeof enough,
                  total < 99.5 ? "about %.2g %s" : "about %.0f %s", total,
                  budget_unit_name(r->s));
-    progress_line("the budget pays for no step of the climb: %s would, or "
-                  "smaller images (--size), or candidates of fewer --epochs",
-                  enough);
+    progress_line(
+        "the budget pays for no step of the climb: %s would%s", enough,
+        r->s->budget.unit == BUDGET_EPOCHS ? ""
+                                           : ", or smaller images (--size)");
 }
 
 static nash_status decide_by(nash_pace *pace, const run *r,
-                             const nash_costs *costs, int32_t step)
+                             const nash_costs *costs, double start,
+                             int32_t step)
 {
     share_out(pace, r, r->s->budget.total, costs, step);
     if (step == 1 && pace->stage == NASH_STAGE_FINAL &&
         r->s->search.strategy == NASH_STRATEGY_HILLCLIMB &&
         r->s->search.steps > 0)
-        say_no_step(r, costs);
+        say_no_step(r, costs, start);
     bool whole = r->s->budget.total - costs->spent >= costs->final_epoch;
-    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < FEW && whole &&
+    if (pace->stage == NASH_STAGE_FINAL && whole &&
         can_bend(r, &r->s->search.final_train))
         pace->epochs++; /* the one that is there in part, cut short */
     return record(r, pace, step);
@@ -302,7 +348,8 @@ static nash_status decide(nash_pace *pace, const run *r, const nash_history *h,
 {
     nash_costs costs;
     nash_status status = find_costs(&costs, r, h, best);
-    return status == NASH_OK ? decide_by(pace, r, &costs, step) : status;
+    return status == NASH_OK ? decide_by(pace, r, &costs, start_of(r, h), step)
+                             : status;
 }
 
 static nash_status pace(void *ctx, nash_pace *out, int32_t step,
@@ -445,8 +492,8 @@ static int begin(run *r, const nash_history *h)
     if (r->s->search.morph.max_macs == 0 &&
         r->s->budget.unit != BUDGET_EPOCHS && choose_size(r, &costs) != NASH_OK)
         return cli_fail(NULL);
-    return decide_by(&start, r, &costs, 0) == NASH_OK ? EXIT_OK
-                                                      : cli_fail(NULL);
+    return decide_by(&start, r, &costs, 0.0, 0) == NASH_OK ? EXIT_OK
+                                                           : cli_fail(NULL);
 }
 
 int pace_begin(run *r)

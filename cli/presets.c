@@ -2,6 +2,8 @@
  * Presets: what they set, and what becomes of it for images and budgets that
  * they were not made for.
  */
+#include "presets.h"
+
 #include "settings.h"
 
 #include <math.h>
@@ -9,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const settings_presets[] = {"fast", "paper", "smoke", "demo", NULL};
+const char *const preset_names[] = {"fast", "paper", "smoke", "demo", NULL};
 
 enum { N_PRESETS = 4 };
 
-/* One column per preset, in the order of settings_presets. */
+/* One column per preset, in the order of preset_names. */
 /* clang-format off */
 static const struct preset_row {
     const char *option;
@@ -67,28 +69,53 @@ static const struct preset_row {
 
 enum { N_ROWS = sizeof preset_rows / sizeof *preset_rows };
 
-void settings_apply_preset(settings *s, int preset)
+/* What a preset says of an option; NULL: nothing. */
+static const char *value_of(const char *option, int preset)
 {
-    arg_option options[SETTINGS_MOST];
+    for (int i = 0; i < N_ROWS; i++)
+        if (strcmp(preset_rows[i].option, option) == 0)
+            return preset_rows[i].values[preset];
+    return NULL;
+}
+
+void preset_set_search(const arg_option *options, int preset)
+{
     const arg_spec spec = {"search"};
-    settings_options(options, s);
-    s->preset = preset;
     for (int i = 0; i < N_ROWS; i++)
         arg_assign(&spec, arg_find(options, preset_rows[i].option),
                    preset_rows[i].values[preset]);
 }
 
+/* An option of this name is about candidates in a search. */
+static bool is_of_candidates(const char *name)
+{
+    return strcmp(name, "epochs") == 0 || strcmp(name, "cycle") == 0;
+}
+
+void preset_set_result(const arg_option *options, int preset)
+{
+    const arg_spec spec = {"train"};
+    const char *rate = value_of("final-lr-start", preset);
+    for (const arg_option *o = options; o->name; o++) {
+        const char *value = value_of(o->name, preset);
+        if (value && !is_of_candidates(o->name))
+            arg_assign(&spec, o, value);
+    }
+    if (strtod(rate, NULL) > 0.0) /* or as candidates' */
+        arg_assign(&spec, arg_find(options, "lr-start"), rate);
+}
+
 /* Characters that a preset's column needs. */
 static int column_width(int preset)
 {
-    size_t width = strlen(settings_presets[preset]);
+    size_t width = strlen(preset_names[preset]);
     for (int i = 0; i < N_ROWS; i++)
         if (strlen(preset_rows[i].values[preset]) > width)
             width = strlen(preset_rows[i].values[preset]);
     return (int)width;
 }
 
-char *settings_preset_notes(void)
+char *preset_notes(void)
 {
     char *text = NULL;
     size_t size;
@@ -97,7 +124,7 @@ char *settings_preset_notes(void)
         return NULL;
     fprintf(out, "%-17s", "presets:");
     for (int p = 0; p < N_PRESETS; p++)
-        fprintf(out, "  %*s", column_width(p), settings_presets[p]);
+        fprintf(out, "  %*s", column_width(p), preset_names[p]);
     for (int i = 0; i < N_ROWS; i++) {
         fprintf(out, "\n  %-15s", preset_rows[i].option);
         for (int p = 0; p < N_PRESETS; p++)
@@ -115,24 +142,50 @@ char *settings_preset_notes(void)
 
 /* ---- for other images ---------------------------------------------------- */
 
-static int32_t shorter_side(const nash_images *images)
+static const bool of_cifar[N_PRESETS] = {true, false, false, true};
+
+bool preset_is_of_cifar(int preset)
 {
-    return images->shape.h < images->shape.w ? images->shape.h
-                                             : images->shape.w;
+    return of_cifar[preset];
 }
 
-/* Cutout takes longer to learn with than it gives in fewer (docs/research.md).
- */
-enum { CUTOUT_EPOCHS = 32 };
+static int32_t shorter_side(nash_shape image)
+{
+    return image.h < image.w ? image.h : image.w;
+}
+
+/* An image is shifted by the same share of its side. */
+int32_t preset_pad(int preset, int32_t pad, nash_shape image)
+{
+    static const int32_t side = 32; /* of CIFAR-10's images */
+    return of_cifar[preset] ? (pad * shorter_side(image) + side / 2) / side
+                            : pad;
+}
+
+/* What --final-cutout asks for. */
+static int32_t cutout_side(int32_t asked, nash_shape image)
+{
+    return asked < 0 ? shorter_side(image) / 4 : asked;
+}
+
+/* Cutout takes longer to learn with than it gives in few epochs
+ * (docs/research.md). */
+int32_t preset_cutout(int preset, nash_shape image, int32_t epochs,
+                      int64_t params)
+{
+    int32_t asked = (int32_t)strtol(value_of("final-cutout", preset), NULL, 10);
+    bool is_short =
+        asked < 0 && nash_is_short(epochs, params, PRESET_CUTOUT_EPOCHS);
+    return is_short ? 0 : cutout_side(asked, image);
+}
 
 void settings_fit(settings *s, const nash_images *images)
 {
-    bool is_auto = s->final_cutout < 0;
     int32_t *cutout = &s->search.final_train.augment.cutout;
-    int32_t asked = is_auto ? shorter_side(images) / 4 : s->final_cutout;
+    int32_t asked = cutout_side(s->final_cutout, images->shape);
     if (*cutout < asked)
         *cutout = asked;
-    s->search.cutout_epochs = is_auto ? CUTOUT_EPOCHS : 0;
+    s->search.cutout_epochs = s->final_cutout < 0 ? PRESET_CUTOUT_EPOCHS : 0;
 }
 
 /* The steps of an epoch of these few images would teach nothing. */
@@ -165,24 +218,19 @@ static void scale_tie(settings *s, const nash_images *images)
         s->search.tie = 0.0;
 }
 
-/* An image is shifted by the same share of its side. */
 static void scale_pad(settings *s, const nash_images *images)
 {
-    static const int32_t side = 32; /* of CIFAR-10's images */
     nash_search_opts *o = &s->search;
     if (settings_gave(s, "pad"))
         return;
-    int32_t pad =
-        (o->train.augment.pad * shorter_side(images) + side / 2) / side;
     o->train.augment.pad = o->start_train.augment.pad =
-        o->final_train.augment.pad = pad;
+        o->final_train.augment.pad =
+            preset_pad(s->preset, o->train.augment.pad, images->shape);
 }
-
-static const bool of_cifar[N_PRESETS] = {true, false, false, true};
 
 void settings_scale(settings *s, const nash_images *images)
 {
-    if (!of_cifar[s->preset])
+    if (!preset_is_of_cifar(s->preset))
         return;
     scale_epochs(s, images);
     scale_tie(s, images);
@@ -193,9 +241,16 @@ void settings_scale(settings *s, const nash_images *images)
 
 bool settings_can_narrow(const settings *s)
 {
-    return of_cifar[s->preset] && s->budget.text &&
+    return preset_is_of_cifar(s->preset) && s->budget.text &&
            s->budget.unit != BUDGET_EPOCHS && !s->init &&
            !settings_gave(s, "widths");
+}
+
+double settings_narrowed(const settings *s)
+{
+    double usual = strtod(value_of("widths", s->preset), NULL);
+    double by = s->widths[0] / usual; /* of the first layer */
+    return settings_can_narrow(s) ? fmin(by * by, 1.0) : 1.0;
 }
 
 bool settings_narrow(settings *s, double share)

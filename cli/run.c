@@ -82,21 +82,24 @@ static nash_status bytes_of(void *ctx, size_t *bytes, const nash_graph *g)
     return status;
 }
 
-/* What a candidate's process takes, roughly: training, tensors, images, and
- * the program itself. */
-static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)
+nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,
+                              const nash_train_opts *train, int32_t n)
 {
-    const run *r = ctx;
-    const nash_graph *g = nash_model_graph(job->model);
     const nash_shape shape = r->images->shape;
-    nash_status status = nash_train_bytes(
-        bytes, g, &job->train,
-        job->on_all ? r->images->n : (int32_t)r->follow.n_train);
+    nash_status status = nash_train_bytes(bytes, g, train, n);
     *bytes += (size_t)nash_graph_params(g) * sizeof(float) +
               (size_t)r->images->n * (size_t)shape.c * (size_t)shape.h *
                   (size_t)shape.w +
               PROGRAM_BYTES;
     return status;
+}
+
+static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)
+{
+    const run *r = ctx;
+    return run_process_bytes(
+        bytes, r, nash_model_graph(job->model), &job->train,
+        job->on_all ? r->images->n : (int32_t)r->follow.n_train);
 }
 
 /* So that a budget of time knows of what a killed process had spent. What is

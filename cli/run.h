@@ -55,6 +55,11 @@ char *run_path(const run *r, const char *file);
 /** Set a number among the run's results. */
 nash_status run_set_number(const run *r, const char *key, double value);
 
+/** What a process takes that trains such a network on @p n images, roughly:
+ * training, tensors, images, and the program itself. */
+nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,
+                              const nash_train_opts *train, int32_t n);
+
 /** How long the run has taken so far. */
 double run_seconds(const run *r);
 

@@ -3,7 +3,8 @@
 
 #include "cli.h"
 #include "draws.h"
-#include "memory.h"
+#include "limits.h"
+#include "presets.h"
 #include "recipe.h"
 
 #include <assert.h>
@@ -30,6 +31,14 @@ settings settings_default(void)
     s.search.train.threads = 0; /* by the machine: complete_numbers() */
     settings_apply_preset(&s, 0);
     return s;
+}
+
+void settings_apply_preset(settings *s, int preset)
+{
+    arg_option options[SETTINGS_MOST];
+    settings_options(options, s);
+    s->preset = preset;
+    preset_set_search(options, preset);
 }
 
 /* ---- the table --------------------------------------------------------- */
@@ -168,7 +177,7 @@ int settings_options(arg_option options[SETTINGS_MOST], settings *s)
 {
     const arg_option preset[] = {{"preset", ARG_CHOICE, &s->preset,
                                   "what the defaults are",
-                                  .choices = settings_presets},
+                                  .choices = preset_names},
                                  {NULL}};
     int n = put(options, 0, preset);
     n = put_search(options, n, s);
@@ -223,7 +232,7 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s)
 size_t settings_memory(void)
 {
     static const double share = 0.8; /* the rest is the system's and ours */
-    return (size_t)(share * (double)memory_available());
+    return (size_t)(share * (double)limits_memory());
 }
 
 nash_looks settings_looks(const settings *s)
@@ -327,7 +336,7 @@ int settings_check_scaled(const settings *s)
 
 static void complete_numbers(settings *s)
 {
-    int cpus = cli_cpus();
+    int cpus = limits_cpus();
     int32_t *threads = &s->search.train.threads;
     int32_t shared = cpus / s->search.neighbours;
     if (s->final_threads == 0)

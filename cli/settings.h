@@ -29,7 +29,7 @@ typedef struct settings_budget {
 typedef struct settings {
     /* what decides the result */
     nash_search_opts search; /* its train options are those of children */
-    int preset;              /* position in settings_presets */
+    int preset;              /* position in preset_names */
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten;
     settings_budget budget; /* its members but text follow from that */
@@ -57,8 +57,6 @@ typedef struct settings {
     bool run_given[SETTINGS_RUN_MOST]; /* which of these, as in their table */
 } settings;
 
-extern const char *const settings_presets[];
-
 /** The default preset. */
 settings settings_default(void);
 
@@ -75,9 +73,6 @@ int settings_run_options(arg_option options[SETTINGS_MOST], settings *s);
 
 /** Set everything that the chosen preset sets. */
 void settings_apply_preset(settings *s, int preset);
-
-/** A table of the presets for --help; yours to free(). NULL: out of memory */
-char *settings_preset_notes(void);
 
 /** How the result looks at images: only as training shows them, too, which for
  * mirror images --auto-flip decides. */
@@ -108,6 +103,9 @@ bool settings_can_narrow(const settings *s);
  * multiply-accumulates, if that is clearly less, but a ninth at least.
  * @return whether they have changed */
 bool settings_narrow(settings *s, double share);
+
+/** About the share that was made of the preset's network so; 1: all of it. */
+double settings_narrowed(const settings *s);
 
 /** The widths as --widths takes them. */
 void settings_format_widths(char *text, size_t size_bytes, settings *s);

@@ -309,14 +309,16 @@ static void a_start_without_epochs_stays_as_it_is(void **state)
     assert_int_equal(pace.epochs, 0);
 }
 
-/* Candidates of 7 epochs: four for 1, three for 2 and two for 4 of them. */
+/* Candidates of 7 epochs: four for 1, three for 2 and two for 4 of them. By
+ * two side by side that is two rounds of 1, two of 2 and one of 4. */
 static void jobs_beyond_the_candidates_save_nothing(void **state)
 {
     (void)state;
     static const struct {
         int32_t jobs;
         double epochs; /* of the clock */
-    } cases[] = {{0, 18.0}, {1, 18.0}, {2, 9.0}, {4, 7.0}, {16, 7.0}};
+    } cases[] = {{0, 18.0}, {1, 18.0}, {2, 10.0},
+                 {3, 8.0},  {4, 7.0},  {16, 7.0}};
     nash_search_opts opts = halving_search();
     opts.steps = 4;
     opts.neighbours = 4;

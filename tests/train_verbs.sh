@@ -62,6 +62,33 @@ expect 0 'plain.onnx: ' "$nash" train w.onnx data --reinit --seed 3 \
     fail "--reinit whitens unasked"
 expect 2 'drawn anew' "$nash" train a.onnx data --whiten yes -o x.onnx
 
+# --preset trains as a search does its result
+settings() {
+    grep -a -o '{"images":[^}]*}' "$1" || fail "$1 has no settings"
+}
+for preset in fast demo paper smoke; do
+    rm -rf run
+    expect 0 'run/best.onnx' "$nash" search data -o run --preset $preset \
+        --budget none --steps 0 --start-epochs 0 --final-epochs 2 --flip yes \
+        --widths 4,6,8 --seed 3 --final-threads 1
+    expect 0 'p.onnx: ' "$nash" train start data --widths 4,6,8 --seed 3 \
+        --preset $preset --epochs 2 --val-share 0 --threads 1 -o p.onnx
+    [ "$(settings p.onnx)" = "$(settings run/best.onnx)" ] ||
+        fail "$preset: $(settings p.onnx), but $(settings run/best.onnx)"
+    for model in p.onnx run/best.onnx; do
+        "$nash" show $model | grep -c averages || true
+    done | uniq | grep -c . | grep -qx 1 || fail "$preset: other looks"
+done
+rm -r run
+expect 0 'p.onnx: ' "$nash" train start data --pad 3 --preset fast --mirror no \
+    --epochs 0 -o p.onnx --lr-start 0.2
+settings p.onnx | grep -q '"lr_start":0.2,.*"pad":3,' ||
+    fail "a preset overrides what is given"
+expect 0 'averages over each image as it is and shifted' "$nash" show p.onnx
+expect 0 '48 x 30 x 30' "$nash" show p.onnx
+expect 0 'v.onnx: 1.9 M parameters, 206 M' "$nash" train vgg data --preset fast --epochs 0 \
+    -o v.onnx
+
 # a network that looks at mirror images, and one that no longer does
 expect 0 'm.onnx: ' "$nash" train a.onnx data --epochs 0 --val-share 0 \
     --threads 1 --mirror yes -o m.onnx

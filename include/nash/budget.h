@@ -72,6 +72,9 @@ NASH_API void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
  */
 NASH_API int64_t nash_budget_macs(double pflop);
 
+/** How much larger that is where the budget is so many times larger. */
+NASH_API double nash_budget_size(double times);
+
 #ifdef __cplusplus
 }
 #endif

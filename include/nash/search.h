@@ -81,9 +81,11 @@ typedef struct nash_pacer {
                         const nash_model *best);
 } nash_pacer;
 
-/** Parameters of a network to which nash_search_opts.cutout_epochs applies as
- * it is. */
-enum { NASH_CUTOUT_PARAMS = 1500000 };
+/** Whether a training is too short for what keeps a network from learning its
+ * images by heart, cutout for one: a network of 1.5 M parameters needs so many
+ * epochs for that, one of four times as many parameters half of them, and so
+ * on. */
+NASH_API bool nash_is_short(int32_t epochs, int64_t params, int32_t enough);
 
 typedef struct nash_search_opts {
     nash_strategy strategy;
@@ -112,10 +114,8 @@ typedef struct nash_search_opts {
     nash_train_opts start_train; /* pretraining */
     nash_train_opts train;       /* children */
     nash_train_opts final_train; /* the result, snapshots included */
-    /* The final training of a network of NASH_CUTOUT_PARAMS takes the
-     * augment.cutout of `train` if it has fewer epochs than that; of a network
-     * of four times as many parameters if it has fewer than half, and so on. */
-    int32_t cutout_epochs;
+    int32_t cutout_epochs; /* the final training takes the augment.cutout of
+                              `train` if nash_is_short() by this measure */
     nash_criterion criterion;
     double tie; /* candidates worse than the best by no more than this share of
                    its criterion count as equal, and the largest of them in

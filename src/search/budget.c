@@ -29,9 +29,14 @@ double nash_budget_least(const nash_costs *costs)
     return costs->start_epoch + costs->final_epoch;
 }
 
+double nash_budget_size(double times)
+{
+    return pow(fmax(times, 0.0), 0.65);
+}
+
 int64_t nash_budget_macs(double pflop)
 {
-    double macs = 180e6 * pow(fmax(pflop, 0.0), 0.65);
+    double macs = 180e6 * nash_budget_size(pflop);
     return macs < 0x1p63 ? (int64_t)macs : INT64_MAX;
 }
 
@@ -59,7 +64,7 @@ static double candidate_epochs(const nash_search_opts *opts, const climb *c,
     train.epochs = c->epochs;
     for (int32_t at = 0, end; at < train.epochs; at = end) {
         end = opts->halve ? nash_cycle_end(&train, at) : train.epochs;
-        sum += fmax((children + 1.0) / fmax(jobs, 1.0), 1.0) * (end - at);
+        sum += ceil((children + 1.0) / fmax(jobs, 1.0)) * (end - at);
         children -= children / 2;
     }
     return sum;
@@ -87,14 +92,17 @@ static double growth_of(const nash_budget *budget, const nash_costs *costs,
                : budget->growth;
 }
 
-/* Take steps away until the rest can be paid for. */
+/* Take steps away until the rest can be paid for, and does not grow so little
+ * that most morphisms would be refused. */
 static void drop_steps(climb *c, const nash_budget *budget,
                        const nash_costs *costs, const nash_search_opts *opts,
                        double left)
 {
+    static const double least = 1.25;
     for (; c->steps > 0; c->steps--) {
         c->growth = growth_of(budget, costs, c->steps);
-        if (climb_cost(c, costs, opts) <= left)
+        bool grows = c->growth >= least || c->steps <= FEW_STEPS;
+        if (grows && climb_cost(c, costs, opts) <= left)
             break;
     }
 }
@@ -177,11 +185,13 @@ static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
     grow_less(&c, few, budget, costs, opts, left);
     for (int32_t e = c.epochs / 2, least = c.epochs / SHORTEST;
          c.steps < few && e > 0 && e >= least; e /= 2) {
-        c = whole;
-        c.epochs = e;
-        c.steps = few;
-        drop_steps(&c, budget, costs, opts, left);
-        grow_less(&c, few, budget, costs, opts, left);
+        climb shorter = whole;
+        shorter.epochs = e;
+        shorter.steps = few;
+        drop_steps(&shorter, budget, costs, opts, left);
+        grow_less(&shorter, few, budget, costs, opts, left);
+        if (shorter.steps > c.steps)
+            c = shorter;
     }
     add_neighbours(&c, costs, opts, left);
     return c;

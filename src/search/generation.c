@@ -98,14 +98,18 @@ done:
     return status;
 }
 
-/* With them the cutout of the final training: larger networks learn their
- * images by heart in fewer epochs. */
+bool nash_is_short(int32_t epochs, int64_t params, int32_t enough)
+{
+    static const double usual = 1.5e6; /* parameters */
+    return epochs * sqrt((double)params / usual) < enough;
+}
+
+/* With them the cutout of the final training. */
 static void set_epochs(nash_job *job, int32_t epochs,
                        const nash_search_opts *opts)
 {
-    double params = (double)nash_graph_params(nash_model_graph(job->model));
-    bool is_short =
-        epochs * sqrt(params / NASH_CUTOUT_PARAMS) < opts->cutout_epochs;
+    int64_t params = nash_graph_params(nash_model_graph(job->model));
+    bool is_short = nash_is_short(epochs, params, opts->cutout_epochs);
     job->train.epochs = epochs;
     if (job->kind == NASH_CANDIDATE_FINAL)
         job->train.augment.cutout =

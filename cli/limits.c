@@ -1,0 +1,130 @@
+/*
+ * How much memory and how many processors there are. Control groups of both
+ * versions are looked at from this process's own up to the root, since each may
+ * set a limit.
+ */
+#include "limits.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, MOST_CPUS = 1024 };
+
+/* The numbers at the beginning of a group's file, at most two of them; what
+ * cannot be read, and "max", is 0. */
+typedef struct pair {
+    double first, second;
+} pair;
+
+static pair read_pair(const char *dir, const char *file)
+{
+    char path[PATH_BYTES + 128], text[64] = "", *rest;
+    pair p = {0.0, 0.0};
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    FILE *stream = fopen(path, "r");
+    if (!stream)
+        return p;
+    if (!fgets(text, sizeof text, stream))
+        text[0] = '\0';
+    fclose(stream);
+    p.first = strtod(text, &rest);
+    if (rest == text) /* "max" */
+        return (pair){0.0, 0.0};
+    p.second = strtod(rest, NULL);
+    return p;
+}
+
+/* What a group allows; infinity: it sets no limit. */
+typedef double (*limit)(const char *dir);
+
+static double if_any(double value)
+{
+    return value > 0.0 ? value : (double)INFINITY;
+}
+
+static double memory_2(const char *dir)
+{
+    return if_any(read_pair(dir, "memory.max").first);
+}
+
+static double memory_1(const char *dir)
+{
+    return if_any(read_pair(dir, "memory.limit_in_bytes").first);
+}
+
+/* Of a processor's time in a period, so much: several periods' of several. */
+static double share(double quota, double period)
+{
+    return quota > 0.0 && period > 0.0 ? quota / period : (double)INFINITY;
+}
+
+static double cpus_2(const char *dir)
+{
+    pair p = read_pair(dir, "cpu.max");
+    return share(p.first, p.second);
+}
+
+static double cpus_1(const char *dir)
+{
+    return share(read_pair(dir, "cpu.cfs_quota_us").first,
+                 read_pair(dir, "cpu.cfs_period_us").first);
+}
+
+/* The least of a group and all above it.
+ * @param group  as /proc/self/cgroup has it; cut to pieces */
+static double least_above(const char *root, char *group, limit of)
+{
+    char dir[PATH_BYTES + 64];
+    double least = (double)INFINITY;
+    for (;;) {
+        snprintf(dir, sizeof dir, "%s%s", root, group);
+        least = fmin(least, of(dir));
+        char *slash = strrchr(group, '/');
+        if (!slash)
+            return least;
+        *slash = '\0';
+    }
+}
+
+/* @param name, of_1  of the controller in version 1 */
+static double least_of_groups(const char *name, limit of_1, limit of_2)
+{
+    char line[PATH_BYTES], root[64];
+    double least = (double)INFINITY;
+    FILE *groups = fopen("/proc/self/cgroup", "r");
+    snprintf(root, sizeof root, "/sys/fs/cgroup/%s", name);
+    while (groups && fgets(line, sizeof line, groups)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        if (strcmp(controllers, ":") == 0)
+            least = fmin(least, least_above("/sys/fs/cgroup", group, of_2));
+        else if (strstr(controllers, name))
+            least = fmin(least, least_above(root, group, of_1));
+    }
+    if (groups)
+        fclose(groups);
+    return least;
+}
+
+size_t limits_memory(void)
+{
+    double machine =
+        (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return (size_t)fmin(machine, least_of_groups("memory", memory_1, memory_2));
+}
+
+int limits_cpus(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    double most = fmin(MOST_CPUS, ceil(least_of_groups("cpu", cpus_1, cpus_2)));
+    return (int)fmax(1.0, fmin(n, most));
+}
