@@ -3,7 +3,7 @@
 #
 # Every ```sh block runs, in order, in one shell that stops at the first
 # failure, in a scratch folder that looks like the checkout (build/, data/ and
-# the sources are links; runs/ is fresh). A comment line before a block,
+# the sources are links; runs/ is fresh; photos/, new/ and new.jpg are made). A comment line before a block,
 #     <!-- budget: SED-SCRIPT -->
 # shortens a long command by editing it; `s/.*//` would empty it and is refused.
 #
@@ -54,6 +54,14 @@ made()
     done
 }
 
+# photos DIRECTORY: pictures of two classes, and new ones
+photos()
+{
+    /usr/bin/python3 "$root/tests/photos.py" "$1/photos" 40
+    /usr/bin/python3 "$root/tests/photos.py" "$1/new" 4
+    cp "$1/new/owl/0.png" "$1/new.jpg"
+}
+
 mkdir -p "$root/data"
 for entry in "$root"/*; do
     case ${entry##*/} in
@@ -77,6 +85,8 @@ EOF
 else
     ln -s "$program" "$scratch/build/nash"
 fi
+
+photos "$scratch"
 
 awk -v out="$scratch/block" '
     /^<!-- budget: .* -->$/ { edit = $0; sub(/^<!-- budget: /, "", edit); sub(/ -->$/, "", edit) }
