@@ -186,9 +186,10 @@ static void print_text(const request *ask, const nash_model *m,
     printf("%s: %s parameters, %s MACs\n", name_of(ask),
            cli_count(params, (double)nash_graph_params(g)),
            cli_count(macs, (double)nash_graph_macs(g)));
-    printf("%s, %s, batch %d, %d threads, %s\n",
+    printf("%s, %s, batch %d, %d thread%s, %s\n",
            nash_engine_describe(ask->train.engine),
            precisions[speed->precision], ask->train.batch, ask->train.threads,
+           ask->train.threads == 1 ? "" : "s",
            cli_bytes(bytes, (double)speed->bytes));
     printf("%.0f images/s, %.0f GFLOP/s\n", speed->images_per_second,
            speed->gflops);

@@ -50,7 +50,7 @@ static const struct preset_row {
     {"bias-rate",        {"16",             "1",             "1",         "16"}},
     {"gate-rate",        {"0.1",            "1",             "1",         "0.1"}},
     {"clip-norm",        {"5",              "0",             "0",         "5"}},
-    {"final-inherit",    {"no",             "yes",           "yes",       "no"}},
+    {"final-inherit",    {"auto",           "yes",           "yes",       "auto"}},
     {"muon",             {"0.03",           "0",             "0",         "0.03"}},
     {"lookahead",        {"5",              "0",             "0",         "5"}},
     {"focus",            {"0.5",            "1",             "1",         "0.5"}},

@@ -17,6 +17,7 @@
 static const char *const strategies[] = {"hillclimb", "random", NULL};
 static const char *const criteria[] = {"loss", "error", "balanced-error", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
+static const char *const inherits[] = {"no", "yes", "auto", NULL};
 static const char *const widen_modes[] = {"copy", "fresh", "pair", "noise",
                                           NULL};
 
@@ -90,9 +91,11 @@ static int put_search(arg_option *to, int at, settings *s)
          0, 1},
         {"inherit", ARG_YESNO, &o->inherit,
          "children keep their parent's weights; no: an ablation"},
-        {"final-inherit", ARG_YESNO, &o->final_inherit,
+        {"final-inherit", ARG_CHOICE, &o->final_inherit,
          "the result goes on from the weights it won with; no: it is trained "
-         "from scratch. yes with --init, unless given"},
+         "from scratch; auto: it is if that has more epochs than "
+         "--start-epochs. yes with --init, unless given",
+         .choices = inherits},
         {"widen", ARG_CHOICE, &o->morph.widen_mode,
          "how new channels are made: copies, fresh, fresh in pairs, or copies "
          "with noise, which do not quite keep the function",
@@ -357,8 +360,8 @@ static int check_effects(const settings *s, const char *verb)
 {
     const nash_search_opts *o = &s->search;
     const nash_train_opts *t = &o->train;
-    bool redrawn =
-        !o->inherit || (settings_gave(s, "final-inherit") && !o->final_inherit);
+    bool redrawn = !o->inherit || (settings_gave(s, "final-inherit") &&
+                                   o->final_inherit != NASH_INHERIT_YES);
     const struct {
         const char *option;
         bool in_vain;
@@ -417,7 +420,7 @@ int settings_complete(settings *s, const char *verb)
     if (settings_gave(s, "flip"))
         s->auto_flip = false;
     if (s->init && !settings_gave(s, "final-inherit"))
-        o->final_inherit = true;
+        o->final_inherit = NASH_INHERIT_YES;
     o->train.max_bytes = o->morph.max_bytes = s->max_memory;
     o->start_train = o->final_train = o->train;
     if (o->halve) /* its cosines are the children's */

@@ -504,7 +504,7 @@ static void the_result_can_be_trained_from_scratch(void **state)
     const nash_evaluator evaluator = {&f, only_the_result_has_sevens,
                                       fake_load};
     nash_model *start = small_start(), *result = NULL;
-    opts.final_inherit = false;
+    opts.final_inherit = NASH_INHERIT_NO;
     opts.redraw = redraw_with_sevens;
     opts.redraw_ctx = &redrawn;
     assert_int_equal(
@@ -514,6 +514,31 @@ static void the_result_can_be_trained_from_scratch(void **state)
     nash_model_free(result);
     nash_model_free(start);
     fake_deinit(&f);
+}
+
+/* Four epochs where a starting network has five go on; six begin anew. */
+static void a_short_final_training_goes_on_from_the_weights(void **state)
+{
+    (void)state;
+    for (int32_t epochs = 4; epochs <= 6; epochs++) {
+        fake f = fake_new();
+        int redrawn = 0;
+        nash_search_opts opts = small_search();
+        const nash_evaluator evaluator = {&f, fake_evaluate, fake_load};
+        nash_model *start = small_start(), *result = NULL;
+        opts.final_inherit = NASH_INHERIT_AUTO;
+        opts.start_epochs = 5;
+        opts.final_epochs = epochs;
+        opts.redraw = redraw_with_sevens;
+        opts.redraw_ctx = &redrawn;
+        assert_int_equal(nash_search(&result, start, &opts, &fake_probe,
+                                     &evaluator, NULL, NULL),
+                         NASH_OK);
+        assert_int_equal(redrawn, epochs > 5);
+        nash_model_free(result);
+        nash_model_free(start);
+        fake_deinit(&f);
+    }
 }
 
 static void how_weights_are_drawn_anew_can_be_told(void **state)
@@ -750,6 +775,7 @@ int main(void)
         cmocka_unit_test(the_random_network_has_all_morphisms_and_epochs),
         cmocka_unit_test(without_inheritance_all_weights_are_drawn_anew),
         cmocka_unit_test(the_result_can_be_trained_from_scratch),
+        cmocka_unit_test(a_short_final_training_goes_on_from_the_weights),
         cmocka_unit_test(how_weights_are_drawn_anew_can_be_told),
         cmocka_unit_test(only_long_final_trainings_take_their_own_cutout),
         cmocka_unit_test(the_result_knows_its_lineage),

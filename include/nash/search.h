@@ -34,6 +34,14 @@ typedef enum nash_criterion {
     NASH_CRITERION_BALANCED_ERROR
 } nash_criterion;
 
+/* Whose weights the final training begins with. */
+typedef enum nash_inherit {
+    NASH_INHERIT_NO,  /* it draws them anew */
+    NASH_INHERIT_YES, /* it goes on from the winner's */
+    NASH_INHERIT_AUTO /* likewise, if it has no more than start_epochs: that few
+                         make no good network from scratch */
+} nash_inherit;
+
 /* What became of a candidate. A crash or a NaN is an outcome, not an error. */
 typedef struct nash_outcome {
     nash_status status;
@@ -105,8 +113,7 @@ typedef struct nash_search_opts {
     bool inherit;         /* children keep their parent's weights; false: all
                              of a step's candidates, the unmorphed parent too,
                              draw theirs anew (the ablation) */
-    bool final_inherit;   /* the final training goes on from the winner's
-                             weights; false: it draws them anew */
+    nash_inherit final_inherit;
     /* how they are drawn; NULL: nash_model_init() */
     nash_status (*redraw)(void *ctx, nash_model *m, uint64_t seed);
     void *redraw_ctx;

@@ -101,7 +101,7 @@ static void drop_steps(climb *c, const nash_budget *budget,
     static const double least = 1.25;
     for (; c->steps > 0; c->steps--) {
         c->growth = growth_of(budget, costs, c->steps);
-        bool grows = c->growth >= least || c->steps <= FEW_STEPS;
+        bool grows = c->growth >= least || c->steps <= FEW_STEPS || costs->flat;
         if (grows && climb_cost(c, costs, opts) <= left)
             break;
     }

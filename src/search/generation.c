@@ -146,6 +146,19 @@ static nash_status add(ni_generation *g, int32_t k, nash_candidate_kind kind,
     return status;
 }
 
+static bool draws_anew(const nash_search_opts *opts, int32_t final_epochs)
+{
+    switch (opts->final_inherit) {
+    case NASH_INHERIT_NO:
+        return true;
+    case NASH_INHERIT_YES:
+        return false;
+    case NASH_INHERIT_AUTO:
+        return final_epochs > opts->start_epochs;
+    }
+    return false;
+}
+
 /* The result; the random baseline makes it now, by as many morphisms in a row
  * as Algorithm 1 makes in all, and is paced by what an epoch of it costs. */
 static nash_status add_result(ni_generation *g, const ni_search *s)
@@ -165,7 +178,8 @@ static nash_status add_result(ni_generation *g, const ni_search *s)
                 (int)pace.stage, pace.epochs);
         set_epochs(&g->jobs[0], pace.epochs, opts);
     }
-    if (!opts->final_inherit && g->jobs[0].train.epochs > 0)
+    if (g->jobs[0].train.epochs > 0 &&
+        draws_anew(opts, g->jobs[0].train.epochs))
         TRY(draw_weights_anew(g->models[0], opts, g->step, 0));
 done:
     return status;

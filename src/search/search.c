@@ -23,7 +23,7 @@ nash_search_opts nash_search_opts_default(void)
                              .epochs = 17,
                              .final_epochs = 100,
                              .inherit = true,
-                             .final_inherit = true,
+                             .final_inherit = NASH_INHERIT_YES,
                              .start_train = nash_train_opts_default(),
                              .train = nash_train_opts_default(),
                              .final_train = nash_train_opts_default(),
