@@ -81,10 +81,20 @@ static void load(const char *bytes, size_t size_bytes)
             progress.step >= 0 && progress.step <= STEPS);
     for (int32_t i = 0; i < progress.epoch; i++)
         require(rows[i].epoch == i);
-    for (int32_t i = 0; i < IMAGES; i++)
+    for (int32_t i = 0; state.focus && i < IMAGES; i++)
         require(ni_focus_order(state.focus)[i] >= 0 &&
                 ni_focus_order(state.focus)[i] < IMAGES);
     require(ni_memory_live_blocks() == blocks);
+}
+
+/* As a training with a focus and as one without. */
+static void load_both(const char *bytes, size_t size_bytes)
+{
+    ni_focus *focus = state.focus;
+    load(bytes, size_bytes);
+    state.focus = NULL;
+    load(bytes, size_bytes);
+    state.focus = focus;
 }
 
 /* ---- the checksum ------------------------------------------------------- */
@@ -142,9 +152,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
     char *copy = malloc(size_bytes + 1);
     require(copy != NULL);
     memcpy(copy, bytes, size_bytes);
-    load(copy, size_bytes);
+    load_both(copy, size_bytes);
     if (correct(copy, size_bytes))
-        load(copy, size_bytes);
+        load_both(copy, size_bytes);
     free(copy);
     return 0;
 }
