@@ -9,7 +9,6 @@
 #include "settings.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Parse into s; argv is permuted. */
 static int parse(settings *s, const char **output, int argc, char **argv)

@@ -36,7 +36,7 @@ typedef struct request {
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten, init_given;
     nash_looks looks; /* of what is written, as far as they are given */
-    bool mirror_given, shift_given, pad_given, cutout_given;
+    bool mirror_given, shift_given, pad_given, flip_given, cutout_given;
     double val_share;
     adoption adopt;
     nash_train_opts train;
@@ -145,6 +145,8 @@ static void all_options(arg_option options[MOST_OPTIONS], request *ask)
     for (arg_option *o = options; o->name; o++)
         if (strcmp(o->name, "pad") == 0)
             o->given = &ask->pad_given;
+        else if (strcmp(o->name, "flip") == 0)
+            o->given = &ask->flip_given;
         else if (strcmp(o->name, "cutout") == 0)
             o->given = &ask->cutout_given;
 }
@@ -522,6 +524,8 @@ static void fit_preset(training *t)
     nash_augment *augment = &ask->train.augment;
     nash_shape image = t->images->shape;
     int64_t params = nash_graph_params(nash_model_graph(t->model));
+    if (!ask->flip_given && nash_was_unflipped(t->model))
+        augment->flip = false; /* as a search has found out */
     if (!ask->pad_given)
         augment->pad = preset_pad(ask->preset, augment->pad, image);
     if (!ask->cutout_given)

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,19 @@ static double least_above(const char *root, char *group, limit of)
     }
 }
 
+/* Whether a list with commas has a name. */
+static bool has_name(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (; list; list = strchr(list, ',')) {
+        list += *list == ',';
+        if (strncmp(list, name, length) == 0 &&
+            (list[length] == ',' || list[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 /* @param name, of_1  of the controller in version 1 */
 static double least_of_groups(const char *name, limit of_1, limit of_2)
 {
@@ -106,7 +120,7 @@ static double least_of_groups(const char *name, limit of_1, limit of_2)
         *group++ = '\0';
         if (strcmp(controllers, ":") == 0)
             least = fmin(least, least_above("/sys/fs/cgroup", group, of_2));
-        else if (strstr(controllers, name))
+        else if (has_name(controllers + 1, name))
             least = fmin(least, least_above(root, group, of_1));
     }
     if (groups)

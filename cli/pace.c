@@ -107,7 +107,8 @@ static double child_by_last_step(const run *r, const nash_history *h,
     const nash_record *last =
         h->n_records > 0 ? &h->records[h->n_records - 1] : NULL;
     for (int32_t i = 0; i < h->n_records && last->step > 0; i++)
-        if (h->records[i].step == last->step && h->records[i].done) {
+        if (h->records[i].step == last->step && h->records[i].done &&
+            h->records[i].status == NASH_OK) {
             seconds += h->records[i].seconds;
             pflop += h->records[i].pflop;
         }
@@ -337,8 +338,8 @@ static nash_status decide_by(nash_pace *pace, const run *r,
         r->s->search.steps > 0)
         say_no_step(r, costs, start);
     bool whole = r->s->budget.total - costs->spent >= costs->final_epoch;
-    if (pace->stage == NASH_STAGE_FINAL && whole &&
-        can_bend(r, &r->s->search.final_train))
+    if (pace->stage == NASH_STAGE_FINAL && pace->epochs < NASH_MOST_EPOCHS &&
+        whole && can_bend(r, &r->s->search.final_train))
         pace->epochs++; /* the one that is there in part, cut short */
     return record(r, pace, step);
 }

@@ -87,11 +87,13 @@ nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,
 {
     const nash_shape shape = r->images->shape;
     nash_status status = nash_train_bytes(bytes, g, train, n);
+    if (status != NASH_OK)
+        return status;
     *bytes += (size_t)nash_graph_params(g) * sizeof(float) +
               (size_t)r->images->n * (size_t)shape.c * (size_t)shape.h *
                   (size_t)shape.w +
               PROGRAM_BYTES;
-    return status;
+    return NASH_OK;
 }
 
 static nash_status process_bytes(void *ctx, const nash_job *job, size_t *bytes)

@@ -333,6 +333,31 @@ static void jobs_beyond_the_candidates_save_nothing(void **state)
     }
 }
 
+/* Twice as large in all: in six steps by 1.12 each, in three by 1.26. That
+ * leaves candidates all of their epochs. Where size costs nothing, or for the
+ * first two steps, it does not count. */
+static void steps_that_could_not_grow_are_left_out(void **state)
+{
+    (void)state;
+    nash_search_opts opts = halving_search();
+    nash_budget budget = nash_budget_default(1e6);
+    nash_pace pace;
+    opts.steps = 6;
+    nash_costs costs = {0.0, 2.0, 2.0, 2.5, 2.0, 1};
+    nash_budget_pace(&pace, &budget, &costs, &opts, 1);
+    assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
+    assert_int_equal(pace.epochs, 7);
+    assert_true(fabs(pace.growth - cbrt(2.0)) < 1e-9);
+    costs.largest = 1.0;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 2);
+    assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
+    nash_budget_pace(&pace, &budget, &costs, &opts, 3);
+    assert_int_equal(pace.stage, NASH_STAGE_FINAL);
+    costs.flat = true;
+    nash_budget_pace(&pace, &budget, &costs, &opts, 3);
+    assert_int_equal(pace.stage, NASH_STAGE_CLIMB);
+}
+
 static void a_short_climb_grows_less_before_it_loses_a_step(void **state)
 {
     (void)state;
@@ -453,6 +478,7 @@ int main(void)
         cmocka_unit_test(little_money_means_fewer_cosines_then_fewer_steps),
         cmocka_unit_test(a_start_without_epochs_stays_as_it_is),
         cmocka_unit_test(jobs_beyond_the_candidates_save_nothing),
+        cmocka_unit_test(steps_that_could_not_grow_are_left_out),
         cmocka_unit_test(a_short_climb_grows_less_before_it_loses_a_step),
         cmocka_unit_test(a_long_cosine_is_shortened_before_a_step_is_lost),
         cmocka_unit_test(only_the_first_two_steps_are_saved),

@@ -86,6 +86,12 @@ settings p.onnx | grep -q '"lr_start":0.2,.*"pad":3,' ||
     fail "a preset overrides what is given"
 expect 0 'averages over each image as it is and shifted' "$nash" show p.onnx
 expect 0 '48 x 30 x 30' "$nash" show p.onnx
+expect 0 'n.onnx: ' "$nash" train a.onnx data --flip no --epochs 0 \
+    --val-share 0 -o n.onnx
+expect 0 'p.onnx: ' "$nash" train n.onnx data --preset fast --epochs 0 \
+    --val-share 0 -o p.onnx
+settings p.onnx | grep -q '"flip":false' ||
+    fail "a preset mirrors what must not be mirrored"
 expect 0 'v.onnx: 1.9 M parameters, 206 M' "$nash" train vgg data --preset fast --epochs 0 \
     -o v.onnx
 

@@ -36,6 +36,9 @@ typedef struct nash_costs {
     bool flat; /* an epoch costs the same, however large a network is */
 } nash_costs;
 
+/** Most epochs of a final training: more teach a network nothing. */
+enum { NASH_MOST_EPOCHS = 1000 };
+
 /** The shares of the presets. */
 NASH_API nash_budget nash_budget_default(double total);
 
@@ -53,8 +56,9 @@ NASH_API double nash_budget_least(const nash_costs *costs);
  * are done, the final training comes, for as many epochs as the rest pays for.
  * Where networks are limited, each step may grow them by the same factor, which
  * leads to the limit in the last one: a child as large as that in the first
- * step would leave nothing for the others. Rather than that a search has none
- * of its first two steps, they grow networks less, down to 1.4 times.
+ * step would leave nothing for the others. There are no more steps than can
+ * grow them by a quarter each, but for the first two. Rather than that a search
+ * has none of its first two steps, they grow networks less, down to 1.4 times.
  *
  * @param pace  receives it
  * @param opts  steps, neighbours and epochs are upper limits; halve and train

@@ -284,6 +284,9 @@ NASH_API bool nash_is_of_data(const nash_model *m, const nash_dataset *ds);
 NASH_API bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
                                int32_t n_train, uint64_t seed);
 
+/** Whether a model, by its metadata, was last trained without mirror images. */
+NASH_API bool nash_was_unflipped(const nash_model *m);
+
 /**
  * Write into a model's metadata how it was trained and what that gave.
  *

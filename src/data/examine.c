@@ -290,8 +290,7 @@ nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
             look_for_constants(&out, ds, (nash_part)part);
         }
     look_for_darkness(&out, ds);
-    if (is_read[NASH_PART_TEST] || ds->n_part[NASH_PART_TEST] == 0)
-        TRY(look_for_repeats(&out, ds));
+    TRY(look_for_repeats(&out, ds));
     for (int32_t i = 0; i < ds->problems.n; i++) /* there may be thousands */
         add(&out, "%s", ds->problems.items[i]);
     *n = out.n;

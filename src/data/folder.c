@@ -396,8 +396,10 @@ static nash_status open_test_set(nash_dataset *ds, const char *train)
                 TRY(ni_dataset_note(ds, "%s holds no test images", path));
         } else if (strcmp(path, train) != 0) {
             TRY(ni_has_classes(&yes, path));
-            if (!yes && ni_has_pictures(&yes, path) != NASH_OK)
-                yes = false; /* it cannot be looked into */
+            status = yes ? NASH_OK : ni_has_pictures(&yes, path);
+            if (status != NASH_EIO) /* or it cannot be looked into */
+                TRY(status);
+            status = NASH_OK;
             if (yes)
                 TRY(ni_dataset_note(ds,
                                     "%s is not used: only train and test "

@@ -12,8 +12,7 @@
 enum {
     LEAST_NEIGHBOURS = 4,
     FEW_STEPS = 2,
-    SHORTEST = 4,       /* part of a cosine */
-    MOST_EPOCHS = 1000, /* more teach a network nothing */
+    SHORTEST = 4, /* part of a cosine */
 };
 
 nash_budget nash_budget_default(double total)
@@ -92,19 +91,29 @@ static double growth_of(const nash_budget *budget, const nash_costs *costs,
                : budget->growth;
 }
 
-/* Take steps away until the rest can be paid for, and does not grow so little
- * that most morphisms would be refused. */
+/* Take steps away until the rest can be paid for. */
 static void drop_steps(climb *c, const nash_budget *budget,
                        const nash_costs *costs, const nash_search_opts *opts,
                        double left)
 {
-    static const double least = 1.25;
     for (; c->steps > 0; c->steps--) {
         c->growth = growth_of(budget, costs, c->steps);
-        bool grows = c->growth >= least || c->steps <= FEW_STEPS || costs->flat;
-        if (grows && climb_cost(c, costs, opts) <= left)
+        if (climb_cost(c, costs, opts) <= left)
             break;
     }
+}
+
+/* So many steps at most, but a few in any case, that each can grow networks:
+ * where it hardly may, most morphisms are refused. */
+static int32_t growing_steps(int32_t most, int32_t few,
+                             const nash_budget *budget, const nash_costs *costs)
+{
+    static const double least = 1.25;
+    int32_t steps = most;
+    while (steps > few && !costs->flat &&
+           growth_of(budget, costs, steps) < least)
+        steps--;
+    return steps;
 }
 
 /* Take back what was dropped of the last [steps], where they can be paid for
@@ -154,15 +163,15 @@ static double left_of(const nash_budget *budget, const nash_costs *costs)
 {
     double shares = budget->start_share + budget->climb_share;
     double growth = costs->flat ? 1.0 : fmax(costs->largest, 1.0);
-    double longest = MOST_EPOCHS * costs->final_epoch * growth;
+    double longest = NASH_MOST_EPOCHS * costs->final_epoch * growth;
     return fmax(shares * budget->total, budget->total - longest) - costs->spent;
 }
 
-/* Where the steps from this one on cannot all be paid for with the least of
- * neighbours, candidates are trained for fewer cosines, and then steps are
- * dropped, a search's first two not before networks grow less and a long cosine
- * is shortened to a quarter at least; what there is too much goes to more
- * neighbours. */
+/* Where the steps from this one on, as many as can grow, cannot all be paid for
+ * with the least of neighbours, candidates are trained for fewer cosines, and
+ * then steps are dropped, a search's first two not before networks grow less
+ * and a long cosine is shortened to a quarter at least; what there is too much
+ * goes to more neighbours. */
 static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
                         const nash_search_opts *opts, int32_t step)
 {
@@ -171,6 +180,7 @@ static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
     int32_t few = FEW_STEPS < step ? 0 : FEW_STEPS - step + 1;
     int32_t most = opts->neighbours;
     few = few < steps ? few : steps;
+    steps = growing_steps(steps, few, budget, costs);
     const climb whole = {.steps = steps,
                          .neighbours =
                              most < LEAST_NEIGHBOURS ? most : LEAST_NEIGHBOURS};
@@ -214,6 +224,6 @@ void nash_budget_pace(nash_pace *pace, const nash_budget *budget,
         return;
     }
     double count = (budget->total - costs->spent) / costs->final_epoch;
-    *pace =
-        (nash_pace){NASH_STAGE_FINAL, 1, whole_epochs(count, MOST_EPOCHS), 0.0};
+    *pace = (nash_pace){NASH_STAGE_FINAL, 1,
+                        whole_epochs(count, NASH_MOST_EPOCHS), 0.0};
 }

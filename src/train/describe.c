@@ -228,6 +228,15 @@ bool nash_has_learned(const nash_model *m, const nash_dataset *ds,
     return learned;
 }
 
+bool nash_was_unflipped(const nash_model *m)
+{
+    const char *text = nash_model_meta(m, NASH_META_SETTINGS);
+    cJSON *settings = text ? cJSON_Parse(text) : NULL;
+    bool is = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(settings, "flip"));
+    cJSON_Delete(settings);
+    return is;
+}
+
 static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
 {
     char seed[SEED_BYTES];
