@@ -284,9 +284,18 @@ static void share_out(nash_pace *pace, const run *r, double total,
 /* What the starting network's training took of the budget. */
 static double start_of(const run *r, const nash_history *h)
 {
-    if (h->n_records == 0 || r->s->budget.unit == BUDGET_EPOCHS)
-        return h->n_records == 0 ? 0.0 : (double)h->records[0].n_epochs;
-    return budget_is_time(r->s) ? h->records[0].seconds : h->records[0].pflop;
+    const nash_record *start = h->n_records > 0 ? &h->records[0] : NULL;
+    if (!start)
+        return 0.0;
+    switch (r->s->budget.unit) {
+    case BUDGET_SECONDS:
+        return start->seconds;
+    case BUDGET_PFLOP:
+        return start->pflop;
+    case BUDGET_EPOCHS:
+        return (double)start->n_epochs;
+    }
+    return 0.0;
 }
 
 /* How much would pay for a first step, if the starting network's training took

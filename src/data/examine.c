@@ -251,20 +251,17 @@ static void look_for_darkness(report *out, const nash_dataset *ds)
 }
 
 /* Test images none of which can be read are a problem among others. */
-static nash_status read_parts(bool is_read[2], report *out, nash_dataset *ds)
+static nash_status read_parts(report *out, nash_dataset *ds)
 {
     const nash_images *images;
     for (int part = 0; part < 2; part++) {
-        nash_status status =
-            ds->n_part[part] > 0
-                ? nash_dataset_images(&images, ds, (nash_part)part)
-                : NASH_OK;
+        if (ds->n_part[part] == 0)
+            continue;
+        nash_status status = nash_dataset_images(&images, ds, (nash_part)part);
         if (status == NASH_EFORMAT && part == NASH_PART_TEST)
             add(out, "%s", nash_error_message());
         else if (status != NASH_OK)
             return status;
-        else
-            is_read[part] = ds->n_part[part] > 0;
     }
     return NASH_OK;
 }
@@ -274,8 +271,7 @@ nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
 {
     nash_status status = NASH_OK;
     report out = {.problems = problems, .most = most};
-    bool is_read[2] = {false, false};
-    TRY(read_parts(is_read, &out, ds));
+    TRY(read_parts(&out, ds));
     if (ds->skipped > 1 &&
         ds->skipped > nash_dataset_opts_default().max_skipped * ds->skipped_of)
         add(&out,
@@ -285,7 +281,7 @@ nash_status nash_dataset_examine(nash_data_problem *problems, int32_t most,
     if (ds->n_part[NASH_PART_TEST] == 0)
         add(&out, "there is no test set, and none is held out");
     for (int part = 0; part < 2; part++)
-        if (is_read[part]) {
+        if (ds->loaded[part]) {
             TRY(look_at_classes(&out, ds, (nash_part)part));
             look_for_constants(&out, ds, (nash_part)part);
         }
