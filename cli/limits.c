@@ -23,7 +23,7 @@ typedef struct pair {
 
 static pair read_pair(const char *dir, const char *file)
 {
-    char path[PATH_BYTES + 128], text[64] = "", *rest;
+    char path[3 * PATH_BYTES], text[64] = "", *rest;
     pair p = {0.0, 0.0};
     snprintf(path, sizeof path, "%s/%s", dir, file);
     FILE *stream = fopen(path, "r");
@@ -76,13 +76,15 @@ static double cpus_1(const char *dir)
 }
 
 /* The least of a group and all above it.
+ * @param top    where the groups of its version, or of a controller, lie
  * @param group  as /proc/self/cgroup has it; cut to pieces */
-static double least_above(const char *root, char *group, limit of)
+static double least_above(const char *root, const char *top, char *group,
+                          limit of)
 {
-    char dir[PATH_BYTES + 64];
+    char dir[2 * PATH_BYTES];
     double least = (double)INFINITY;
     for (;;) {
-        snprintf(dir, sizeof dir, "%s%s", root, group);
+        snprintf(dir, sizeof dir, "%s/sys/fs/cgroup%s%s", root, top, group);
         least = fmin(least, of(dir));
         char *slash = strrchr(group, '/');
         if (!slash)
@@ -105,12 +107,14 @@ static bool has_name(const char *list, const char *name)
 }
 
 /* @param name, of_1  of the controller in version 1 */
-static double least_of_groups(const char *name, limit of_1, limit of_2)
+static double least_of_groups(const char *root, const char *name, limit of_1,
+                              limit of_2)
 {
-    char line[PATH_BYTES], root[64];
+    char line[PATH_BYTES], path[PATH_BYTES], top[64];
     double least = (double)INFINITY;
-    FILE *groups = fopen("/proc/self/cgroup", "r");
-    snprintf(root, sizeof root, "/sys/fs/cgroup/%s", name);
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    snprintf(top, sizeof top, "/%s", name);
+    FILE *groups = fopen(path, "r");
     while (groups && fgets(line, sizeof line, groups)) {
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':');
@@ -119,26 +123,36 @@ static double least_of_groups(const char *name, limit of_1, limit of_2)
             continue;
         *group++ = '\0';
         if (strcmp(controllers, ":") == 0)
-            least = fmin(least, least_above("/sys/fs/cgroup", group, of_2));
+            least = fmin(least, least_above(root, "", group, of_2));
         else if (has_name(controllers + 1, name))
-            least = fmin(least, least_above(root, group, of_1));
+            least = fmin(least, least_above(root, top, group, of_1));
     }
     if (groups)
         fclose(groups);
     return least;
 }
 
+double limits_group_memory(const char *root)
+{
+    return least_of_groups(root, "memory", memory_1, memory_2);
+}
+
+double limits_group_cpus(const char *root)
+{
+    return least_of_groups(root, "cpu", cpus_1, cpus_2);
+}
+
 size_t limits_memory(void)
 {
     double machine =
         (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    return (size_t)fmin(machine, least_of_groups("memory", memory_1, memory_2));
+    return (size_t)fmin(machine, limits_group_memory(""));
 }
 
 int limits_cpus(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    double most = fmin(MOST_CPUS, ceil(least_of_groups("cpu", cpus_1, cpus_2)));
+    double most = fmin(MOST_CPUS, ceil(limits_group_cpus("")));
     return (int)fmax(1.0, fmin(n, most));
 }
