@@ -149,7 +149,7 @@ static void print_json(const findings *f)
 int cmd_data(int argc, char **argv)
 {
     findings f = {0};
-    const char *sheet = NULL;
+    const char *sheet = NULL, *size = NULL;
     int32_t per_class = 10;
     bool json = false, per_class_given = false;
     int operands;
@@ -160,6 +160,9 @@ int cmd_data(int argc, char **argv)
          "PNG file to write with the first images of each class, a row each"},
         {"per-class", ARG_INT, &per_class, "images in a row of the sheet", 1,
          1000, .given = &per_class_given},
+        {"size", ARG_TEXT, &size,
+         "HxW or N, look at the images as resized to it",
+         .fallback = "the images' own"},
         {"json", ARG_FLAG, &json, "print the result as JSON"},
         {NULL}};
     const arg_spec spec = {
@@ -179,6 +182,8 @@ int cmd_data(int argc, char **argv)
         return result;
     if (per_class_given && !sheet)
         return cli_usage("data", "--per-class is for the picture of --sheet");
+    if (size && cli_size(&opts.height, &opts.width, "data", size) != EXIT_OK)
+        return EXIT_USAGE;
     if (sheet && folder_check_output("--sheet", sheet) != EXIT_OK)
         return EXIT_FAILED;
     nash_log_set_hook(NULL, NULL); /* warnings become problems in the list */

@@ -162,6 +162,8 @@ expect 2 'is for the images of --mistakes' \
 expect 1 "--mistakes-sheet is '$dir/none/x.png'" "$nash" eval --mistakes 1 \
     --mistakes-sheet "$dir/none/x.png" a.onnx data
 
+expect 0 'images 6 pixels high, 8 wide' "$nash" data data --size 6x8
+expect 2 "--size is '6x'" "$nash" data data --size 6x
 expect 0 '60 training images' "$nash" data data --sheet sheet.png
 expect 0 'images 32 pixels high, 32 wide' "$nash" data data
 expect 0 'sheet.png: ' "$nash" predict a.onnx sheet.png
