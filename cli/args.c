@@ -113,16 +113,15 @@ static void print_wrapped(const char *text, int indent)
 
 static void print_option(const arg_option *o)
 {
-    char fallback[80], text[1024];
+    char fallback[80] = "", text[1024];
     printf("  --%s ", o->name);
     if (o->type == ARG_CHOICE)
         print_choices(o);
     else
         fputs(placeholder(o->type), stdout);
     putchar('\n');
-    arg_format(fallback, sizeof fallback, o);
-    if (o->type == ARG_FLAG)
-        fallback[0] = '\0';
+    if (!o->fallback && o->type != ARG_FLAG)
+        arg_format(fallback, sizeof fallback, o);
     const char *without = o->fallback ? o->fallback : fallback;
     snprintf(text, sizeof text, "%s%s%s%s", o->help, *without ? " [" : "",
              without, *without ? "]" : "");

@@ -141,10 +141,12 @@ static int parse(request *ask, int argc, char **argv)
         1,
         -1};
     int go = args_parse(&operands, &spec, argc, argv);
+    if (go != ARGS_GO)
+        return go;
     ask->model = argv[1];
     ask->texts = argv + 2;
     ask->n_texts = operands - 1;
-    return go;
+    return ARGS_GO;
 }
 
 /* One name of --kinds; 0 if it is none. */

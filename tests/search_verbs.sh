@@ -6,6 +6,12 @@ here=$(cd "${0%/*}" && pwd)
 # shellcheck source=tests/small_search.sh
 . "$here/small_search.sh"
 
+# every verb says what it takes
+for verb in fetch data search resume train eval predict morph show report \
+    bench candidate; do
+    expect 0 "usage: nash $verb " "$nash" $verb --help
+done
+
 # how many candidates of its two steps a run keeps
 kept() { find "$1"/candidates/000[12]-* -name trained.onnx | wc -l; }
 
@@ -164,5 +170,16 @@ expect 0 'narrower starting network: --widths 16,32,64,80' \
 [ "$(setting narrow budget_unit)" = PFLOP ] || fail "no unit of the budget"
 expect 0 'result' "$nash" search data -o wide $small --widths 32,32
 [ "$(setting wide widths)" = 32,32 ] || fail "widths that are given are changed"
+
+# and the caps, below which no morphism brings a network
+expect 0 '--max-params, a narrower starting network: --widths 16,32,64,80' \
+    "$nash" search data -o capped --threads 1 --budget none --steps 0 \
+    --start-epochs 0 --final-epochs 0 --max-params 150k
+expect 1 'parameters, more than the 100 of --max-params: --widths' \
+    search x --max-params 100
+expect 1 'an image, more than the 1.0 k of --max-macs: --widths' \
+    search x --max-macs 1k
+expect 1 'parameters, more than the 100 of --max-params: --widths' \
+    "$nash" search data -o x --preset fast --max-params 100
 
 [ ! -e x ] || fail "a search that was refused leaves a directory"

@@ -372,6 +372,22 @@ static void one_bad_picture_is_left_out_of_a_small_set(void **state)
                    "2 of 8 images cannot be read");
 }
 
+static void what_could_not_be_read_is_refused_again(void **state)
+{
+    (void)state;
+    const nash_images *images;
+    made_classes("twice/train", pets, 10, small);
+    made_classes("twice/test", pets, 2, small);
+    made_shorter(made_path("twice/train/%s/01.png", pets[0]), 60);
+    made_shorter(made_path("twice/train/%s/03.png", pets[0]), 60);
+    made_shorter(made_path("twice/train/%s/05.png", pets[0]), 60);
+    nash_dataset *ds = opened_with(made_path("twice"), NULL);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
+                         NASH_EFORMAT);
+    nash_dataset_close(ds);
+}
+
 /* As git-annex leaves them, or a disk that is not mounted. */
 static void links_that_lead_nowhere_are_unreadable_files(void **state)
 {
@@ -637,6 +653,7 @@ int main(void)
         cmocka_unit_test(pictures_without_class_folders_are_refused),
         cmocka_unit_test(a_set_of_unreadable_files_is_refused),
         cmocka_unit_test(a_class_without_a_readable_picture_is_none),
+        cmocka_unit_test(what_could_not_be_read_is_refused_again),
         cmocka_unit_test(one_bad_picture_is_left_out_of_a_small_set),
         cmocka_unit_test(links_that_lead_nowhere_are_unreadable_files),
         cmocka_unit_test(names_that_are_not_utf8_are_refused),

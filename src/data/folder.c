@@ -504,7 +504,8 @@ static nash_status read_folder(nash_images *images, int32_t *index,
     const file_list *list = &((state *)ds->state)->sets[set];
     nash_shape shape = images->shape;
     int64_t size = (int64_t)shape.c * shape.h * shape.w;
-    int32_t total = images->n, kept = 0;
+    int32_t total = images->n, kept = 0, *readable = NULL;
+    NEW_ARRAY(readable, total);
     if (total >= MANY_FILES)
         ni_log(NASH_LOG_INFO, "decoding %d %s images of %s", total,
                ni_part_name(set), ds->dir);
@@ -516,14 +517,16 @@ static nash_status read_folder(nash_images *images, int32_t *index,
             TRY(skip(ds, decoded, k + 1 - kept, total));
             continue;
         }
-        index[kept] = i;
+        readable[kept] = i;
         images->labels[kept++] = list->labels[i];
     }
     REQUIRE(kept > 0, NASH_EFORMAT,
             "%s has no readable %s images; the last one: %s", ds->dir,
             ni_part_name(set), ds->problems.items[ds->problems.n - 1]);
     images->n = kept;
+    memcpy(index, readable, (size_t)kept * sizeof *index);
 done:
+    ni_free(readable);
     return status;
 }
 

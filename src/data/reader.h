@@ -32,7 +32,7 @@ typedef struct ni_reader {
                            const int32_t *index, int32_t n);
     /* read images->n images of a set, index ascending, as images->shape; where
      * some cannot be read, the others are moved together, images->n falls and
-     * index follows */
+     * index follows; after a failure index is as it was */
     nash_status (*read)(nash_images *images, int32_t *index, nash_dataset *ds,
                         nash_part set);
     /* what to call image i of a set */

@@ -240,4 +240,5 @@ void ni_launch_blame(nash_outcome *outcome, const nash_job *job,
                  "its log ends with: %s",
                  job->step, job->child, WEXITSTATUS(end->wait_status), tries,
                  line);
+    nash_hide_controls(text); /* a launcher may say anything */
 }
