@@ -8,6 +8,7 @@
 #include "progress.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,25 +68,82 @@ int input_make_start(run *r)
     return result == EXIT_OK ? draw_start(r) : result;
 }
 
-int input_narrow_start(run *r)
+/* How much of the starting network the caps on children leave, so that these
+ * can be twice as large; 1 or more: all of it. */
+static double share_by_caps(const run *r)
 {
+    static const double part = 0.5;
+    const nash_morph_opts *caps = &r->s->search.morph;
     const nash_graph *g = nash_model_graph(r->start);
-    char widths[128];
+    double share = 1.0;
+    if (caps->max_macs > 0)
+        share = fmin(share, part * (double)caps->max_macs /
+                                (double)nash_graph_macs(g));
+    if (caps->max_params > 0)
+        share = fmin(share, part * (double)caps->max_params /
+                                (double)nash_graph_params(g));
+    return share;
+}
+
+/* And how much of it suits the budget, but for a ninth at least. */
+static int share_by_budget(double *share, const run *r)
+{
+    static const double least = 1.0 / 9.0;
+    const nash_graph *g = nash_model_graph(r->start);
     double pflop;
-    if (!settings_can_narrow(r->s))
+    *share = 1.0;
+    if (!r->s->budget.text || r->s->budget.unit == BUDGET_EPOCHS)
         return EXIT_OK;
     int result = pace_pflop(&pflop, r);
+    if (result == EXIT_OK)
+        *share = fmax(least, (double)nash_budget_macs(pflop) /
+                                 (double)nash_graph_macs(g));
+    return result;
+}
+
+/* No morphism makes a network smaller. */
+static int check_caps(const run *r)
+{
+    const nash_morph_opts *caps = &r->s->search.morph;
+    const nash_graph *g = nash_model_graph(r->start);
+    const char *help = r->s->init ? "" : ": --widths and --size decide that";
+    char has[32], may[32];
+    if (r->s->search.steps == 0)
+        return EXIT_OK;
+    if (caps->max_macs > 0 && nash_graph_macs(g) > caps->max_macs)
+        return cli_error("the starting network takes %s multiply-accumulates "
+                         "an image, more than the %s of --max-macs%s",
+                         cli_count(has, (double)nash_graph_macs(g)),
+                         cli_count(may, (double)caps->max_macs), help);
+    if (caps->max_params > 0 && nash_graph_params(g) > caps->max_params)
+        return cli_error("the starting network has %s parameters, more than "
+                         "the %s of --max-params%s",
+                         cli_count(has, (double)nash_graph_params(g)),
+                         cli_count(may, (double)caps->max_params), help);
+    return EXIT_OK;
+}
+
+int input_narrow_start(run *r)
+{
+    char widths[128];
+    double by_caps = share_by_caps(r), by_budget;
+    if (!settings_can_narrow(r->s))
+        return check_caps(r);
+    int result = share_by_budget(&by_budget, r);
     if (result != EXIT_OK)
         return result;
-    double share = (double)nash_budget_macs(pflop) / (double)nash_graph_macs(g);
-    if (!settings_narrow(r->s, share))
-        return EXIT_OK;
+    if (!settings_narrow(r->s, fmin(by_caps, by_budget)))
+        return check_caps(r);
     nash_model_free(r->start);
     r->start = NULL;
     settings_format_widths(widths, sizeof widths, r->s);
-    progress_line("the budget suits a narrower starting network: --widths %s",
+    progress_line("%s a narrower starting network: --widths %s",
+                  by_caps < by_budget
+                      ? "to leave room below --max-macs or --max-params,"
+                      : "the budget suits",
                   widths);
-    return draw_start(r);
+    result = draw_start(r);
+    return result == EXIT_OK ? check_caps(r) : result;
 }
 
 int input_adopt_start(run *r, const char *path)

@@ -6,6 +6,7 @@
 #include "pace.h"
 
 #include "cli.h"
+#include "limits.h"
 #include "progress.h"
 
 #include <inttypes.h>
@@ -117,6 +118,13 @@ static double child_by_last_step(const run *r, const nash_history *h,
                : 0.0;
 }
 
+/* How many threads of so many candidates share a processor, at least one. */
+static double crowding(const settings *s, int32_t jobs)
+{
+    double threads = (double)jobs * s->search.train.threads;
+    return s->launcher ? 1.0 : fmax(1.0, threads / limits_cpus());
+}
+
 /* Candidates that fit into memory together. */
 static nash_status jobs_of(int32_t *jobs, const run *r, const nash_model *best)
 {
@@ -129,7 +137,7 @@ static nash_status jobs_of(int32_t *jobs, const run *r, const nash_model *best)
                           &r->s->search.train, (int32_t)r->follow.n_train);
     if (status == NASH_OK)
         *jobs = (int32_t)fmax(
-            1.0, fmin(*jobs, (double)settings_memory() / (double)bytes));
+            1.0, fmin(*jobs, (double)run_memory(r) / (double)bytes));
     return status;
 }
 
@@ -163,8 +171,9 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
     if (status != NASH_OK)
         return status;
     c->start_epoch = can_bend(r, &o->start_train) ? start.best : start.mean;
-    c->child_epoch = fmax(child.mean, child_by_last_step(r, h, best));
     status = jobs_of(&c->jobs, r, best);
+    c->child_epoch = fmax(child.mean * crowding(r->s, c->jobs),
+                          child_by_last_step(r, h, best));
     c->final_epoch = can_bend(r, &o->final_train)
                          ? fmin(final.best, final_by_start(r, h, best))
                          : final.mean;
@@ -427,13 +436,15 @@ nash_pacer pace_of(run *r)
 /* ---- beginning ---------------------------------------------------------- */
 
 /* The budget in PFLOP, if the final training of the starting network takes so
- * many of its units an epoch. */
+ * many of its units an epoch; of one that would pay for more epochs than any
+ * network gets, what those take: few images do not want large networks. */
 static double in_pflop(const run *r, double epoch)
 {
-    if (r->s->budget.unit == BUDGET_PFLOP)
-        return r->s->budget.total;
-    double epochs = r->s->budget.total / epoch;
-    return epochs * 6e-15 * macs_of(r->start) * r->images->n;
+    double pass = 6e-15 * macs_of(r->start) * r->images->n;
+    double epochs = r->s->budget.unit == BUDGET_PFLOP
+                        ? r->s->budget.total / pass
+                        : r->s->budget.total / epoch;
+    return fmin(epochs, NASH_MOST_EPOCHS) * pass;
 }
 
 int pace_pflop(double *pflop, const run *r)

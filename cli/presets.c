@@ -241,8 +241,7 @@ void settings_scale(settings *s, const nash_images *images)
 
 bool settings_can_narrow(const settings *s)
 {
-    return preset_is_of_cifar(s->preset) && s->budget.text &&
-           s->budget.unit != BUDGET_EPOCHS && !s->init &&
+    return preset_is_of_cifar(s->preset) && !s->init &&
            !settings_gave(s, "widths");
 }
 
@@ -256,10 +255,10 @@ double settings_narrowed(const settings *s)
 bool settings_narrow(settings *s, double share)
 {
     enum { MULTIPLE = 16 }; /* of channels, for Winograd's algorithm */
-    static const double clearly = 0.75, least = 1.0 / 9.0;
+    static const double clearly = 0.75;
     if (!(share < clearly))
         return false;
-    double by = sqrt(fmax(share, least));
+    double by = sqrt(share);
     for (int i = 0; i < NASH_MAX_STAGES && s->widths[i] > 0; i++) {
         int32_t width =
             (int32_t)lround(by * s->widths[i] / MULTIPLE) * MULTIPLE;

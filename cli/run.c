@@ -82,17 +82,28 @@ static nash_status bytes_of(void *ctx, size_t *bytes, const nash_graph *g)
     return status;
 }
 
+/* As bytes, a value each. */
+static size_t images_bytes(const nash_images *images)
+{
+    const nash_shape shape = images->shape;
+    return (size_t)images->n * (size_t)shape.c * (size_t)shape.h *
+           (size_t)shape.w;
+}
+
+size_t run_memory(const run *r)
+{
+    size_t all = settings_memory(), ours = images_bytes(r->images);
+    return all > ours ? all - ours : 1;
+}
+
 nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,
                               const nash_train_opts *train, int32_t n)
 {
-    const nash_shape shape = r->images->shape;
     nash_status status = nash_train_bytes(bytes, g, train, n);
     if (status != NASH_OK)
         return status;
     *bytes += (size_t)nash_graph_params(g) * sizeof(float) +
-              (size_t)r->images->n * (size_t)shape.c * (size_t)shape.h *
-                  (size_t)shape.w +
-              PROGRAM_BYTES;
+              images_bytes(r->images) + PROGRAM_BYTES;
     return NASH_OK;
 }
 
@@ -169,7 +180,7 @@ static int open_evaluator(run *r)
                               .jobs = r->s->jobs,
                               .max_bytes = r->s->launcher
                                                ? 0 /* of which machine? */
-                                               : settings_memory(),
+                                               : run_memory(r),
                               .checkpoint_seconds = r->s->checkpoint_every,
                               .timeout_seconds = r->s->candidate_timeout,
                               .retry_seconds = RETRY_SECONDS,

@@ -55,6 +55,10 @@ char *run_path(const run *r, const char *file);
 /** Set a number among the run's results. */
 nash_status run_set_number(const run *r, const char *key, double value);
 
+/** Bytes of memory for the candidates that train side by side: what there is
+ * but for the images that this process holds; 1 at least. */
+size_t run_memory(const run *r);
+
 /** What a process takes that trains such a network on @p n images, roughly:
  * training, tensors, images, and the program itself. */
 nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,

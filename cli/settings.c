@@ -341,7 +341,7 @@ static void complete_numbers(settings *s)
 {
     int cpus = limits_cpus();
     int32_t *threads = &s->search.train.threads;
-    int32_t shared = cpus / s->search.neighbours;
+    int32_t shared = (int32_t)lround((double)cpus / s->search.neighbours);
     if (s->final_threads == 0)
         s->final_threads = cpus;
     if (*threads == 0) /* processors of which machine, with a launcher? */

@@ -95,13 +95,13 @@ void settings_scale(settings *s, const nash_images *images);
  */
 int settings_check_scaled(const settings *s);
 
-/** Whether the widths of the starting network may follow the budget: of PFLOP
- * or time, in the presets `fast` and `demo`, without --widths and --init. */
+/** Whether the widths of the starting network may follow the budget and the
+ * caps: in the presets `fast` and `demo`, without --widths and --init. */
 bool settings_can_narrow(const settings *s);
 
 /** Make the widths such that the network takes about so much of its
- * multiply-accumulates, if that is clearly less, but a ninth at least.
- * @return whether they have changed */
+ * multiply-accumulates, if that is clearly less; no layer gets less than 16
+ * channels. @return whether they have changed */
 bool settings_narrow(settings *s, double share);
 
 /** About the share that was made of the preset's network so; 1: all of it. */

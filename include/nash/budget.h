@@ -55,8 +55,9 @@ NASH_API double nash_budget_least(const nash_costs *costs);
  * neighbours as that leaves room for; when nothing is left for a step, or all
  * are done, the final training comes, for as many epochs as the rest pays for.
  * Where networks are limited, each step may grow them by the same factor, which
- * leads to the limit in the last one: a child as large as that in the first
- * step would leave nothing for the others. There are no more steps than can
+ * leads to the limit in the last one, but no more than 2.5 times: a child as
+ * large as the limit in the first step would leave nothing for the others.
+ * There are no more steps than can
  * grow them by a quarter each, but for the first two. Rather than that a search
  * has none of its first two steps, they grow networks less, down to 1.4 times.
  *

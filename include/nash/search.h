@@ -38,8 +38,9 @@ typedef enum nash_criterion {
 typedef enum nash_inherit {
     NASH_INHERIT_NO,  /* it draws them anew */
     NASH_INHERIT_YES, /* it goes on from the winner's */
-    NASH_INHERIT_AUTO /* likewise, if it has no more than start_epochs: that few
-                         make no good network from scratch */
+    NASH_INHERIT_AUTO /* likewise, if it has no more than start_epochs and less
+                         than NASH_MOST_EPOCHS: that few make no good network
+                         from scratch */
 } nash_inherit;
 
 /* What became of a candidate. A crash or a NaN is an outcome, not an error. */

@@ -83,11 +83,13 @@ static double climb_cost(const climb *c, const nash_costs *costs,
     return sum * costs->child_epoch * candidate_epochs(opts, c, costs->jobs);
 }
 
+/* No more than a few morphisms make of a network. */
 static double growth_of(const nash_budget *budget, const nash_costs *costs,
                         int32_t steps)
 {
+    static const double most = 2.5;
     return isfinite(costs->largest)
-               ? pow(fmax(costs->largest, 1.0), 1.0 / steps)
+               ? fmin(pow(fmax(costs->largest, 1.0), 1.0 / steps), most)
                : budget->growth;
 }
 

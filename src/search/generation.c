@@ -8,6 +8,8 @@
  */
 #include "internal.h"
 
+#include <nash/budget.h>
+
 #include "base/hash.h"
 #include "base/memory.h"
 
@@ -154,7 +156,8 @@ static bool draws_anew(const nash_search_opts *opts, int32_t final_epochs)
     case NASH_INHERIT_YES:
         return false;
     case NASH_INHERIT_AUTO:
-        return final_epochs > opts->start_epochs;
+        return final_epochs > opts->start_epochs ||
+               final_epochs >= NASH_MOST_EPOCHS;
     }
     return false;
 }
