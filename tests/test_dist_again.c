@@ -229,6 +229,47 @@ static void a_candidate_that_hangs_is_ended(void **state)
     nash_model_free(m);
 }
 
+static void be_busy_once(void *ctx, const nash_job *job, double done,
+                         double rate)
+{
+    int *busy = ctx;
+    (void)done;
+    (void)rate;
+    if (job->child == 1 && !(*busy)++)
+        sleep(3);
+}
+
+/* Both say something five times a second before they begin; meanwhile nobody
+ * listens for longer than the timeout. */
+static void a_candidate_that_could_not_be_heard_is_not_ended(void **state)
+{
+    (void)state;
+    int busy = 0;
+    struct stat info;
+    char script[128], path[200];
+    nash_model *m = small_model();
+    nash_job jobs[2] = {a_job(m, 0), a_job(m, 1)};
+    nash_outcome outcomes[2] = {0};
+    nash_process_opts opts = some_opts();
+    write_launcher(script, "talk",
+                   "echo >>${0%/*}/begun\n"
+                   "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do\n"
+                   "    echo progress 0 0; sleep 0.2\ndone\nexec \"$@\"");
+    opts.launcher = script;
+    opts.timeout_seconds = 2.0;
+    opts.ctx = &busy;
+    opts.progress = be_busy_once;
+    assert_int_equal(evaluate(&opts, jobs, 2, outcomes), NASH_OK);
+    assert_int_equal(outcomes[0].status, NASH_OK);
+    assert_int_equal(outcomes[1].status, NASH_OK);
+    snprintf(path, sizeof path, "%.*s/begun",
+             (int)(strrchr(script, '/') - script), script);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 2); /* a line break each */
+    deinit_all(outcomes, 2);
+    nash_model_free(m);
+}
+
 static nash_status count_finished(void *ctx, const nash_job *job,
                                   const nash_outcome *outcome)
 {
@@ -454,6 +495,7 @@ int main(int argc, char **argv)
         DIST_TEST(another_training_begins_with_nothing_of_the_one_before),
         DIST_TEST(a_candidate_that_keeps_dying_goes_on_to_the_same_bits),
         DIST_TEST(a_candidate_that_hangs_is_ended),
+        DIST_TEST(a_candidate_that_could_not_be_heard_is_not_ended),
         DIST_TEST(what_is_not_the_candidates_fault_is_not_its_outcome),
         DIST_TEST(a_missing_data_set_is_nobodys_outcome),
         DIST_TEST(changed_training_images_are_nobodys_outcome),

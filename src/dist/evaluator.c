@@ -61,6 +61,7 @@ typedef struct evaluation {
     int32_t running; /* slots in use */
     slot *slots;     /* [opts.jobs] */
     struct pollfd *polls;
+    double listened; /* when it was last asked who has said something */
 } evaluation;
 
 static nash_status tell_finished(evaluation *e, int32_t i)
@@ -247,6 +248,7 @@ static nash_status listen(evaluation *e)
             e->polls[n++] = (struct pollfd){p->output, POLLIN, 0};
     }
     poll(e->polls, n, timeout_ms);
+    e->listened = ni_clock_seconds();
     for (int32_t i = 0; i < e->owner->opts.jobs; i++) {
         slot *s = &e->slots[i];
         if (s->process.pid < 0)
@@ -258,13 +260,13 @@ done:
     return status;
 }
 
+/* Not who could not be heard, while a line of another was being recorded. */
 static void end_silent(evaluation *e)
 {
     double patience = e->owner->opts.timeout_seconds;
-    double now = ni_clock_seconds();
     for (int32_t i = 0; i < e->owner->opts.jobs && patience > 0.0; i++) {
         slot *s = &e->slots[i];
-        if (s->process.pid > 0 && now - s->heard > patience) {
+        if (s->process.pid > 0 && e->listened - s->heard > patience) {
             s->silent = true;
             ni_process_kill(&s->process);
         }
@@ -329,6 +331,15 @@ done:
     return status;
 }
 
+/* No more than a pipe holds: what it has started may write without an end. */
+static void read_rest(slot *s)
+{
+    enum { PIPE_BYTES = 1 << 16, MOST = 2 * PIPE_BYTES / NI_LINE_BYTES };
+    int left = MOST;
+    while (left > 0 && ni_process_read(&s->process, take_line, s))
+        left--;
+}
+
 static nash_status reap(evaluation *e)
 {
     nash_status status = NASH_OK;
@@ -338,8 +349,7 @@ static nash_status reap(evaluation *e)
         if (s->process.pid < 0 || !ni_process_ended(&s->process, &wait_status))
             continue;
         e->running--;
-        while (ni_process_read(&s->process, take_line, s)) {
-        }
+        read_rest(s);
         ni_process_finish(&s->process, 0);
         TRY(s->told);
         TRY(settle(e, s, wait_status));
