@@ -81,6 +81,14 @@ double cli_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+void cli_print(const char *text, size_t most)
+{
+    for (size_t i = 0; i < most && text[i]; i++) {
+        unsigned char c = (unsigned char)text[i];
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+}
+
 char *cli_count(char text[32], double count)
 {
     static const char *const unit[] = {"", " k", " M", " G", " T", " P"};

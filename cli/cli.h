@@ -46,6 +46,10 @@ int cli_usage(const char *verb, const char *format, ...)
 int cli_size(int32_t *height, int32_t *width, const char *verb,
              const char *text);
 
+/** Print up to @p most bytes of a stranger's text, a '?' for each character
+ * that would control the terminal. */
+void cli_print(const char *text, size_t most);
+
 /** A clock that never goes back, in seconds. */
 double cli_seconds(void);
 

@@ -51,13 +51,9 @@ static void print_layers(const nash_graph *g)
     table_print(t);
 }
 
-/* Cut after LONGEST_VALUE bytes; terminals get no control characters. */
 static void print_value(const char *value)
 {
-    for (int i = 0; i < LONGEST_VALUE && value[i]; i++) {
-        unsigned char c = (unsigned char)value[i];
-        putchar(c < 0x20 || c == 0x7f ? ' ' : c);
-    }
+    cli_print(value, LONGEST_VALUE);
     puts(strlen(value) > LONGEST_VALUE ? "..." : "");
 }
 
@@ -80,7 +76,8 @@ static void print_metadata(const nash_model *m)
     for (int32_t i = 0; i < nash_model_meta_count(m); i++) {
         const char *key, *value;
         nash_model_meta_at(m, i, &key, &value);
-        printf("%s: ", key);
+        cli_print(key, SIZE_MAX);
+        printf(": ");
         if (strcmp(key, NASH_META_SCORES) == 0)
             print_scores(value);
         else

@@ -47,7 +47,8 @@ static void print_state(const nash_history *h, const char *name)
         const char *value = nash_history_get(h, parts[i][0]);
         if (!value || !*value)
             continue;
-        printf("%s%s%s", comma, parts[i][1], value);
+        printf("%s%s", comma, parts[i][1]);
+        cli_print(value, SIZE_MAX);
         comma = ", ";
     }
     printf("%s%s", *comma ? ": " : "", state);
@@ -166,8 +167,10 @@ static void print_failures(const nash_history *h)
         if (!r->done || r->status == NASH_OK)
             continue;
         nash_candidate_label(label, sizeof label, r);
-        printf("%s%s: %s\n", any ? "" : "\nFailures:\n", label,
-               *r->message ? r->message : nash_status_text(r->status));
+        printf("%s%s: ", any ? "" : "\nFailures:\n", label);
+        cli_print(*r->message ? r->message : nash_status_text(r->status),
+                  SIZE_MAX);
+        putchar('\n');
         any = true;
     }
 }

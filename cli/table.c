@@ -1,6 +1,8 @@
 /* Text tables for people. Cells that memory has no room for are left blank. */
 #include "table.h"
 
+#include <nash/status.h>
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -58,6 +60,8 @@ void table_cell(table *t, const char *format, ...)
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
     va_end(args);
+    if (text)
+        nash_hide_controls(text); /* a stranger's, for a terminal */
     int column = t->cells % t->columns;
     int width = text ? display_width(text) : 0;
     if (width > t->width[column])

@@ -32,6 +32,17 @@ expect 0 '"kind": "final"' "$nash" show run --json
 expect 0 'lineage.svg' "$nash" show run --svg lineage.svg
 grep -q 'n-won' lineage.svg || fail "no winner in the lineage"
 
+# a stranger's record does not reach the terminal
+cp -r run strange
+sqlite3 strange/run.db "UPDATE setting SET value = 'x' || char(27) || '[31m'
+        WHERE key = 'preset';
+    UPDATE morphism SET text = char(27) || '[2J';
+    UPDATE outcome SET status = 'NASH_ECHILD', message = char(7) || 'bell'
+        WHERE step = 1 AND child = 0"
+expect 0 '?bell' "$nash" show strange
+grep -q 'preset x?\[31m' out || fail "not the preset: $(head -1 out)"
+grep -q "[$(printf '\007\033')]" out && fail "controls: $(cat out)"
+
 # its page, also without a result
 rm run/report.html
 expect 0 'run/report.html' "$nash" report run
