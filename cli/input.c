@@ -187,13 +187,9 @@ int input_for_candidates(run *r, nash_dataset_opts *opts)
     if (!r->decoded)
         return EXIT_FAILED;
     folder_remove(r->decoded); /* what an earlier command or a crash left */
-    nash_status status = nash_dataset_save(r->data, r->decoded);
-    if (status == NASH_OK) {
-        *opts = nash_dataset_opts_default();
-        opts->holdout = 0.0;
-        return EXIT_OK;
-    }
-    free(r->decoded);
-    r->decoded = NULL;
-    return status == NASH_EUNSUPPORTED ? EXIT_OK : cli_fail(NULL);
+    if (nash_dataset_save(r->data, r->decoded) != NASH_OK)
+        return cli_fail(NULL);
+    *opts = nash_dataset_opts_default();
+    opts->holdout = 0.0;
+    return EXIT_OK;
 }

@@ -651,6 +651,18 @@ static void a_saved_data_set_opens_as_the_same(void **state)
     }
 }
 
+static void what_was_not_read_is_not_saved(void **state)
+{
+    (void)state;
+    const char *to = made_path("saved/nothing");
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    opts.lazy = true;
+    nash_dataset *ds = open_with(made_path("pets"), &opts);
+    assert_int_equal(nash_dataset_save(ds, to), NASH_EINVAL);
+    assert_int_not_equal(access(to, F_OK), 0);
+    nash_dataset_close(ds);
+}
+
 /* Whose labels are no bytes. */
 static void a_saved_data_set_may_have_many_classes(void **state)
 {
@@ -838,6 +850,7 @@ int main(void)
         cmocka_unit_test(test_files_that_are_no_pictures_are_found_at_once),
         cmocka_unit_test(the_hash_tells_pixels_and_labels),
         cmocka_unit_test(a_saved_data_set_opens_as_the_same),
+        cmocka_unit_test(what_was_not_read_is_not_saved),
         cmocka_unit_test(a_saved_data_set_may_have_many_classes),
         cmocka_unit_test(whitening_makes_patches_uncorrelated),
         cmocka_unit_test(whitening_refuses_patches_larger_than_the_images),

@@ -102,8 +102,8 @@ NASH_API uint64_t nash_dataset_hash(const nash_dataset *ds);
  * open a folder of large pictures again and again; open it with holdout 0.
  *
  * @param dir  made if it is missing
- * @return NASH_OK, NASH_EUNSUPPORTED (a class name with a line break), NASH_EIO
- *         or NASH_ENOMEM
+ * @return NASH_OK, NASH_EINVAL (they were not read: ask nash_dataset_images()
+ *         for them first), NASH_EIO or NASH_ENOMEM
  */
 NASH_API nash_status nash_dataset_save(const nash_dataset *ds, const char *dir);
 

@@ -2,7 +2,10 @@
 #define NASH_NASH_H
 
 /* libnash: neural architecture search by hill-climbing over network
- * morphisms. Everything at once; each header can be read on its own. */
+ * morphisms. Everything at once; each header can be read on its own.
+ *
+ * Searches and reports write numbers as the program's LC_NUMERIC says: it has
+ * to be "C", as it is without setlocale(). */
 
 #include "batch.h"
 #include "budget.h"

@@ -236,11 +236,16 @@ static int64_t image_bytes(nash_shape s)
     return (int64_t)s.c * s.h * s.w;
 }
 
+int64_t ni_dataset_most(const nash_dataset *ds)
+{
+    return ds->opts.max_bytes ? ds->opts.max_bytes
+                              : nash_dataset_opts_default().max_bytes;
+}
+
 static nash_status load(nash_dataset *ds, nash_part part)
 {
     nash_status status = NASH_OK;
-    int64_t most = ds->opts.max_bytes ? ds->opts.max_bytes
-                                      : nash_dataset_opts_default().max_bytes;
+    int64_t most = ni_dataset_most(ds);
     nash_images images = {
         .shape = ds->shape, .n = ds->n_part[part], .classes = ds->classes};
     REQUIRE(image_bytes(ds->shape) <= most / (images.n ? images.n : 1),

@@ -385,8 +385,7 @@ static nash_status read_idx(nash_images *images, int32_t *index,
     nash_shape native = ds->native;
     int64_t size = (int64_t)native.c * native.h * native.w;
     TRY(read_labels(&labels, ds, set));
-    TRY(read_whole(&bytes, &body, &h, s->images[set],
-                   ds->opts.max_bytes ? ds->opts.max_bytes : INT64_MAX - 64));
+    TRY(read_whole(&bytes, &body, &h, s->images[set], ni_dataset_most(ds)));
     REQUIRE(h.body_bytes == size * ds->n[set], NASH_EIO,
             "%s changed while it was read", s->images[set]);
     for (int32_t k = 0; k < images->n; k++) {

@@ -124,11 +124,8 @@ static nash_status save_names(const nash_dataset *ds, const char *dir)
     char *path = NULL, *text = NULL;
     size_t length = 0;
     NEW_FROM(path, ni_path_join(dir, "classes.txt"));
-    for (int32_t k = 0; k < ds->names.n; k++) {
-        REQUIRE(!strpbrk(ds->names.items[k], "\r\n"), NASH_EUNSUPPORTED,
-                "class %d of %s has a line break in its name", k, ds->dir);
+    for (int32_t k = 0; k < ds->names.n; k++)
         length += strlen(ds->names.items[k]) + 1;
-    }
     NEW_ARRAY(text, length + 1);
     for (int32_t k = 0, at = 0; k < ds->names.n; k++)
         at += snprintf(text + at, length + 1 - (size_t)at, "%s\n",
@@ -144,6 +141,8 @@ nash_status nash_dataset_save(const nash_dataset *ds, const char *dir)
 {
     nash_status status = NASH_OK;
     const nash_images *images = &ds->images[NASH_PART_TRAIN];
+    REQUIRE(ds->loaded[NASH_PART_TRAIN], NASH_EINVAL,
+            "the training images of %s have not been read", ds->dir);
     TRY(ni_make_directories(dir));
     TRY(save_names(ds, dir));
     TRY(save_labels(images, dir));
