@@ -19,13 +19,18 @@ int32_t cli_best_class(const float *probabilities, int32_t classes)
     return best;
 }
 
-int cli_fail(const char *hint)
+int cli_fail_with(const char *sentence, const char *hint)
 {
     progress_clear();
-    fprintf(stderr, "nash: %s\n", nash_error_message());
+    fprintf(stderr, "nash: %s\n", sentence);
     if (hint)
         fprintf(stderr, "hint: %s\n", hint);
     return EXIT_FAILED;
+}
+
+int cli_fail(const char *hint)
+{
+    return cli_fail_with(nash_error_message(), hint);
 }
 
 int cli_error(const char *format, ...)

@@ -34,6 +34,9 @@ int32_t cli_best_class(const float *probabilities, int32_t classes);
  * "hint: ..."; ends a progress bar first. @return EXIT_FAILED */
 int cli_fail(const char *hint);
 
+/** Likewise with another sentence. */
+int cli_fail_with(const char *sentence, const char *hint);
+
 /** Print a sentence of the program's own, likewise. @return EXIT_FAILED */
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

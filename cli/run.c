@@ -310,16 +310,19 @@ int run_fail(const run *r, nash_status status)
 {
     char hint[4200], what[4200];
     snprintf(hint, sizeof hint, "'nash resume %s' goes on", r->dir);
-    snprintf(what, sizeof what, "%s", nash_error_message());
-    cli_fail(status == NASH_EDIVERGED
-                 ? "a smaller --lr-start and --final-lr-start, or more "
-                   "--warmup, may help"
-             : status == NASH_ELIMIT || status == NASH_EREFUSED
-                 ? "--max-params, --max-macs, --max-share, --max-expansion, "
-                   "--max-memory and --batch are what limits networks"
-             : status == NASH_ENOTFOUND || status == NASH_EFORMAT
-                 ? NULL /* until it is put back */
-                 : hint);
+    snprintf(what, sizeof what, "%s",
+             status == NASH_ENOMEM ? nash_status_text(status) /* or ours */
+                                   : nash_error_message());
+    cli_fail_with(
+        what, status == NASH_EDIVERGED
+                  ? "a smaller --lr-start and --final-lr-start, or more "
+                    "--warmup, may help"
+              : status == NASH_ELIMIT || status == NASH_EREFUSED
+                  ? "--max-params, --max-macs, --max-share, --max-expansion, "
+                    "--max-memory and --batch are what limits networks"
+              : status == NASH_ENOTFOUND || status == NASH_EFORMAT
+                  ? NULL /* until it is put back */
+                  : hint);
     if (status != NASH_EBUSY) /* else it would wait once more */
         nash_store_event(r->store, status == NASH_ESTOP ? "stopped" : what);
     return EXIT_FAILED;
@@ -432,10 +435,11 @@ static int make_run(run *r)
         return result;
     if (nash_store_open(&r->store, r->dir) != NASH_OK)
         return cli_fail(NULL);
+    result = folder_check_new(r->dir); /* again: now nobody else can begin */
     char *start = run_path(r, "start.onnx");
     if (!start)
         result = EXIT_FAILED;
-    else if (nash_onnx_write(r->start, start) != NASH_OK)
+    else if (result == EXIT_OK && nash_onnx_write(r->start, start) != NASH_OK)
         result = cli_fail(NULL);
     free(start);
     return result == EXIT_OK ? record(r) : result;
