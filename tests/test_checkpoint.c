@@ -5,6 +5,8 @@
  */
 #include "striped.h"
 
+#include "train/checkpoint.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -463,6 +465,32 @@ static void another_trainings_state_is_not_used(void **state)
     assert_non_null(strstr(logged, "is the state of another training"));
 }
 
+/* Whatever is added to the options of a training has to name it: each of their
+ * bytes is changed by a bit, and means nothing in stop_epoch, max_bytes and
+ * between members. */
+static void every_option_names_the_training(void **state)
+{
+    (void)state;
+    enum { NOTHING = 4 + 8 + 2 * 7 + 3 * 4 + 2 };
+    const nash_train_opts opts = nash_train_opts_default();
+    const size_t engine = offsetof(nash_train_opts, engine);
+    toy t;
+    make_toy(&t);
+    nash_model *m = small_net(1);
+    const ni_views views = {&t.images, t.index, N};
+    uint64_t name = ni_training_identity(m, &views, &views, &opts);
+    int nothing = 0;
+    for (size_t at = 0; at < sizeof opts; at++) {
+        nash_train_opts other = opts;
+        if (at > engine && at < engine + sizeof opts.engine)
+            continue; /* there are few */
+        ((uint8_t *)&other)[at] ^= 1;
+        nothing += ni_training_identity(m, &views, &views, &other) == name;
+    }
+    assert_int_equal(nothing, NOTHING);
+    nash_model_free(m);
+}
+
 static void a_state_past_the_stop_is_not_used(void **state)
 {
     (void)state;
@@ -550,6 +578,7 @@ int main(void)
         STATE_TEST(any_damaged_byte_is_noticed),
         STATE_TEST(with_both_states_gone_training_starts_anew),
         STATE_TEST(another_trainings_state_is_not_used),
+        STATE_TEST(every_option_names_the_training),
         STATE_TEST(a_state_past_the_stop_is_not_used),
         STATE_TEST(only_the_state_of_a_cut_must_be_written),
         STATE_TEST(states_survive_running_out_of_memory),

@@ -86,6 +86,46 @@ static void a_job_comes_back_without_loss(void **state)
     ni_task_deinit(&back);
 }
 
+/* Whether a byte may take any value: enumerations name few. */
+static bool is_free(size_t at)
+{
+    static const size_t names[] = {offsetof(nash_train_opts, schedule),
+                                   offsetof(nash_train_opts, engine),
+                                   offsetof(nash_train_opts, precision)};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (at > names[i] && at < names[i] + sizeof(int))
+            return false;
+    return true;
+}
+
+/* Whatever is added to the options of a training has to go into a job: each of
+ * their bytes is changed by a bit, and lost are those between members. */
+static void no_option_of_a_training_is_forgotten(void **state)
+{
+    (void)state;
+    enum { BETWEEN = 2 * 7 + 3 * 4 + 2 };
+    char path[160];
+    int lost = 0;
+    snprintf(path, sizeof path, "%s/job.json", run_dir);
+    for (size_t at = 0; at < sizeof(nash_train_opts); at++) {
+        char *text = NULL;
+        uint64_t hash;
+        ni_task task = a_task(), back;
+        task.train = nash_train_opts_default();
+        uint8_t *byte = (uint8_t *)&task.train + at;
+        if (!is_free(at))
+            continue;
+        *byte ^= 1;
+        assert_int_equal(ni_task_write(&text, &hash, &task), NASH_OK);
+        ni_file_write_atomic(path, text, strlen(text));
+        assert_int_equal(ni_task_read(&back, &hash, run_dir), NASH_OK);
+        lost += ((uint8_t *)&back.train)[at] != *byte;
+        ni_free(text);
+        ni_task_deinit(&back);
+    }
+    assert_int_equal(lost, BETWEEN);
+}
+
 static void paths_survive_percent_encoding(void **state)
 {
     (void)state;
@@ -221,6 +261,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         DIST_TEST(a_directory_without_a_job_is_refused),
         DIST_TEST(a_job_comes_back_without_loss),
+        DIST_TEST(no_option_of_a_training_is_forgotten),
         DIST_TEST(paths_survive_percent_encoding),
         DIST_TEST(a_split_is_stratified_and_complete),
         DIST_TEST(a_split_keeps_equal_images_together),
