@@ -102,7 +102,10 @@ nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,
     nash_status status = nash_train_bytes(bytes, g, train, n);
     if (status != NASH_OK)
         return status;
+    /* tensors, and a probability for each class of the others, to judge by */
     *bytes += (size_t)nash_graph_params(g) * sizeof(float) +
+              (size_t)(r->images->n - n) * (size_t)r->images->classes *
+                  sizeof(float) +
               images_bytes(r->images) + PROGRAM_BYTES;
     return NASH_OK;
 }

@@ -52,6 +52,8 @@ static void set_up(void)
 {
     nash_net_opts net = nash_net_opts_default();
     nash_train_opts train = nash_train_opts_default();
+    static int32_t labels[IMAGES], index[IMAGES];
+    const nash_images images = {.n = IMAGES, .classes = 2, .labels = labels};
     const char *seed = getenv("FUZZ_STATE_SEED");
     net.input = (nash_shape){1, 8, 8};
     net.classes = 2;
@@ -59,7 +61,8 @@ static void set_up(void)
         net.widths[i] = 1;
     require(nash_net_start(&state.model, &net) == NASH_OK &&
             ni_sgd_create(&state.sgd, state.model, &train) == NASH_OK &&
-            ni_focus_create(&state.focus, IMAGES, 0.5) == NASH_OK);
+            ni_focus_create(&state.focus, &images, index, IMAGES, 0.5) ==
+                NASH_OK);
     if (seed) {
         state.path = seed;
         require(ni_checkpoint_save(&state) == NASH_OK);

@@ -68,8 +68,9 @@ typedef struct nash_train_opts {
     double focus; /* share of the images, above 0 and at most 1, that a pass
                      visits: an epoch is as many visits as there are images,
                      so several passes. They visit all in turn, but those that
-                     begin with nine of ten learned mostly the ones whose loss
-                     was largest when last seen. 1: an epoch is one pass */
+                     begin with nine of ten learned, by the mean over the
+                     classes, mostly the ones whose loss was largest when last
+                     seen. 1: an epoch is one pass */
     nash_augment augment;
     uint64_t seed;
     uint32_t step; /* of the search: names the batches */
@@ -171,7 +172,7 @@ NASH_API int64_t nash_steps_per_epoch(int32_t n, int32_t batch);
 /**
  * The bytes a training will hold, without allocating them: plans for the batch,
  * the partial batch and judging, momentum, and the batches being prepared. The
- * model and the images are not in it.
+ * model, the images and the probabilities of what is judged are not in it.
  *
  * @param g     architecture to train
  * @param opts  its max_bytes is ignored

@@ -11,23 +11,33 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <string.h>
 
 struct ni_focus {
-    int32_t n;
+    const int32_t *labels; /* of all images */
+    const int32_t *index;  /* [n] */
+    int32_t n, classes;
     double share;
-    float *losses;  /* owned, [n] */
+    int32_t *seen, *missed; /* owned, [classes]: scratch */
+    float *losses;          /* owned, [n] */
     float *ages;    /* owned, [n]: -1 minus the epoch of the last visit; 0: none
                        yet. Exact for 2^24 epochs */
     int32_t *order; /* owned, [n] */
 };
 
-nash_status ni_focus_create(ni_focus **out, int32_t n, double share)
+nash_status ni_focus_create(ni_focus **out, const nash_images *images,
+                            const int32_t *index, int32_t n, double share)
 {
     nash_status status = NASH_OK;
     ni_focus *f = NULL;
     NEW(f);
+    f->labels = images->labels;
+    f->index = index;
     f->n = n;
+    f->classes = images->classes;
     f->share = share;
+    NEW_ARRAY(f->seen, f->classes);
+    NEW_ARRAY(f->missed, f->classes);
     NEW_ARRAY(f->losses, n);
     NEW_ARRAY(f->ages, n);
     NEW_ARRAY(f->order, n);
@@ -47,12 +57,16 @@ void ni_focus_free(ni_focus *f)
     ni_free(f->order);
     ni_free(f->ages);
     ni_free(f->losses);
+    ni_free(f->missed);
+    ni_free(f->seen);
     ni_free(f);
 }
 
-size_t ni_focus_bytes(int32_t n)
+size_t ni_focus_bytes(int32_t n, int32_t classes)
 {
-    return sizeof(ni_focus) + (size_t)n * (2 * sizeof(float) + sizeof(int32_t));
+    return sizeof(ni_focus) +
+           (size_t)n * (2 * sizeof(float) + sizeof(int32_t)) +
+           2 * (size_t)classes * sizeof(int32_t);
 }
 
 int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch)
@@ -100,19 +114,31 @@ static void bring_forward(int32_t *order, int32_t n, int32_t count,
     }
 }
 
+/* The mean over the classes: of one that most images belong to, most are
+ * learned by saying nothing else. */
 static double share_not_learned(const ni_focus *f)
 {
     const float even = 0.693F; /* as likely wrong as right */
-    int32_t count = 0;
-    for (int32_t i = 0; i < f->n; i++)
-        count += f->losses[i] > even;
-    return (double)count / f->n;
+    double sum = 0.0;
+    int32_t classes = 0;
+    memset(f->seen, 0, (size_t)f->classes * sizeof *f->seen);
+    memset(f->missed, 0, (size_t)f->classes * sizeof *f->missed);
+    for (int32_t i = 0; i < f->n; i++) {
+        int32_t k = f->labels[f->index[i]];
+        f->seen[k]++;
+        f->missed[k] += f->losses[i] > even;
+    }
+    for (int32_t k = 0; k < f->classes; k++) {
+        sum += f->seen[k] ? (double)f->missed[k] / f->seen[k] : 0.0;
+        classes += f->seen[k] > 0;
+    }
+    return sum / classes;
 }
 
 /* Of the room for so many, what goes to the largest losses: so much that any
  * other image is visited with half the chance that it would have without a
  * choice. Nothing as long as many are not learned: there is enough to learn
- * from all, and where labels are wrong it stays so. */
+ * from all, and where many labels are wrong it stays so. */
 static int32_t room_for_hard(const ni_focus *f, int32_t visits)
 {
     static const double many = 0.1;

@@ -13,17 +13,19 @@
 typedef struct ni_focus ni_focus;
 
 /**
- * @param n      images of the training
- * @param share  of them, that a pass visits
+ * @param images  their labels; borrowed
+ * @param index   [n] numbers of the training's images; borrowed
+ * @param share   of them, that a pass visits
  * @return NASH_OK or NASH_ENOMEM
  */
-nash_status ni_focus_create(ni_focus **out, int32_t n, double share);
+nash_status ni_focus_create(ni_focus **out, const nash_images *images,
+                            const int32_t *index, int32_t n, double share);
 
 /** NULL is fine. */
 void ni_focus_free(ni_focus *f);
 
 /** Bytes it holds. */
-size_t ni_focus_bytes(int32_t n);
+size_t ni_focus_bytes(int32_t n, int32_t classes);
 
 /** Steps of a pass, if so many visit every image. */
 int64_t ni_focus_steps(const ni_focus *f, int64_t per_epoch);

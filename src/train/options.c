@@ -159,7 +159,9 @@ nash_status nash_train_bytes(size_t *bytes, const nash_graph *g,
     *bytes = plan_bytes + rest_bytes + judge_bytes + ni_sgd_bytes(g, opts) +
              (opts->lookahead > 0 ? ni_lookahead_bytes(g) : 0) +
              ni_feed_bytes(nash_graph_input_shape(g), focused ? 0 : n, batch) +
-             (focused ? ni_focus_bytes(n) + (size_t)batch * sizeof(float) : 0);
+             (focused ? ni_focus_bytes(n, nash_graph_classes(g)) +
+                            (size_t)batch * sizeof(float)
+                      : 0);
 done:
     return status;
 }

@@ -502,7 +502,7 @@ nash_status nash_train(nash_model *m, const nash_images *images,
     if (opts->lookahead > 0)
         TRY(ni_lookahead_create(&t.lookahead, m));
     if (opts->focus < 1.0) {
-        TRY(ni_focus_create(&t.focus, n, opts->focus));
+        TRY(ni_focus_create(&t.focus, images, index, n, opts->focus));
         NEW_ARRAY(t.losses, t.batch);
     }
     TRY(go_on(&t));
