@@ -20,8 +20,8 @@
  * asked of an error on mirror images that is a standard error less than
  * measured: what was seen may be chance. And the network has to know the
  * classes that most images are in: of two that it takes for one, one may be the
- * other's mirror image. If it does not, training mirrors nothing, which costs
- * less than mirroring what may not be. */
+ * other's mirror image. As long as it does not, training mirrors nothing, which
+ * costs less than mirroring what may not be. */
 static const double most_times = 1.5, most_beside = 0.01,
                     least_known = 2.0 / 3.0, least_classes = 0.9;
 
@@ -36,10 +36,15 @@ typedef struct evidence {
     double noise;           /* standard error of mirrored - plain */
 } evidence;
 
+static bool is_enough(const evidence *e)
+{
+    return e->known >= least_classes;
+}
+
 static bool changes_no_class(const evidence *e)
 {
     double mirrored = e->mirrored - e->noise;
-    return e->known >= least_classes &&
+    return is_enough(e) &&
            mirrored <= most_times * e->plain + most_beside + 1.0 / e->images &&
            e->guessed - mirrored >= least_known * (e->guessed - e->plain);
 }
@@ -65,8 +70,7 @@ int flip_begin(run *r)
         return cli_fail(NULL);
     const char *before = nash_history_get(h, KEY);
     r->flip_is_open = !before;
-    if (before)
-        act(r, strcmp(before, "yes") == 0);
+    act(r, before && strcmp(before, "yes") == 0);
     nash_history_free(h);
     return EXIT_OK;
 }
@@ -171,7 +175,7 @@ static nash_status judge(evidence *e, const run *r, nash_model *m)
 static void say(const evidence *e, bool flip)
 {
     char doubt[64] = "";
-    if (e->known < least_classes)
+    if (!is_enough(e))
         snprintf(doubt, sizeof doubt,
                  ", but it knows only the classes of %.0f %% of them",
                  100.0 * e->known);
@@ -179,23 +183,22 @@ static void say(const evidence *e, bool flip)
                   "as they are%s; training uses %s%s",
                   100.0 * e->mirrored, 100.0 * e->plain, doubt,
                   flip ? "both" : "no mirror images",
-                  e->known < least_classes ? " (--flip yes does)" : "");
+                  is_enough(e) ? "" : " so far (--flip yes does)");
 }
 
-nash_status flip_decide(run *r, nash_model *start)
+nash_status flip_decide(run *r, nash_model *winner)
 {
     evidence e = {0};
     if (!r->flip_is_open)
         return NASH_OK;
-    nash_status status = judge(&e, r, start);
-    if (status != NASH_OK)
-        return status;
+    nash_status status = judge(&e, r, winner);
     bool flip = changes_no_class(&e);
-    status = nash_store_set(r->store, KEY, flip ? "yes" : "no");
+    if (status == NASH_OK && is_enough(&e))
+        status = nash_store_set(r->store, KEY, flip ? "yes" : "no");
     if (status != NASH_OK)
         return status;
     say(&e, flip);
     act(r, flip);
-    r->flip_is_open = false;
+    r->flip_is_open = !is_enough(&e);
     return NASH_OK;
 }

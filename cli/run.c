@@ -256,6 +256,7 @@ static nash_status on_proposed(void *ctx, const nash_job *jobs, int32_t n,
     run *r = ctx;
     const nash_observer *o = nash_store_observer(r->store);
     r->last_step = jobs[0].step;
+    r->is_final = jobs[0].kind == NASH_CANDIDATE_FINAL;
     follow_step(&r->follow, jobs, n);
     return o->proposed(o->ctx, jobs, n, refused);
 }
@@ -280,10 +281,10 @@ static nash_status write_best(const run *r, const nash_model *m)
 }
 
 /* On a copy, since a plan may not take what is const. */
-static nash_status decide_flip(run *r, const nash_model *start)
+static nash_status decide_flip(run *r, const nash_model *winner)
 {
     nash_model *copy = NULL;
-    nash_status status = nash_model_dup(&copy, start);
+    nash_status status = nash_model_dup(&copy, winner);
     if (status == NASH_OK)
         status = flip_decide(r, copy);
     nash_model_free(copy);
@@ -296,7 +297,7 @@ static nash_status on_chosen(void *ctx, int32_t step, int32_t child,
     run *r = ctx;
     const nash_observer *o = nash_store_observer(r->store);
     nash_status status = write_best(r, m);
-    if (status == NASH_OK && step == 0)
+    if (status == NASH_OK && !r->is_final)
         status = decide_flip(r, m);
     if (status == NASH_OK)
         status = o->chosen(o->ctx, step, child, m);

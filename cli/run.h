@@ -24,7 +24,8 @@ typedef struct run {
     follow follow;
     nash_pacer pacer;
     bool flip_is_open; /* whether training mirrors images is to be decided */
-    int32_t last_step; /* the last proposed one */
+    int32_t last_step; /* the last proposed one, */
+    bool is_final;     /* and whether that is the final training */
     double began;      /* clock */
     double seconds;    /* of the run, before it was resumed */
     double noted;      /* of the run, when they were last recorded */

@@ -48,7 +48,25 @@ set_of 30 t10k sided 'oo####oo' '##oooo##' 'oooooooo'
 expect 0 'training uses both' search symmetric
 grep -q '^result, 2 looks ' out || fail "the result looks once"
 
-# who has learned nothing cannot tell
-expect 0 ' of them; training uses no mirror images (--flip yes does)' "$nash" search data \
+# who has learned nothing cannot tell, and who learns it later is asked later
+expect 0 ' of them; training uses no mirror images so far (--flip yes does)' \
+    "$nash" search data \
     -o ignorant --preset smoke --batch 16 --threads 1 --final-threads 1 \
     --start-epochs 0 --steps 0 --auto-flip yes
+later()
+{
+    "$@" --preset smoke --widths 8,8 --batch 16 --pad 0 --seed 5 \
+        --final-threads 1 --auto-flip yes --start-epochs 0 --steps 2 \
+        --epochs 200 --final-epochs 3
+}
+expect 0 'training uses no mirror images so far' \
+    later "$nash" search data -o later
+grep -q 'training uses both$' out || fail "it is not asked again: $(cat out)"
+grep -q '^result, 2 looks ' out || fail "the result looks once"
+later exec "$nash" search data -o again >/dev/null 2>&1 &
+pid=$!
+while ! ls again/candidates/0001-* >/dev/null 2>&1; do sleep 0.05; done
+kill -KILL $pid
+wait $pid && fail "a killed search ends with 0"
+expect 0 'training uses both' "$nash" resume again
+cmp later/best.onnx again/best.onnx || fail "resumed, it decides otherwise"
