@@ -12,8 +12,6 @@
 #include <stdlib.h>
 
 static const char *const nets[] = {"start", "vgg", "resnet9", NULL};
-static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
-static const char *const engines[] = {"onednn", "ref", NULL};
 
 typedef struct request {
     const char *model; /* NULL: a network by name */
@@ -31,11 +29,12 @@ static int parse(request *ask, int argc, char **argv)
          .given = &ask->net_given},
         {"batch", ARG_INT, &ask->train.batch, "images per step", 1, 65536},
         {"precision", ARG_CHOICE, &ask->train.precision,
-         "auto is bf16 where the chip computes it", .choices = precisions},
+         "auto is bf16 where the chip computes it",
+         .choices = nash_precision_names},
         {"threads", ARG_INT, &ask->train.threads, "to compute with", 1, 1024,
          .fallback = "all processors"},
         {"engine", ARG_CHOICE, &ask->train.engine, "what computes",
-         .choices = engines},
+         .choices = nash_engine_names},
         {"seconds", ARG_REAL, &ask->seconds, "to measure for, at least", 0,
          3600},
         {"profile", ARG_FLAG, &ask->profile, "also print times by node"},
@@ -124,7 +123,7 @@ static void print_json(const request *ask, const nash_model *m,
     json_object(NULL);
     json_text("net", name_of(ask));
     json_text("engine", nash_engine_describe(ask->train.engine));
-    json_text("precision", precisions[speed->precision]);
+    json_text("precision", nash_precision_names[speed->precision]);
     json_int("batch", ask->train.batch);
     json_int("threads", ask->train.threads);
     json_int("steps", speed->steps);
@@ -188,8 +187,8 @@ static void print_text(const request *ask, const nash_model *m,
            cli_count(macs, (double)nash_graph_macs(g)));
     printf("%s, %s, batch %d, %d thread%s, %s\n",
            nash_engine_describe(ask->train.engine),
-           precisions[speed->precision], ask->train.batch, ask->train.threads,
-           ask->train.threads == 1 ? "" : "s",
+           nash_precision_names[speed->precision], ask->train.batch,
+           ask->train.threads, ask->train.threads == 1 ? "" : "s",
            cli_bytes(bytes, (double)speed->bytes));
     printf("%.0f images/s, %.0f GFLOP/s\n", speed->images_per_second,
            speed->gflops);

@@ -20,7 +20,6 @@
 
 static const char *const parts[] = {"train", "test", "all", NULL};
 enum { PART_ALL = 2 };
-static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
 /* So many classes are listed; of more, those with the largest errors. */
 enum { MOST_CLASSES = 100 };
@@ -74,7 +73,7 @@ static int parse(request *ask, int argc, char **argv)
          .fallback = "as it is"},
         {"batch", ARG_INT, &ask->plan.batch, "images at once", 1, 65536},
         {"precision", ARG_CHOICE, &ask->plan.precision,
-         "f32 is what other runtimes compute", .choices = precisions},
+         "f32 is what other runtimes compute", .choices = nash_precision_names},
         {"threads", ARG_INT, &ask->plan.threads, "to compute with", 1, 1024,
          .fallback = "all processors"},
         {"json", ARG_FLAG, &ask->json, "print the result as JSON"},

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const modes[] = {"copy", "fresh", "pair", "noise", NULL};
-
 /* What the command line asks for. */
 typedef struct request {
     const char *model, *data, *output, *kinds;
@@ -105,8 +103,8 @@ static int own_options(arg_option *to, request *ask)
          "both skips, or 'all'",
          .given = &ask->draw_given},
         {"mode", ARG_CHOICE, &ask->draw.widen_mode,
-         "what random widening makes new channels of", .choices = modes,
-         .given = &ask->draw_given},
+         "what random widening makes new channels of",
+         .choices = nash_widen_mode_names, .given = &ask->draw_given},
         {"seed", ARG_SEED, &ask->draw.seed, "of random morphisms and images"},
         {"images", ARG_INT, &ask->n_images, "to measure and compare on", 1,
          1 << 20},

@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
-
 enum { PORTION = 256, NAME_BYTES = 256, FILE_NAME_BYTES = 4096 };
 
 typedef struct request {
@@ -57,7 +55,7 @@ static int parse(request *ask, int argc, char **argv)
         {"input-std", ARG_TEXT, &ask->adopt.std, ADOPT_STD_HELP,
          .fallback = "as it is"},
         {"precision", ARG_CHOICE, &ask->plan.precision,
-         "f32 is what other runtimes compute", .choices = precisions},
+         "f32 is what other runtimes compute", .choices = nash_precision_names},
         {"threads", ARG_INT, &ask->plan.threads, "to compute with", 1, 1024,
          .fallback = "all processors"},
         {"json", ARG_FLAG, &ask->json, "print the result as JSON"},

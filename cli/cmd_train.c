@@ -20,8 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
-
 enum {
     FIRST_OPTIONS = 3,
     OWN_OPTIONS = 20,
@@ -106,7 +104,8 @@ static void own_options(arg_option *to, request *ask)
         {"widths", ARG_INTS, ask->widths, "channels of 'start'",
          .most = NASH_MAX_STAGES, .given = &ask->widths_given},
         {"precision", ARG_CHOICE, &t->precision,
-         "auto is bf16 where the chip computes it fast", .choices = precisions},
+         "auto is bf16 where the chip computes it fast",
+         .choices = nash_precision_names},
         {"threads", ARG_INT, &t->threads, "a part of what fixes the result", 1,
          1024, .fallback = "all processors"},
         {"mirror", ARG_YESNO, &ask->looks.mirrored,

@@ -39,7 +39,7 @@ static double cost_ahead(const follow *f, double macs, double step)
     double final = (double)o->final_epochs * f->n_all;
     double left = 0.0;
     if (f->s->budget.text && f->s->budget.unit == BUDGET_PFLOP)
-        left = f->s->budget.total / 6e-15 - f->done - step;
+        left = f->s->budget.total / nash_pflop(1.0, 1.0) - f->done - step;
     else if (f->s->budget.text && f->s->budget.unit == BUDGET_EPOCHS)
         left = f->s->budget.total * f->n_all * macs - f->done - step;
     else if (o->strategy == NASH_STRATEGY_RANDOM && f->step == 0)

@@ -95,7 +95,7 @@ static double final_by_start(const run *r, const nash_history *h,
     if (!start || start->kind != NASH_CANDIDATE_START || !start->done ||
         !(start->pflop > 0.0) || !(start->seconds > 0.0))
         return (double)INFINITY;
-    double pflop = 6e-15 * macs_of(best) * r->follow.n_all;
+    double pflop = nash_pflop(macs_of(best), r->follow.n_all);
     return pflop * start->seconds / start->pflop;
 }
 
@@ -114,7 +114,7 @@ static double child_by_last_step(const run *r, const nash_history *h,
             pflop += h->records[i].pflop;
         }
     return pflop > 0.0
-               ? 6e-15 * macs_of(best) * r->follow.n_train * seconds / pflop
+               ? nash_pflop(macs_of(best), r->follow.n_train) * seconds / pflop
                : 0.0;
 }
 
@@ -193,7 +193,7 @@ static nash_status find_costs(nash_costs *c, const run *r,
                               const nash_history *h, const nash_model *best)
 {
     nash_status status = NASH_OK;
-    double macs = fmax(macs_of(best), 1.0), pass = 6e-15 * macs;
+    double macs = fmax(macs_of(best), 1.0);
     int64_t most = r->s->search.morph.max_macs;
     *c = (nash_costs){0};
     switch (r->s->budget.unit) {
@@ -201,8 +201,8 @@ static nash_status find_costs(nash_costs *c, const run *r,
         status = costs_in_seconds(c, r, h, best);
         break;
     case BUDGET_PFLOP:
-        c->start_epoch = c->child_epoch = pass * r->follow.n_train;
-        c->final_epoch = pass * r->follow.n_all;
+        c->start_epoch = c->child_epoch = nash_pflop(macs, r->follow.n_train);
+        c->final_epoch = nash_pflop(macs, r->follow.n_all);
         add_spent(c, r, h);
         break;
     case BUDGET_EPOCHS:
@@ -440,7 +440,7 @@ nash_pacer pace_of(run *r)
  * network gets, what those take: few images do not want large networks. */
 static double in_pflop(const run *r, double epoch)
 {
-    double pass = 6e-15 * macs_of(r->start) * r->images->n;
+    double pass = nash_pflop(macs_of(r->start), r->images->n);
     double epochs = r->s->budget.unit == BUDGET_PFLOP
                         ? r->s->budget.total / pass
                         : r->s->budget.total / epoch;

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-static const char *const schedules[] = {"sgdr", "constant", NULL};
-
 int recipe_options(arg_option *to, int at, nash_train_opts *t)
 {
     const arg_option recipe[] = {
@@ -14,7 +12,7 @@ int recipe_options(arg_option *to, int at, nash_train_opts *t)
         {"lr-end", ARG_REAL, &t->lr_end, "and at its end", 0, 1e3},
         {"schedule", ARG_CHOICE, &t->schedule,
          "how the rate falls: half cosines, or not at all (an ablation)",
-         .choices = schedules},
+         .choices = nash_schedule_names},
         {"warmup", ARG_REAL, &t->warmup,
          "share of the first cosine in which the rate rises first", 0, 0.99},
         {"cycle", ARG_INT, &t->cycle, "epochs of the first cosine", 0, 100000,

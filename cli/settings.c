@@ -16,10 +16,7 @@
 
 static const char *const strategies[] = {"hillclimb", "random", NULL};
 static const char *const criteria[] = {"loss", "error", "balanced-error", NULL};
-static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 static const char *const inherits[] = {"no", "yes", "auto", NULL};
-static const char *const widen_modes[] = {"copy", "fresh", "pair", "noise",
-                                          NULL};
 
 settings settings_default(void)
 {
@@ -99,7 +96,7 @@ static int put_search(arg_option *to, int at, settings *s)
         {"widen", ARG_CHOICE, &o->morph.widen_mode,
          "how new channels are made: copies, fresh, fresh in pairs, or copies "
          "with noise, which do not quite keep the function",
-         .choices = widen_modes},
+         .choices = nash_widen_mode_names},
         {"max-memory", ARG_BYTES, &s->max_memory,
          "refuse children whose training would take more, e.g. 2G",
          .fallback = "most of what there is when the run begins"},
@@ -163,7 +160,8 @@ static int put_start(arg_option *to, int at, settings *s)
          "of the training images, to judge candidates by", 0.001, 0.9},
         {"seed", ARG_SEED, &s->search.seed, "of every random draw"},
         {"precision", ARG_CHOICE, &t->precision,
-         "auto is bf16 where the chip computes it fast", .choices = precisions},
+         "auto is bf16 where the chip computes it fast",
+         .choices = nash_precision_names},
         {"threads", ARG_INT, &t->threads,
          "per candidate; a part of what fixes the result", 0, 1024,
          .fallback = "1, or this machine's processors divided by "

@@ -48,6 +48,9 @@ typedef enum nash_widen_mode {
                          the weights' standard deviation (EAS): not exact */
 } nash_widen_mode;
 
+/** What options and texts of morphisms call them, in order; then NULL. */
+NASH_API extern const char *const nash_widen_mode_names[5];
+
 /* One morphism, fully specified; fields a kind does not use are 0. */
 typedef struct nash_morph {
     nash_morph_kind kind;

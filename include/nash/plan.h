@@ -25,6 +25,9 @@ typedef enum nash_engine {
     NASH_ENGINE_REF     /* plain loops in double: the oracle */
 } nash_engine;
 
+/** What options and files call them, in order; then NULL. */
+NASH_API extern const char *const nash_engine_names[3];
+
 typedef enum nash_mode {
     NASH_MODE_INFER, /* BN by running statistics; may fold it away */
     NASH_MODE_TRAIN, /* BN by the batch's own; keeps what backward needs; a
@@ -39,6 +42,9 @@ typedef enum nash_precision {
     NASH_PRECISION_F32,
     NASH_PRECISION_BF16 /* activations, and operands of convolutions */
 } nash_precision;
+
+/** Likewise. */
+NASH_API extern const char *const nash_precision_names[4];
 
 typedef struct nash_plan_opts {
     nash_engine engine;

@@ -28,6 +28,9 @@ typedef enum nash_schedule {
                               ablation; cycles only say when to judge */
 } nash_schedule;
 
+/** What options and files call them, in order; then NULL. */
+NASH_API extern const char *const nash_schedule_names[3];
+
 typedef struct nash_train_opts {
     int32_t epochs;     /* >= 0: what the schedule is for */
     int32_t stop_epoch; /* train only to the end of that many of them, judge
@@ -168,6 +171,12 @@ NASH_API int32_t nash_cycle_end(const nash_train_opts *opts, int32_t epoch);
  * unless that is a single image; 0 if there are no images, or none in a batch.
  */
 NASH_API int64_t nash_steps_per_epoch(int32_t n, int32_t batch);
+
+/** What training costs, in PFLOP: a multiply-accumulate is two operations;
+ * forward, and the gradients of data and weights, are three passes.
+ * @param macs    multiply-accumulates an image
+ * @param images  that are visited */
+NASH_API double nash_pflop(double macs, double images);
 
 /**
  * The bytes a training will hold, without allocating them: plans for the batch,

@@ -15,10 +15,6 @@
 
 enum { MOST_BYTES = 1 << 20, FORMAT = 4 };
 
-static const char *const schedules[] = {"sgdr", "constant", NULL};
-static const char *const engines[] = {"onednn", "ref", NULL};
-static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
-
 #define ROW(type, member, kind)                                                \
     {                                                                          \
 #member, NI_FIELD_##kind, offsetof(type, member), NULL                 \
@@ -54,7 +50,7 @@ static const ni_field train_fields[] = {
     ROW(nash_train_opts, epochs, INT32),
     ROW(nash_train_opts, stop_epoch, INT32),
     ROW(nash_train_opts, batch, INT32),
-    NAMED(nash_train_opts, schedule, schedules),
+    NAMED(nash_train_opts, schedule, nash_schedule_names),
     ROW(nash_train_opts, lr_start, REAL),
     ROW(nash_train_opts, lr_end, REAL),
     ROW(nash_train_opts, cycle, INT32),
@@ -77,8 +73,8 @@ static const ni_field train_fields[] = {
     ROW(nash_train_opts, augment.cutout, INT32),
     ROW(nash_train_opts, seed, UINT64),
     ROW(nash_train_opts, step, UINT32),
-    NAMED(nash_train_opts, engine, engines),
-    NAMED(nash_train_opts, precision, precisions),
+    NAMED(nash_train_opts, engine, nash_engine_names),
+    NAMED(nash_train_opts, precision, nash_precision_names),
     ROW(nash_train_opts, threads, INT32),
     ROW(nash_train_opts, max_bytes, SIZE),
     ROW(nash_train_opts, snapshots, INT32),

@@ -11,6 +11,19 @@
 
 enum { MAX_BATCH = 1 << 20, MAX_THREADS = 1024 };
 
+const char *const nash_engine_names[] = {
+    [NASH_ENGINE_ONEDNN] = "onednn",
+    [NASH_ENGINE_REF] = "ref",
+    NULL,
+};
+
+const char *const nash_precision_names[] = {
+    [NASH_PRECISION_AUTO] = "auto",
+    [NASH_PRECISION_F32] = "f32",
+    [NASH_PRECISION_BF16] = "bf16",
+    NULL,
+};
+
 static const ni_engine *engine_of(nash_engine engine)
 {
     switch (engine) {

@@ -12,14 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const mode_names[] = {
+const char *const nash_widen_mode_names[] = {
     [NASH_WIDEN_COPY] = "copy",
     [NASH_WIDEN_FRESH] = "fresh",
     [NASH_WIDEN_PAIR] = "pair",
     [NASH_WIDEN_NOISE] = "noise",
+    NULL,
 };
 
-enum { N_MODES = sizeof mode_names / sizeof *mode_names };
+enum { N_MODES = NASH_WIDEN_NOISE + 1 };
 
 /* The parts of the text form; "at" (bit 31) belongs to every kind. */
 static const uint32_t key_at = 1u << 31;
@@ -84,7 +85,7 @@ done:
 static nash_status parse_mode(nash_widen_mode *mode, const char *value)
 {
     for (int i = 0; i < N_MODES; i++)
-        if (strcmp(value, mode_names[i]) == 0) {
+        if (strcmp(value, nash_widen_mode_names[i]) == 0) {
             *mode = (nash_widen_mode)i;
             return NASH_OK;
         }
@@ -240,7 +241,8 @@ void nash_morph_format(char *text, size_t size_bytes, const nash_morph *morph,
         put(&w, ",factor=%d", morph->factor);
     if (uses & NI_KEY_MODE)
         put(&w, ",mode=%s",
-            (unsigned)morph->mode < N_MODES ? mode_names[morph->mode] : "?");
+            (unsigned)morph->mode < N_MODES ? nash_widen_mode_names[morph->mode]
+                                            : "?");
     if (uses & NI_KEY_NORM && morph->norm)
         put(&w, ",norm=1");
     if (uses & NI_KEY_SEED && morph->seed != 0)

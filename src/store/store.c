@@ -114,11 +114,9 @@ static nash_status put_outcome(const ni_db *db, const nash_job *job,
                                const nash_outcome *outcome)
 {
     nash_status status = NASH_OK;
-    /* one multiply-accumulate is two operations; forward, and the gradients of
-     * data and weights, are three passes */
-    double pflop = 6e-15 *
-                   (double)nash_graph_macs(nash_model_graph(job->model)) *
-                   (double)outcome->images;
+    double pflop =
+        nash_pflop((double)nash_graph_macs(nash_model_graph(job->model)),
+                   (double)outcome->images);
     TRY(ni_db_run(db,
                   "INSERT OR REPLACE INTO outcome VALUES"
                   " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -240,11 +240,8 @@ bool nash_was_unflipped(const nash_model *m)
 static bool add_settings(cJSON *o, const nash_train_opts *opts, int32_t n)
 {
     char seed[SEED_BYTES];
-    const char *schedule =
-        opts->schedule == NASH_SCHEDULE_CONSTANT ? "constant" : "sgdr";
-    const char *precision = opts->precision == NASH_PRECISION_F32    ? "f32"
-                            : opts->precision == NASH_PRECISION_BF16 ? "bf16"
-                                                                     : "auto";
+    const char *schedule = nash_schedule_names[opts->schedule];
+    const char *precision = nash_precision_names[opts->precision];
     snprintf(seed, sizeof seed, "%" PRIu64, opts->seed);
     return cJSON_AddNumberToObject(o, "images", n) &&
            cJSON_AddNumberToObject(o, "epochs", opts->epochs) &&

@@ -129,6 +129,11 @@ int64_t nash_steps_per_epoch(int32_t n, int32_t batch)
     return n / own + (rest > 0);
 }
 
+double nash_pflop(double macs, double images)
+{
+    return 6e-15 * macs * images;
+}
+
 nash_plan_opts ni_train_plan_opts(const nash_train_opts *opts, int32_t batch)
 {
     nash_plan_opts plan = nash_plan_opts_default();

@@ -8,6 +8,12 @@
 #include <assert.h>
 #include <math.h>
 
+const char *const nash_schedule_names[] = {
+    [NASH_SCHEDULE_SGDR] = "sgdr",
+    [NASH_SCHEDULE_CONSTANT] = "constant",
+    NULL,
+};
+
 static int64_t shorter(int64_t a, int64_t b)
 {
     return a < b ? a : b;
