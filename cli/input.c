@@ -6,6 +6,7 @@
 #include "open.h"
 #include "pace.h"
 #include "progress.h"
+#include "scale.h"
 
 #include <errno.h>
 #include <math.h>
@@ -127,12 +128,12 @@ int input_narrow_start(run *r)
 {
     char widths[128];
     double by_caps = share_by_caps(r), by_budget;
-    if (!settings_can_narrow(r->s))
+    if (!scale_can_narrow(r->s))
         return check_caps(r);
     int result = share_by_budget(&by_budget, r);
     if (result != EXIT_OK)
         return result;
-    if (!settings_narrow(r->s, fmin(by_caps, by_budget)))
+    if (!scale_narrow(r->s, fmin(by_caps, by_budget)))
         return check_caps(r);
     nash_model_free(r->start);
     r->start = NULL;

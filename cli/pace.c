@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "limits.h"
 #include "progress.h"
+#include "scale.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -314,7 +315,7 @@ static double total_for_step(const run *r, const nash_costs *costs,
                              double start)
 {
     static const double finer = 1.05, most = 1000.0;
-    double widest = 1.0 / settings_narrowed(r->s);
+    double widest = 1.0 / scale_narrowed(r->s);
     for (double times = finer; times < most; times *= finer) {
         nash_costs then = *costs;
         nash_pace pace;

@@ -1,12 +1,8 @@
 /*
- * Presets: what they set, and what becomes of it for images and budgets that
- * they were not made for.
+ * Presets: what they set, and which of it follows the images.
  */
 #include "presets.h"
 
-#include "settings.h"
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +65,7 @@ static const struct preset_row {
 
 enum { N_ROWS = sizeof preset_rows / sizeof *preset_rows };
 
-/* What a preset says of an option; NULL: nothing. */
-static const char *value_of(const char *option, int preset)
+const char *preset_value(const char *option, int preset)
 {
     for (int i = 0; i < N_ROWS; i++)
         if (strcmp(preset_rows[i].option, option) == 0)
@@ -95,9 +90,9 @@ static bool is_of_candidates(const char *name)
 void preset_set_result(const arg_option *options, int preset)
 {
     const arg_spec spec = {"train"};
-    const char *rate = value_of("final-lr-start", preset);
+    const char *rate = preset_value("final-lr-start", preset);
     for (const arg_option *o = options; o->name; o++) {
-        const char *value = value_of(o->name, preset);
+        const char *value = preset_value(o->name, preset);
         if (value && !is_of_candidates(o->name))
             arg_assign(&spec, o, value);
     }
@@ -162,8 +157,7 @@ int32_t preset_pad(int preset, int32_t pad, nash_shape image)
                             : pad;
 }
 
-/* What --final-cutout asks for. */
-static int32_t cutout_side(int32_t asked, nash_shape image)
+int32_t preset_cutout_side(int32_t asked, nash_shape image)
 {
     return asked < 0 ? shorter_side(image) / 4 : asked;
 }
@@ -173,96 +167,9 @@ static int32_t cutout_side(int32_t asked, nash_shape image)
 int32_t preset_cutout(int preset, nash_shape image, int32_t epochs,
                       int64_t params)
 {
-    int32_t asked = (int32_t)strtol(value_of("final-cutout", preset), NULL, 10);
+    int32_t asked =
+        (int32_t)strtol(preset_value("final-cutout", preset), NULL, 10);
     bool is_short =
         asked < 0 && nash_is_short(epochs, params, PRESET_CUTOUT_EPOCHS);
-    return is_short ? 0 : cutout_side(asked, image);
-}
-
-void settings_fit(settings *s, const nash_images *images)
-{
-    int32_t *cutout = &s->search.final_train.augment.cutout;
-    int32_t asked = cutout_side(s->final_cutout, images->shape);
-    if (*cutout < asked)
-        *cutout = asked;
-    s->search.cutout_epochs = s->final_cutout < 0 ? PRESET_CUTOUT_EPOCHS : 0;
-}
-
-/* The steps of an epoch of these few images would teach nothing. */
-static void scale_epochs(settings *s, const nash_images *images)
-{
-    static const double many = 40000.0, most = 1000.0;
-    nash_search_opts *o = &s->search;
-    double n_train = (1.0 - s->val_share) * images->n;
-    int32_t times = (int32_t)fmin(many / n_train + 0.5, most);
-    if (times < 2)
-        return;
-    if (!settings_gave(s, "start-epochs"))
-        o->start_epochs *= times;
-    if (!settings_gave(s, "final-epochs"))
-        o->final_epochs *= times;
-    if (settings_gave(s, "epochs") || settings_gave(s, "cycle"))
-        return;
-    o->epochs *= times;
-    o->train.cycle *= times;
-    o->start_train.cycle *= times;
-    o->final_train.cycle *= times;
-}
-
-/* Where there are few images, larger networks are no better (docs/research.md),
- * so there is no reason to take the largest of what is about equal. */
-static void scale_tie(settings *s, const nash_images *images)
-{
-    static const double few = 2000.0; /* to validate by */
-    if (!settings_gave(s, "tie") && s->val_share * images->n < few)
-        s->search.tie = 0.0;
-}
-
-static void scale_pad(settings *s, const nash_images *images)
-{
-    nash_search_opts *o = &s->search;
-    if (settings_gave(s, "pad"))
-        return;
-    o->train.augment.pad = o->start_train.augment.pad =
-        o->final_train.augment.pad =
-            preset_pad(s->preset, o->train.augment.pad, images->shape);
-}
-
-void settings_scale(settings *s, const nash_images *images)
-{
-    if (!preset_is_of_cifar(s->preset))
-        return;
-    scale_epochs(s, images);
-    scale_tie(s, images);
-    scale_pad(s, images);
-}
-
-/* ---- for other budgets --------------------------------------------------- */
-
-bool settings_can_narrow(const settings *s)
-{
-    return preset_is_of_cifar(s->preset) && !s->init &&
-           !settings_gave(s, "widths");
-}
-
-double settings_narrowed(const settings *s)
-{
-    double usual = strtod(value_of("widths", s->preset), NULL);
-    double by = s->widths[0] / usual; /* of the first layer */
-    return settings_can_narrow(s) ? fmin(by * by, 1.0) : 1.0;
-}
-
-bool settings_narrow(settings *s, double share)
-{
-    enum { MULTIPLE = 16 }; /* of channels, for Winograd's algorithm */
-    static const double clearly = 0.75;
-    if (!(share < clearly))
-        return false;
-    double by = sqrt(share);
-    for (int i = 0; i < NASH_MAX_STAGES && s->widths[i] > 0; i++) {
-        int32_t width =
-            (int32_t)lround(by * s->widths[i] / MULTIPLE) * MULTIPLE;
-        s->widths[i] = width > MULTIPLE ? width : MULTIPLE;
-    }
-    return true;
+    return is_short ? 0 : preset_cutout_side(asked, image);
 }

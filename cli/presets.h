@@ -11,6 +11,9 @@
 
 extern const char *const preset_names[]; /* ends with NULL; 0: the default */
 
+/** What a preset says of an option of a search; NULL: nothing. Borrowed. */
+const char *preset_value(const char *option, int preset);
+
 /** Set a search's options. */
 void preset_set_search(const arg_option *options, int preset);
 
@@ -26,6 +29,9 @@ bool preset_is_of_cifar(int preset);
 
 /** A preset's pad for images of that size. */
 int32_t preset_pad(int preset, int32_t pad, nash_shape image);
+
+/** What --final-cutout asks for. */
+int32_t preset_cutout_side(int32_t asked, nash_shape image);
 
 /** The side of the square that the final training hides. */
 int32_t preset_cutout(int preset, nash_shape image, int32_t epochs,

@@ -13,6 +13,7 @@
 #include "pace.h"
 #include "probe.h"
 #include "progress.h"
+#include "scale.h"
 #include "stop.h"
 #include "verdict.h"
 
@@ -227,7 +228,7 @@ static int assemble(run *r)
         return result;
     result = follow_init(&r->follow, r->s, n_train, r->images->n);
     r->follow.began = r->began - r->seconds;
-    settings_fit(r->s, r->images);
+    scale_cutout(r->s, r->images);
     if (result == EXIT_OK)
         result = flip_begin(r);
     if (result == EXIT_OK)
@@ -464,7 +465,7 @@ int run_begin(settings *s, const char *data_dir, const char *run_dir)
         result = check_split(&r);
     if (result == EXIT_OK) {
         input_describe(&r);
-        settings_scale(s, r.images);
+        scale_to_images(s, r.images);
     }
     if (result == EXIT_OK)
         result = settings_check_scaled(s);

@@ -83,29 +83,10 @@ nash_looks settings_looks(const settings *s);
  */
 int settings_complete(settings *s, const char *verb);
 
-/** Derive what depends on the images: the cutout of the final training. */
-void settings_fit(settings *s, const nash_images *images);
-
-/** The presets `fast` and `demo` count epochs and pixels of CIFAR-10's images:
- * where there are fewer, or of another size, make as many more of them what was
- * not given, before the settings are recorded. */
-void settings_scale(settings *s, const nash_images *images);
-
-/** What can only be told then. @return EXIT_OK, or EXIT_USAGE after a sentence
+/** What can only be told once they follow the images (scale.h). @return
+ * EXIT_OK, or EXIT_USAGE after a sentence
  */
 int settings_check_scaled(const settings *s);
-
-/** Whether the widths of the starting network may follow the budget and the
- * caps: in the presets `fast` and `demo`, without --widths and --init. */
-bool settings_can_narrow(const settings *s);
-
-/** Make the widths such that the network takes about so much of its
- * multiply-accumulates, if that is clearly less; no layer gets less than 16
- * channels. @return whether they have changed */
-bool settings_narrow(settings *s, double share);
-
-/** About the share that was made of the preset's network so; 1: all of it. */
-double settings_narrowed(const settings *s);
 
 /** The widths as --widths takes them. */
 void settings_format_widths(char *text, size_t size_bytes, settings *s);
