@@ -33,7 +33,7 @@ typedef struct request {
     bool json, widths_given;
     int32_t widths[NASH_MAX_STAGES];
     bool identity_init, whiten, init_given;
-    nash_looks looks; /* of what is written, as far as they are given */
+    nash_looks looks; /* of what is written, given or the preset's */
     bool mirror_given, shift_given, pad_given, flip_given, cutout_given;
     double val_share;
     adoption adopt;
@@ -534,16 +534,18 @@ static void fit_preset(training *t)
         ask->looks.mirrored = ask->looks.mirrored && augment->flip;
     if (!ask->shift_given)
         ask->looks.shifted = ask->looks.shifted && augment->pad > 0;
-    ask->mirror_given = ask->shift_given = true;
 }
 
+/* As the options or the preset say, or else as they are. */
 static void set_looks(training *t)
 {
+    const request *ask = t->ask;
+    bool preset = ask->preset >= 0;
     nash_looks looks = nash_model_looks(t->model);
-    if (t->ask->mirror_given)
-        looks.mirrored = t->ask->looks.mirrored;
-    if (t->ask->shift_given)
-        looks.shifted = t->ask->looks.shifted;
+    if (preset || ask->mirror_given)
+        looks.mirrored = ask->looks.mirrored;
+    if (preset || ask->shift_given)
+        looks.shifted = ask->looks.shifted;
     nash_model_set_looks(t->model, looks);
 }
 

@@ -199,8 +199,9 @@ NASH_API nash_status nash_images_draw(const nash_images *images,
  * Read one PNG or JPEG file, resized as in training.
  *
  * @param pixels  receives [C,H,W] bytes of @p shape
- * @return NASH_OK, NASH_ENOTFOUND, NASH_EIO, NASH_EFORMAT, NASH_ELIMIT (more
- *         than 64 megapixels) or NASH_ENOMEM
+ * @return NASH_OK, NASH_EINVAL (the shape), NASH_ENOTFOUND, NASH_EIO,
+ *         NASH_EFORMAT, NASH_ELIMIT (more than 64 megapixels, or a file of more
+ *         than 1 GiB) or NASH_ENOMEM
  */
 NASH_API nash_status nash_image_read(uint8_t *pixels, nash_shape shape,
                                      const char *path);

@@ -74,10 +74,11 @@ typedef struct nash_process_opts {
  *
  * @param evaluator  receives the interface; release with
  *                   nash_process_evaluator_close()
- * @param opts       copied, its strings too
+ * @param opts       copied, its strings too; temporary files in run_dir
+ *                   ("*.tmp") that a killed process left are removed
  * @return NASH_OK, NASH_EINVAL (an option; a path that a launcher's shell
- *         would take apart), NASH_ENOTFOUND (a directory) or NASH_ENOMEM;
- *         evaluating: also NASH_EIO
+ *         would take apart), NASH_ENOTFOUND (a directory), NASH_EIO or
+ *         NASH_ENOMEM
  */
 NASH_API nash_status nash_process_evaluator_open(nash_evaluator *evaluator,
                                                  const nash_process_opts *opts);

@@ -95,7 +95,8 @@ NASH_API void nash_tensor_set_pairs(nash_tensor *weight, const float *filters,
  *
  * @param mean, std  [input channels], in pixel values; copied
  * @return NASH_OK, NASH_EINVAL (it has a normalisation, or a value is of no
- *         use) or NASH_ENOMEM; unchanged on failure
+ *         use), NASH_ELIMIT (too many nodes) or NASH_ENOMEM; unchanged on
+ *         failure
  */
 NASH_API nash_status nash_model_normalize(nash_model *m, const float *mean,
                                           const float *std);
@@ -169,7 +170,7 @@ NASH_API nash_status nash_model_set_meta(nash_model *m, const char *key,
 #define NASH_META_RESIZE                                                       \
     "nash.resize"                        /* rule for foreign images:           \
                                             "stretch" */
-#define NASH_META_DATASET "nash.dataset" /* name of the data set */
+#define NASH_META_DATASET "nash.dataset" /* format and hash of the data set */
 #define NASH_META_SEEN                                                         \
     "nash.seen" /* "yes": weights have learned from images of this data set    \
                    that were to validate what they had become */

@@ -10,7 +10,9 @@ extern "C" {
  *
  * Every fallible call returns a nash_status: NASH_OK (0), or one of the
  * negative codes below. The first function to notice an error also writes one
- * sentence for people, kept per thread until the next error of that thread.
+ * sentence for people, kept per thread until the next error of that thread. A
+ * call that fails hands nothing over: what its out parameters hold then means
+ * nothing, and must not be freed, unless the call says otherwise.
  */
 
 #if defined(__GNUC__)
