@@ -392,6 +392,24 @@ static nash_status pace(void *ctx, nash_pace *out, int32_t step,
 
 /* ---- ending in time ------------------------------------------------------ */
 
+/* When the starting network's training was begun, by this process or one that
+ * was killed, in seconds of the run. */
+static double start_began(const run *r)
+{
+    static const char key[] = "start_began_seconds";
+    nash_history *h = NULL;
+    double now = run_seconds(r), began = now;
+    const char *text = nash_history_load(&h, r->dir) == NASH_OK
+                           ? nash_history_get(h, key)
+                           : NULL;
+    if (text)
+        began = strtod(text, NULL);
+    else
+        run_set_number(r, key, now);
+    nash_history_free(h);
+    return began < now ? began : now;
+}
+
 double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
 {
     run *r = ctx;
@@ -408,7 +426,8 @@ double pace_time_left(void *ctx, const nash_job *job, double *epochs_after)
         *epochs_after = judging(r);
     }
     if (!final)
-        left = fmin(0.5 * left, most_of_start * r->s->budget.total);
+        left = fmin(0.5 * left, most_of_start * r->s->budget.total +
+                                    start_began(r) - run_seconds(r));
     return fmax(left, least);
 }
 

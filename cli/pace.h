@@ -25,7 +25,7 @@ nash_pacer pace_of(run *r);
 /**
  * The seconds that a training may take, so that all is done when a budget of
  * time is spent: the result what is left, the starting network a tenth of the
- * budget and no more than half of what is left.
+ * budget since it was first begun, and no more than half of what is left.
  *
  * @param ctx           the run
  * @param epochs_after  receives the epochs whose time it has to leave of them
