@@ -190,7 +190,7 @@ static bool has_learned(const nash_model *m, nash_dataset *ds, double val_share,
     int32_t *train = NULL, *val = NULL, n_train, n_val;
     bool learned = nash_dataset_images(&all, ds, NASH_PART_TRAIN) == NASH_OK &&
                    nash_run_split(&train, &n_train, &val, &n_val, all,
-                                  val_share, seed) == NASH_OK &&
+                                  val_share, 0, seed) == NASH_OK &&
                    nash_has_learned(m, ds, n_train, seed);
     nash_split_free(val);
     nash_split_free(train);

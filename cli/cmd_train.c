@@ -300,7 +300,7 @@ static int split(training *t)
     if (ask->val_share > 0.0) {
         nash_status status =
             nash_run_split(&t->train, &t->n_train, &t->val, &t->n_val,
-                           t->images, ask->val_share, ask->train.seed);
+                           t->images, ask->val_share, 0, ask->train.seed);
         return status == NASH_OK ? EXIT_OK : open_cannot_split(status);
     }
     t->n_train = t->images->n;

@@ -135,8 +135,7 @@ static nash_status judge(evidence *e, const run *r, nash_model *m)
     nash_score scores[2];
     nash_plan_opts plan =
         recipe_judging(&r->s->search.train, r->s->final_threads);
-    nash_status status = nash_run_split(&train, &n_train, &val, &n, images,
-                                        r->s->val_share, r->s->search.seed);
+    nash_status status = run_split(&train, &n_train, &val, &n, r);
     if (status != NASH_OK)
         return status;
     n = thin_out(val, n);

@@ -20,6 +20,7 @@ static const struct preset_row {
     /*                   fast              paper            smoke        demo */
     {"budget",           {"45min",          "none",          "none",      "12min"}},
     {"climb-share",      {"0.3",            "0.3",           "0.3",       "0.4"}},
+    {"climb-images",     {"60000",          "0",             "0",         "60000"}},
     {"steps",            {"6",              "5",             "2",         "2"}},
     {"neighbours",       {"8",              "8",             "3",         "4"}},
     {"morphs",           {"3",              "5",             "2",         "3"}},

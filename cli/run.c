@@ -181,6 +181,7 @@ static int open_evaluator(run *r)
                               .dataset = dataset,
                               .data_hash = nash_dataset_hash(r->data),
                               .val_share = r->s->val_share,
+                              .most = r->s->climb_images,
                               .jobs = r->s->jobs,
                               .max_bytes = r->s->launcher
                                                ? 0 /* of which machine? */
@@ -202,31 +203,31 @@ static int open_evaluator(run *r)
     return EXIT_OK;
 }
 
-static int split(int32_t **train, int32_t *n_train, int32_t **val,
-                 int32_t *n_val, const run *r)
+nash_status run_split(int32_t **train, int32_t *n_train, int32_t **val,
+                      int32_t *n_val, const run *r)
 {
-    nash_status status = nash_run_split(train, n_train, val, n_val, r->images,
-                                        r->s->val_share, r->s->search.seed);
-    return status == NASH_OK ? EXIT_OK : open_cannot_split(status);
+    return nash_run_split(train, n_train, val, n_val, r->images,
+                          r->s->val_share, r->s->climb_images,
+                          r->s->search.seed);
 }
 
 /* Before there is a run directory. */
 static int check_split(const run *r)
 {
     int32_t *train = NULL, *val = NULL, n_train, n_val;
-    int result = split(&train, &n_train, &val, &n_val, r);
+    nash_status status = run_split(&train, &n_train, &val, &n_val, r);
     nash_split_free(val);
     nash_split_free(train);
-    return result;
+    return status == NASH_OK ? EXIT_OK : open_cannot_split(status);
 }
 
 static int assemble(run *r)
 {
     int32_t *train = NULL, *val = NULL, n_train, n_val;
-    int result = split(&train, &n_train, &val, &n_val, r);
-    if (result != EXIT_OK)
-        return result;
-    result = follow_init(&r->follow, r->s, n_train, r->images->n);
+    nash_status status = run_split(&train, &n_train, &val, &n_val, r);
+    if (status != NASH_OK)
+        return open_cannot_split(status);
+    int result = follow_init(&r->follow, r->s, n_train, r->images->n);
     r->follow.began = r->began - r->seconds;
     scale_cutout(r->s, r->images);
     if (result == EXIT_OK)

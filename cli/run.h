@@ -56,6 +56,11 @@ char *run_path(const run *r, const char *file);
 /** Set a number among the run's results. */
 nash_status run_set_number(const run *r, const char *key, double value);
 
+/** The images that candidates learn from and are judged by, as
+ * nash_run_split(). */
+nash_status run_split(int32_t **train, int32_t *n_train, int32_t **val,
+                      int32_t *n_val, const run *r);
+
 /** Bytes of memory for the candidates that train side by side: what there is
  * but for the images that this process holds; 1 at least. */
 size_t run_memory(const run *r);

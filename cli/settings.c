@@ -158,6 +158,10 @@ static int put_start(arg_option *to, int at, settings *s)
          .fallback = "the images' own"},
         {"val-share", ARG_REAL, &s->val_share,
          "of the training images, to judge candidates by", 0.001, 0.9},
+        {"climb-images", ARG_INT, &s->climb_images,
+         "most training images that candidates learn from, drawn by class, and "
+         "a quarter of as many that judge them; 0: all",
+         0, INT32_MAX},
         {"seed", ARG_SEED, &s->search.seed, "of every random draw"},
         {"precision", ARG_CHOICE, &t->precision,
          "auto is bf16 where the chip computes it fast",

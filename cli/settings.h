@@ -43,9 +43,10 @@ typedef struct settings {
     bool mirror;    /* the result averages over mirror images, where it flips */
     bool shift;     /* and over shifted ones, where it pads */
     double val_share;
-    const char *init;  /* network to start from; NULL: the paper's */
-    adoption adopt;    /* what it lacks */
-    const char *size;  /* "HxW"; NULL: the images' own */
+    int32_t climb_images; /* that candidates learn from at most; 0: all */
+    const char *init;     /* network to start from; NULL: the paper's */
+    adoption adopt;       /* what it lacks */
+    const char *size;     /* "HxW"; NULL: the images' own */
     size_t max_memory; /* of training a candidate; 0: see settings_complete() */
     bool keep_all;
     bool given[SETTINGS_MOST]; /* which of these, as in their table */

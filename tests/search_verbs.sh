@@ -171,6 +171,13 @@ expect 0 'narrower starting network: --widths 16,32,64,80' \
 expect 0 'result' "$nash" search data -o wide $small --widths 32,32
 [ "$(setting wide widths)" = 32,32 ] || fail "widths that are given are changed"
 
+# of many images candidates see a part, and the result all of them
+expect 0 'result' "$nash" search data -o part --preset smoke --widths 4,4,6 \
+    --batch 16 --steps 1 --climb-images 30 --final-threads 1
+[ "$(sqlite3 part/run.db "SELECT DISTINCT images, val_images FROM outcome
+    ORDER BY step" | tr '\n' ' ')" = '30|7 90|0 ' ] ||
+    fail "not 30 of 72 images: $(sqlite3 part/run.db 'SELECT * FROM outcome')"
+
 # and the caps, below which no morphism brings a network
 expect 0 '--max-params, a narrower starting network: --widths 16,32,64,80' \
     "$nash" search data -o capped --threads 1 --budget none --steps 0 \

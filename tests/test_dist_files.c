@@ -44,6 +44,7 @@ static ni_task a_task(void)
                     .model_hash = UINT64_MAX - 1,
                     .data_hash = UINT64_MAX - 2,
                     .val_share = 1.0 / 3.0,
+                    .most = 60000,
                     .data_dir = data,
                     .dataset = nash_dataset_opts_default(),
                     .train = nash_train_opts_default()};
@@ -73,6 +74,7 @@ static void a_job_comes_back_without_loss(void **state)
     assert_int_equal(back.model_hash, task.model_hash);
     assert_int_equal(back.data_hash, task.data_hash);
     assert_true(back.val_share == task.val_share);
+    assert_int_equal(back.most, 60000);
     assert_int_equal(back.dataset.max_bytes, INT64_MAX);
     assert_true(back.dataset.max_skipped == task.dataset.max_skipped);
     assert_int_equal(back.train.seed, task.train.seed);
@@ -149,7 +151,7 @@ static void a_split_is_stratified_and_complete(void **state)
     assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
                      NASH_OK);
     assert_int_equal(
-        nash_run_split(&train, &n_train, &val, &n_val, images, 0.2, 1),
+        nash_run_split(&train, &n_train, &val, &n_val, images, 0.2, 0, 1),
         NASH_OK);
     assert_int_equal(n_train, 48);
     assert_int_equal(n_val, 12);
@@ -166,8 +168,51 @@ static void a_split_is_stratified_and_complete(void **state)
     nash_split_free(train);
     nash_split_free(val);
     assert_int_equal(
-        nash_run_split(&train, &n_train, &val, &n_val, images, 0.001, 1),
+        nash_run_split(&train, &n_train, &val, &n_val, images, 0.001, 0, 1),
         NASH_EINVAL);
+    nash_dataset_close(ds);
+}
+
+/* The classes stay in proportion, and the sides apart. */
+static void of_many_images_a_part_is_used(void **state)
+{
+    (void)state;
+    nash_dataset *ds = NULL;
+    const nash_images *images;
+    int32_t *all, *val, *few, *few_val, n, n_val, n_few, n_few_val;
+    int32_t per_class[2][N_CLASSES] = {{0}};
+    bool trains[N_TRAIN] = {false};
+    assert_int_equal(nash_dataset_open(&ds, data, NULL), NASH_OK);
+    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
+                     NASH_OK);
+    assert_int_equal(nash_run_split(&all, &n, &val, &n_val, images, 0.2, 48, 1),
+                     NASH_OK);
+    assert_int_equal(n, 48);
+    assert_int_equal(n_val, 12);
+    assert_int_equal(
+        nash_run_split(&few, &n_few, &few_val, &n_few_val, images, 0.2, 24, 1),
+        NASH_OK);
+    assert_int_equal(n_few, 24);
+    assert_int_equal(n_few_val, 6);
+    for (int32_t i = 0; i < n; i++)
+        trains[all[i]] = true;
+    for (int32_t i = 0; i < n_few; i++) {
+        assert_true(trains[few[i]]);
+        assert_true(i == 0 || few[i] > few[i - 1]);
+        per_class[0][images->labels[few[i]]]++;
+    }
+    for (int32_t i = 0; i < n_few_val; i++) {
+        assert_false(trains[few_val[i]]);
+        per_class[1][images->labels[few_val[i]]]++;
+    }
+    for (int32_t k = 0; k < N_CLASSES; k++) {
+        assert_int_equal(per_class[0][k], 24 / N_CLASSES);
+        assert_int_equal(per_class[1][k], 6 / N_CLASSES);
+    }
+    nash_split_free(all);
+    nash_split_free(val);
+    nash_split_free(few);
+    nash_split_free(few_val);
     nash_dataset_close(ds);
 }
 
@@ -183,7 +228,7 @@ static void split_greys(int32_t *n_val, int32_t often)
     }
     nash_images images = {{1, 1, 1}, 20, 2, pixels, labels};
     assert_int_equal(
-        nash_run_split(&train, &n_train, &val, n_val, &images, 0.5, 3),
+        nash_run_split(&train, &n_train, &val, n_val, &images, 0.5, 0, 3),
         NASH_OK);
     assert_int_equal(n_train + *n_val, 20);
     for (int32_t i = 0; i < *n_val; i++)
@@ -264,6 +309,7 @@ int main(int argc, char **argv)
         DIST_TEST(no_option_of_a_training_is_forgotten),
         DIST_TEST(paths_survive_percent_encoding),
         DIST_TEST(a_split_is_stratified_and_complete),
+        DIST_TEST(of_many_images_a_part_is_used),
         DIST_TEST(a_split_keeps_equal_images_together),
         DIST_TEST(running_out_of_memory_leaks_nothing),
     };

@@ -127,7 +127,7 @@ static nash_status split(void *ctx)
     world *w = ctx;
     int32_t *train = NULL, *val = NULL, n_train, n_val;
     nash_status status =
-        nash_run_split(&train, &n_train, &val, &n_val, w->images, 0.2, 1);
+        nash_run_split(&train, &n_train, &val, &n_val, w->images, 0.2, 0, 1);
     nash_split_free(train);
     nash_split_free(val);
     return status;

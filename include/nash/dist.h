@@ -23,9 +23,11 @@ typedef struct nash_process_opts {
                            others no candidate is trained; 0: whatever they are
                          */
     double val_share;   /* of the training images, in (0, 1) */
-    int32_t jobs;       /* candidates side by side, >= 1 */
-    size_t max_bytes;   /* of all that run side by side, by `bytes`: fewer
-                           do where it would be more; 0: no limit */
+    int32_t most;     /* images that candidates learn from, and a quarter of as
+                         many that judge them, see nash_run_split(); 0: all */
+    int32_t jobs;     /* candidates side by side, >= 1 */
+    size_t max_bytes; /* of all that run side by side, by `bytes`: fewer
+                         do where it would be more; 0: no limit */
     double checkpoint_seconds; /* between two states of a training; 0: none
                                   but where stop_epoch cuts it short */
     double timeout_seconds;    /* end a candidate that says nothing for so long;
@@ -140,8 +142,11 @@ NASH_API nash_status nash_candidate_decode(char *path);
 /**
  * The split of the training images that a run uses: nash_split()'s, but what
  * would validate and equals an image to train on, pixel by pixel, is trained
- * on, too; unless nothing would be left.
+ * on, too; unless nothing would be left. Of a large set a part is used, in
+ * which each class has its share.
  *
+ * @param most        images to train on at most, and a quarter of as many to
+ *                    validate by; 0: all
  * @param train, val  receive [*n_train] and [*n_val] indices, yours to free
  *                    with nash_split_free()
  * @return NASH_OK, NASH_EINVAL (a part would be empty) or NASH_ENOMEM
@@ -149,7 +154,7 @@ NASH_API nash_status nash_candidate_decode(char *path);
 NASH_API nash_status nash_run_split(int32_t **train, int32_t *n_train,
                                     int32_t **val, int32_t *n_val,
                                     const nash_images *images, double val_share,
-                                    uint64_t seed);
+                                    int32_t most, uint64_t seed);
 NASH_API void nash_split_free(int32_t *index);
 
 #ifdef __cplusplus

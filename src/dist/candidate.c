@@ -198,7 +198,7 @@ static nash_status train(training *t, nash_model *m, const ni_task *task,
     int32_t *first = NULL, *val = NULL, n_val = 0;
     if (!task->on_all)
         TRY(nash_run_split(&first, &t->n_train, &val, &n_val, images,
-                           task->val_share, task->train.seed));
+                           task->val_share, task->most, task->train.seed));
     else
         TRY(all_images(&first, &t->n_train, images));
     TRY(train_on(t, m, task, images, first, val, n_val));

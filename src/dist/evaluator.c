@@ -453,6 +453,9 @@ static nash_status check(const nash_process_opts *opts)
     REQUIRE(opts->jobs >= 1 && opts->jobs <= 1024, NASH_EINVAL,
             "%d jobs side by side were asked for, expected 1 to 1024",
             opts->jobs);
+    REQUIRE(opts->most >= 0, NASH_EINVAL,
+            "%d images at most were asked for, expected none or more",
+            opts->most);
     REQUIRE(opts->val_share > 0.0 && opts->val_share < 1.0, NASH_EINVAL,
             "the validation share is %g, expected more than 0 and less than 1",
             opts->val_share);

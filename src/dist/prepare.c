@@ -45,6 +45,7 @@ static ni_task task_of(const ni_processes *p, const nash_job *job)
                     .model_hash = nash_model_hash(job->model),
                     .data_hash = p->opts.data_hash,
                     .val_share = p->opts.val_share,
+                    .most = p->opts.most,
                     .data_dir = p->data_name,
                     .dataset = p->opts.dataset,
                     .train = job->train};

@@ -40,9 +40,35 @@ done:
     return status;
 }
 
+/* Keep so many of some images, by class. */
+static nash_status thin_out(int32_t *index, int32_t *n, int32_t most,
+                            const nash_images *images, uint64_t seed)
+{
+    nash_status status = NASH_OK;
+    int32_t *labels = NULL, *kept = NULL, *left = NULL;
+    int32_t n_kept = most;
+    if (*n <= most)
+        goto done;
+    NEW_ARRAY(labels, *n);
+    NEW_ARRAY(kept, *n);
+    NEW_ARRAY(left, *n);
+    for (int32_t i = 0; i < *n; i++)
+        labels[i] = images->labels[index[i]];
+    TRY(nash_split(kept, &n_kept, left, labels, NULL, *n, images->classes,
+                   seed));
+    for (int32_t i = 0; i < n_kept; i++) /* ascending: none is overwritten */
+        index[i] = index[kept[i]];
+    *n = n_kept;
+done:
+    ni_free(left);
+    ni_free(kept);
+    ni_free(labels);
+    return status;
+}
+
 nash_status nash_run_split(int32_t **train, int32_t *n_train, int32_t **val,
                            int32_t *n_val, const nash_images *images,
-                           double val_share, uint64_t seed)
+                           double val_share, int32_t most, uint64_t seed)
 {
     nash_status status = NASH_OK;
     int32_t *first = NULL, *second = NULL;
@@ -58,6 +84,11 @@ nash_status nash_run_split(int32_t **train, int32_t *n_train, int32_t **val,
                    images->classes, seed));
     n_second = images->n - n_first;
     TRY(join_repeated(first, &n_first, second, &n_second, images));
+    if (most > 0) {
+        TRY(thin_out(first, &n_first, most, images, ~seed));
+        TRY(thin_out(second, &n_second, most / 4 > 0 ? most / 4 : 1, images,
+                     ~seed));
+    }
     *train = first;
     *val = second;
     *n_train = n_first;

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20, FORMAT = 4 };
+enum { MOST_BYTES = 1 << 20, FORMAT = 5 };
 
 #define ROW(type, member, kind)                                                \
     {                                                                          \
@@ -25,13 +25,10 @@ enum { MOST_BYTES = 1 << 20, FORMAT = 4 };
     }
 
 static const ni_field task_fields[] = {
-    ROW(ni_task, step, INT32),
-    ROW(ni_task, child, INT32),
-    ROW(ni_task, on_all, BOOL),
-    ROW(ni_task, model_hash, UINT64),
-    ROW(ni_task, data_hash, UINT64),
-    ROW(ni_task, val_share, REAL),
-    {NULL},
+    ROW(ni_task, step, INT32),       ROW(ni_task, child, INT32),
+    ROW(ni_task, on_all, BOOL),      ROW(ni_task, model_hash, UINT64),
+    ROW(ni_task, data_hash, UINT64), ROW(ni_task, val_share, REAL),
+    ROW(ni_task, most, INT32),       {NULL},
 };
 
 static const ni_field dataset_fields[] = {

@@ -14,6 +14,7 @@ typedef struct ni_task {
     uint64_t model_hash; /* of model.onnx */
     uint64_t data_hash;  /* of the training images; 0: whatever they are */
     double val_share;
+    int32_t most;   /* images to learn from, unless on_all; 0: all */
     char *data_dir; /* absolute, or from the candidate's directory; owned if it
                        was read */
     nash_dataset_opts dataset;
