@@ -97,17 +97,24 @@ size_t run_memory(const run *r)
     return all > ours ? all - ours : 1;
 }
 
+/* Those of what judges a training on so many images. */
+static size_t probabilities_bytes(const run *r, int32_t n)
+{
+    int32_t most = r->s->climb_images / 4, judging = r->images->n - n;
+    if (r->s->climb_images > 0 && judging > most)
+        judging = most;
+    return (size_t)judging * (size_t)r->images->classes * sizeof(float);
+}
+
 nash_status run_process_bytes(size_t *bytes, const run *r, const nash_graph *g,
                               const nash_train_opts *train, int32_t n)
 {
     nash_status status = nash_train_bytes(bytes, g, train, n);
     if (status != NASH_OK)
         return status;
-    /* tensors, and a probability for each class of the others, to judge by */
     *bytes += (size_t)nash_graph_params(g) * sizeof(float) +
-              (size_t)(r->images->n - n) * (size_t)r->images->classes *
-                  sizeof(float) +
-              images_bytes(r->images) + PROGRAM_BYTES;
+              probabilities_bytes(r, n) + images_bytes(r->images) +
+              PROGRAM_BYTES;
     return NASH_OK;
 }
 
