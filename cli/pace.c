@@ -455,16 +455,19 @@ nash_pacer pace_of(run *r)
 
 /* ---- beginning ---------------------------------------------------------- */
 
+/* What an epoch of all images costs the starting network. */
+static double start_pass(const run *r)
+{
+    return nash_pflop(macs_of(r->start), r->images->n);
+}
+
 /* The budget in PFLOP, if the final training of the starting network takes so
- * many of its units an epoch; of one that would pay for more epochs than any
- * network gets, what those take: few images do not want large networks. */
+ * many of its units an epoch. */
 static double in_pflop(const run *r, double epoch)
 {
-    double pass = nash_pflop(macs_of(r->start), r->images->n);
-    double epochs = r->s->budget.unit == BUDGET_PFLOP
-                        ? r->s->budget.total / pass
-                        : r->s->budget.total / epoch;
-    return fmin(epochs, NASH_MOST_EPOCHS) * pass;
+    return r->s->budget.unit == BUDGET_PFLOP
+               ? r->s->budget.total
+               : r->s->budget.total / epoch * start_pass(r);
 }
 
 int pace_pflop(double *pflop, const run *r)
@@ -478,11 +481,15 @@ int pace_pflop(double *pflop, const run *r)
     return EXIT_OK;
 }
 
+/* A budget that pays for more epochs than any network gets counts as those: few
+ * images do not want large networks. */
 static nash_status choose_size(run *r, const nash_costs *costs)
 {
     char text[32];
     int64_t *most = &r->s->search.morph.max_macs;
-    int64_t by_budget = nash_budget_macs(in_pflop(r, costs->final_epoch));
+    double pflop =
+        fmin(in_pflop(r, costs->final_epoch), NASH_MOST_EPOCHS * start_pass(r));
+    int64_t by_budget = nash_budget_macs(pflop);
     int64_t by_start = 2 * nash_graph_macs(nash_model_graph(r->start));
     *most = by_budget > by_start ? by_budget : by_start;
     snprintf(text, sizeof text, "%" PRId64, *most);
