@@ -126,6 +126,7 @@ static int check_caps(const run *r)
 
 int input_narrow_start(run *r)
 {
+    static const double least_room = 0.6; /* 1.2 times what it takes */
     char widths[128];
     double by_caps = share_by_caps(r), by_budget;
     if (!scale_can_narrow(r->s))
@@ -133,17 +134,24 @@ int input_narrow_start(run *r)
     int result = share_by_budget(&by_budget, r);
     if (result != EXIT_OK)
         return result;
-    if (!scale_narrow(r->s, fmin(by_caps, by_budget)))
-        return check_caps(r);
-    nash_model_free(r->start);
-    r->start = NULL;
+    bool narrowed = false,
+         goes_on = scale_narrow(r->s, fmin(by_caps, by_budget));
+    while (result == EXIT_OK && goes_on) {
+        nash_model_free(r->start);
+        r->start = NULL;
+        narrowed = true;
+        result = draw_start(r);
+        if (result == EXIT_OK) /* widths are rounded: it may be little less */
+            goes_on = share_by_caps(r) < least_room &&
+                      scale_narrow(r->s, share_by_caps(r));
+    }
     settings_format_widths(widths, sizeof widths, r->s);
-    progress_line("%s a narrower starting network: --widths %s",
-                  by_caps < by_budget
-                      ? "to leave room below --max-macs or --max-params,"
-                      : "the budget suits",
-                  widths);
-    result = draw_start(r);
+    if (narrowed)
+        progress_line("%s a narrower starting network: --widths %s",
+                      by_caps < by_budget
+                          ? "to leave room below --max-macs or --max-params,"
+                          : "the budget suits",
+                      widths);
     return result == EXIT_OK ? check_caps(r) : result;
 }
 

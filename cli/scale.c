@@ -90,10 +90,13 @@ bool scale_narrow(settings *s, double share)
     if (!(share < clearly))
         return false;
     double by = sqrt(share);
+    bool changed = false;
     for (int i = 0; i < NASH_MAX_STAGES && s->widths[i] > 0; i++) {
         int32_t width =
             (int32_t)lround(by * s->widths[i] / MULTIPLE) * MULTIPLE;
-        s->widths[i] = width > MULTIPLE ? width : MULTIPLE;
+        width = width > MULTIPLE ? width : MULTIPLE;
+        changed |= width != s->widths[i];
+        s->widths[i] = width;
     }
-    return true;
+    return changed;
 }
