@@ -88,10 +88,12 @@ double cli_seconds(void)
 
 void cli_print(const char *text, size_t most)
 {
-    for (size_t i = 0; i < most && text[i]; i++) {
-        unsigned char c = (unsigned char)text[i];
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    char *copy = strndup(text, most);
+    if (!copy)
+        return;
+    nash_hide_controls(copy);
+    fputs(copy, stdout);
+    free(copy);
 }
 
 char *cli_count(char text[32], double count)

@@ -116,17 +116,6 @@ static double noise_of(const float *a, const float *b, const int32_t *labels,
     return sqrt(apart) / n;
 }
 
-/* Leave as many as tell enough, evenly: on a large data set, judging all would
- * take a good part of a short budget. @return their number */
-static int32_t thin_out(int32_t *index, int32_t n)
-{
-    static const int32_t enough = 10000;
-    int32_t kept = n < enough ? n : enough;
-    for (int32_t i = 0; i < kept; i++)
-        index[i] = index[(int64_t)i * n / kept];
-    return kept;
-}
-
 static nash_status judge(evidence *e, const run *r, nash_model *m)
 {
     int32_t *train = NULL, *val = NULL, n_train, n;
@@ -138,7 +127,6 @@ static nash_status judge(evidence *e, const run *r, nash_model *m)
     nash_status status = run_split(&train, &n_train, &val, &n, r);
     if (status != NASH_OK)
         return status;
-    n = thin_out(val, n);
     size_t values = (size_t)n * (size_t)classes;
     float *once = calloc(values, sizeof *once);
     float *both = calloc(values, sizeof *both);

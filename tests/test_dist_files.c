@@ -140,16 +140,23 @@ static void paths_survive_percent_encoding(void **state)
     assert_int_equal(nash_candidate_decode(zero), NASH_EINVAL);
 }
 
+/* The made images, until the data set is closed. */
+static const nash_images *open_images(nash_dataset **ds)
+{
+    const nash_images *images;
+    assert_int_equal(nash_dataset_open(ds, data, NULL), NASH_OK);
+    assert_int_equal(nash_dataset_images(&images, *ds, NASH_PART_TRAIN),
+                     NASH_OK);
+    return images;
+}
+
 static void a_split_is_stratified_and_complete(void **state)
 {
     (void)state;
     nash_dataset *ds = NULL;
-    const nash_images *images;
+    const nash_images *images = open_images(&ds);
     int32_t *train, *val, n_train, n_val, seen[N_TRAIN] = {0};
     int32_t per_class[N_CLASSES] = {0};
-    assert_int_equal(nash_dataset_open(&ds, data, NULL), NASH_OK);
-    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
-                     NASH_OK);
     assert_int_equal(
         nash_run_split(&train, &n_train, &val, &n_val, images, 0.2, 0, 1),
         NASH_OK);
@@ -178,13 +185,10 @@ static void of_many_images_a_part_is_used(void **state)
 {
     (void)state;
     nash_dataset *ds = NULL;
-    const nash_images *images;
+    const nash_images *images = open_images(&ds);
     int32_t *all, *val, *few, *few_val, n, n_val, n_few, n_few_val;
     int32_t per_class[2][N_CLASSES] = {{0}};
     bool trains[N_TRAIN] = {false};
-    assert_int_equal(nash_dataset_open(&ds, data, NULL), NASH_OK);
-    assert_int_equal(nash_dataset_images(&images, ds, NASH_PART_TRAIN),
-                     NASH_OK);
     assert_int_equal(nash_run_split(&all, &n, &val, &n_val, images, 0.2, 48, 1),
                      NASH_OK);
     assert_int_equal(n, 48);
