@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "folder.h"
 #include "json.h"
+#include "open.h"
 #include "table.h"
 
 #include <stdlib.h>
@@ -44,8 +45,9 @@ static int count_classes(findings *f, int part)
 
 static int look(findings *f, const nash_dataset_opts *opts)
 {
-    if (nash_dataset_open(&f->ds, f->dir, opts) != NASH_OK ||
-        nash_dataset_images(&f->parts[0], f->ds, NASH_PART_TRAIN) != NASH_OK)
+    if (open_dataset(&f->ds, f->dir, opts) != EXIT_OK)
+        return EXIT_FAILED;
+    if (nash_dataset_images(&f->parts[0], f->ds, NASH_PART_TRAIN) != NASH_OK)
         return cli_fail(NULL);
     f->problems = calloc(MOST_PROBLEMS, sizeof *f->problems);
     if (!f->problems)

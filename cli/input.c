@@ -190,6 +190,7 @@ int input_for_candidates(run *r, nash_dataset_opts *opts)
     opts->channels = shape.c;
     opts->height = shape.h;
     opts->width = shape.w;
+    opts->max_bytes = INT64_MAX; /* they have been read here */
     if (strcmp(nash_dataset_format(r->data), "folder") != 0)
         return EXIT_OK;
     r->decoded = run_path(r, "images");
@@ -198,7 +199,7 @@ int input_for_candidates(run *r, nash_dataset_opts *opts)
     folder_remove(r->decoded); /* what an earlier command or a crash left */
     if (nash_dataset_save(r->data, r->decoded) != NASH_OK)
         return cli_fail(NULL);
-    *opts = nash_dataset_opts_default();
+    opts->channels = opts->height = opts->width = 0;
     opts->holdout = 0.0;
     return EXIT_OK;
 }

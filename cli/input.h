@@ -30,8 +30,8 @@ int input_images(run *r);
 void input_describe(const run *r);
 
 /** Where candidates find the images, as @p opts has them: pictures are decoded
- * once, here, and not by every candidate. Data that is quick to open, or cannot
- * be kept so, is used where it is. */
+ * once, here, and not by every candidate. Data that is quick to open is used
+ * where it is. */
 int input_for_candidates(run *r, nash_dataset_opts *opts);
 
 /** For nash_search_opts.redraw. @param ctx  the run */

@@ -5,6 +5,7 @@
 #include "open.h"
 
 #include "cli.h"
+#include "limits.h"
 #include "progress.h"
 
 #include <stdlib.h>
@@ -109,10 +110,12 @@ int open_check_channels(const char *name, int32_t channels)
 }
 
 int open_dataset(nash_dataset **out, const char *dir,
-                 const nash_dataset_opts *opts)
+                 const nash_dataset_opts *given)
 {
+    nash_dataset_opts opts = *given;
+    opts.max_bytes = (int64_t)(limits_memory() / 2); /* candidates need room */
     progress_busy("reading %s", dir);
-    nash_status status = nash_dataset_open(out, dir, opts);
+    nash_status status = nash_dataset_open(out, dir, &opts);
     progress_clear();
     return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
 }

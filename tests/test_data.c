@@ -113,6 +113,28 @@ static void cifar10_reads_back(void **state)
     nash_dataset_close(ds);
 }
 
+/* Also where own batches begin with 0, or are many; gaps are told. */
+static void cifar10_reads_every_number(void **state)
+{
+    (void)state;
+    static const int numbers[] = {0, 1, 2, 100, 1000};
+    nash_data_problem problems[4];
+    int32_t n;
+    for (int i = 0; i < 5; i++)
+        made_cifar(made_path("numbers/data_batch_%d.bin", numbers[i]), 30 * i,
+                   30, 1, 10);
+    made_file(made_path("numbers/data_batch_7.bin.md5"), "x", 1);
+    made_cifar(made_path("numbers/test_batch.bin"), 0, 10, 1, 10);
+    nash_dataset *ds = open_plain(made_path("numbers"));
+    assert_all_made(part_of(ds, NASH_PART_TRAIN), 0, 10);
+    assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, 150);
+    assert_int_equal(nash_dataset_examine(problems, 4, &n, ds), NASH_OK);
+    assert_in_range(n, 2, 4);
+    assert_non_null(strstr(problems[n - 2].text, "data_batch_99.bin is not"));
+    assert_non_null(strstr(problems[n - 1].text, "data_batch_999.bin is not"));
+    nash_dataset_close(ds);
+}
+
 static void cifar100_reads_fine_labels(void **state)
 {
     (void)state;
@@ -306,6 +328,7 @@ static void folders_of_parts_may_be_written_in_any_case(void **state)
     made_classes("capital/Train", names, 8, shape);
     made_classes("capital/TEST", names, 2, shape);
     made_classes("capital/__MACOSX", names, 3, shape);
+    made_classes("capital/lost+found", names, 3, shape);
     nash_dataset *ds = open_with(made_path("capital"), NULL);
     nash_data_problem problems[8];
     int32_t n;
@@ -314,7 +337,31 @@ static void folders_of_parts_may_be_written_in_any_case(void **state)
     assert_false(nash_dataset_is_holdout(ds));
     assert_int_equal(nash_dataset_examine(problems, 8, &n, ds), NASH_OK);
     for (int32_t i = 0; i < n && i < 8; i++)
-        assert_null(strstr(problems[i].text, "__MACOSX"));
+        assert_null(strstr(problems[i].text, "is not used"));
+    nash_dataset_close(ds);
+}
+
+/* A folder of pictures named as a part may be a class, but hardly is. */
+static void folders_named_as_parts_are_doubted(void **state)
+{
+    (void)state;
+    static const char *const flat[] = {"cat", "dog", "Test", NULL};
+    static const char *const names[] = {"cat", "dog", NULL};
+    nash_data_problem problems[8];
+    int32_t n;
+    made_classes("parts/flat", flat, 12, small);
+    nash_dataset *ds = open_with(made_path("parts/flat"), NULL);
+    assert_int_equal(nash_dataset_classes(ds), 3);
+    assert_int_equal(nash_dataset_examine(problems, 8, &n, ds), NASH_OK);
+    assert_non_null(strstr(problems[n - 1].text, "Test is taken for a class"));
+    nash_dataset_close(ds);
+    made_classes("parts/beside", names, 12, small);
+    made_classes("parts/beside/test", names, 12, small);
+    ds = open_with(made_path("parts/beside"), NULL);
+    assert_int_equal(nash_dataset_classes(ds), 2);
+    assert_true(nash_dataset_is_holdout(ds));
+    assert_int_equal(nash_dataset_examine(problems, 8, &n, ds), NASH_OK);
+    assert_non_null(strstr(problems[n - 1].text, "test is not used"));
     nash_dataset_close(ds);
 }
 
@@ -651,6 +698,33 @@ static void a_saved_data_set_opens_as_the_same(void **state)
     }
 }
 
+/* More than is read at once, of either format. */
+static void large_files_are_read_piece_by_piece(void **state)
+{
+    (void)state;
+    enum { IMAGES = 2500 };
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    uint64_t hash[2];
+    made_cifar(made_path("large/data_batch_1.bin"), 0, IMAGES, 1, 10);
+    opts.holdout = 0.0;
+    nash_dataset *ds = open_with(made_path("large"), &opts);
+    assert_int_equal(nash_dataset_save(ds, made_path("saved/large")), NASH_OK);
+    nash_dataset_close(ds);
+    for (int i = 0; i < 2; i++) {
+        const char *dir = made_path(i ? "saved/large" : "large");
+        opts.holdout = 0.0;
+        ds = open_with(dir, &opts);
+        assert_int_equal(part_of(ds, NASH_PART_TRAIN)->n, IMAGES);
+        assert_all_made(part_of(ds, NASH_PART_TRAIN), 0, 10);
+        nash_dataset_close(ds);
+        opts.holdout = 0.25;
+        ds = open_with(dir, &opts);
+        hash[i] = nash_dataset_hash(ds);
+        nash_dataset_close(ds);
+    }
+    assert_int_equal(hash[0], hash[1]);
+}
+
 static void what_was_not_read_is_not_saved(void **state)
 {
     (void)state;
@@ -826,6 +900,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cifar10_reads_back),
+        cmocka_unit_test(cifar10_reads_every_number),
         cmocka_unit_test(cifar100_reads_fine_labels),
         cmocka_unit_test(idx_reads_grey_and_colour),
         cmocka_unit_test(gzip_makes_no_difference),
@@ -836,6 +911,7 @@ int main(void)
         cmocka_unit_test(size_and_channels_can_be_asked_for),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(folders_of_parts_may_be_written_in_any_case),
+        cmocka_unit_test(folders_named_as_parts_are_doubted),
         cmocka_unit_test(classes_may_lie_in_the_only_folder),
         cmocka_unit_test(grey_pictures_are_grey_however_they_are_stored),
         cmocka_unit_test(a_holdout_is_stratified_and_named_by_its_seed),
@@ -850,6 +926,7 @@ int main(void)
         cmocka_unit_test(test_files_that_are_no_pictures_are_found_at_once),
         cmocka_unit_test(the_hash_tells_pixels_and_labels),
         cmocka_unit_test(a_saved_data_set_opens_as_the_same),
+        cmocka_unit_test(large_files_are_read_piece_by_piece),
         cmocka_unit_test(what_was_not_read_is_not_saved),
         cmocka_unit_test(a_saved_data_set_may_have_many_classes),
         cmocka_unit_test(whitening_makes_patches_uncorrelated),

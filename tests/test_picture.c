@@ -157,6 +157,16 @@ static void exif_orientation_turns_the_picture_upright(void **state)
     }
 }
 
+static void a_png_is_turned_likewise(void **state)
+{
+    (void)state;
+    ni_picture_info info;
+    assert_int_equal(ni_picture_probe(&info, picture("orient_6.png")), NASH_OK);
+    assert_int_equal(info.h, png_shape.h);
+    assert_int_equal(info.w, png_shape.w);
+    assert_shows("orient_6.png", png_value);
+}
+
 static void odd_exif_data_mean_upright(void **state)
 {
     (void)state;
@@ -430,6 +440,7 @@ int main(void)
         cmocka_unit_test(colour_becomes_grey_by_luma),
         cmocka_unit_test(every_kind_of_jpeg_shows_its_gradient),
         cmocka_unit_test(exif_orientation_turns_the_picture_upright),
+        cmocka_unit_test(a_png_is_turned_likewise),
         cmocka_unit_test(odd_exif_data_mean_upright),
         cmocka_unit_test(headers_tell_size_and_grey),
         cmocka_unit_test(a_size_too_large_is_refused_before_decoding),

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "gzip.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,8 +15,7 @@
 enum {
     SIDE = 32,
     PIXEL_BYTES = 3 * SIDE * SIDE,
-    FILE_LIMIT_BYTES = 1 << 30,
-    MAX_TRAIN_FILES = 99
+    AT_ONCE = 1000 /* records */
 };
 
 /* How CIFAR-10 and CIFAR-100 differ. */
@@ -84,31 +84,51 @@ static nash_status add_file(nash_dataset *ds, nash_part set, char **path)
             "%s has %lld bytes, expected a multiple of %lld (it is cut off, or "
             "not a CIFAR file)",
             *path, (long long)info.st_size, (long long)record);
-    REQUIRE(info.st_size <= FILE_LIMIT_BYTES, NASH_ELIMIT,
-            "%s has %lld bytes, more than the %d that are accepted", *path,
-            (long long)info.st_size, FILE_LIMIT_BYTES);
+    REQUIRE(info.st_size / record <= INT32_MAX - ds->n[set], NASH_ELIMIT,
+            "%s makes more than %d images in %s", *path, INT32_MAX, ds->dir);
     ds->n[set] += (int32_t)(info.st_size / record);
     TRY(ni_strings_take(&s->files[set], path));
 done:
     return status;
 }
 
-/* data_batch_1.bin and so on; a gap in the numbers is noted. */
+/* The largest number among a directory's data_batch_*.bin, 0 if there is none.
+ */
+static nash_status last_batch(int *last, const char *dir)
+{
+    nash_status status = NASH_OK;
+    ni_strings names = {0};
+    *last = 0;
+    TRY(ni_directory_list(&names, dir, NI_ENTRY_FILE));
+    for (int32_t i = 0; i < names.n; i++) {
+        int number = 0, end = 0;
+        if (sscanf(names.items[i], "data_batch_%4d.bin%n", &number, &end) ==
+                1 &&
+            end > 0 && names.items[i][end] == '\0' && number > *last)
+            *last = number;
+    }
+done:
+    ni_strings_deinit(&names);
+    return status;
+}
+
+/* data_batch_1.bin and so on, by number; a gap is noted. */
 static nash_status find_numbered(nash_dataset *ds)
 {
     nash_status status = NASH_OK;
     char *path = NULL;
-    int last = 0;
-    for (int i = 1; i <= MAX_TRAIN_FILES; i++) {
+    int last, before = 0;
+    TRY(last_batch(&last, ds->dir));
+    for (int i = 0; i <= last; i++) {
         ni_free(path);
         NEW_FROM(path, ni_format("%s/data_batch_%d.bin", ds->dir, i));
         if (!ni_is_file(path))
             continue;
-        if (i > last + 1)
+        if (i > before + 1)
             TRY(ni_dataset_note(ds, "%s is there, but data_batch_%d.bin is not",
                                 path, i - 1));
         TRY(add_file(ds, NASH_PART_TRAIN, &path));
-        last = i;
+        before = i;
     }
 done:
     ni_free(path);
@@ -187,20 +207,20 @@ typedef struct cursor {
     nash_images *images;  /* NULL: labels only */
     const int32_t *index; /* [n] ascending */
     int32_t n, done;
-    int32_t first; /* number of the current file's first image */
+    int32_t first; /* number of the next record */
 } cursor;
 
-static nash_status read_records(cursor *c, const uint8_t *bytes, int64_t size,
-                                const layout *l, const char *path)
+static nash_status read_records(cursor *c, const uint8_t *bytes,
+                                int32_t records, const layout *l,
+                                const char *path, int32_t before)
 {
     nash_status status = NASH_OK;
-    int32_t records = (int32_t)(size / record_bytes(l));
     for (; c->done < c->n; c->done++) {
         int32_t i = c->index[c->done] - c->first;
         if (i >= records)
             break;
         const uint8_t *record = bytes + i * record_bytes(l);
-        TRY(label_of(&c->labels[c->done], record, l, path, i));
+        TRY(label_of(&c->labels[c->done], record, l, path, before + i));
         if (!c->images)
             continue;
         ni_view view = ni_view_of_planes(record + l->label_bytes,
@@ -212,23 +232,37 @@ done:
     return status;
 }
 
+static nash_status read_file(cursor *c, uint8_t *piece, const layout *l,
+                             const char *path)
+{
+    nash_status status = NASH_OK;
+    size_t record = (size_t)record_bytes(l), got = 0;
+    int32_t before = 0; /* records of this file */
+    ni_gzip *file = NULL;
+    TRY(ni_gzip_open(&file, path));
+    do {
+        TRY(ni_gzip_next(piece, &got, file, AT_ONCE * record));
+        int32_t records = (int32_t)(got / record);
+        TRY(read_records(c, piece, records, l, path, before));
+        before += records;
+    } while (got == AT_ONCE * record);
+done:
+    ni_gzip_close(file);
+    return status;
+}
+
 static nash_status pass(cursor *c, nash_dataset *ds, nash_part set)
 {
     nash_status status = NASH_OK;
-    state *s = ds->state;
-    char *bytes = NULL;
-    size_t size;
-    for (int32_t f = 0; f < s->files[set].n; f++) {
-        const char *path = s->files[set].items[f];
-        TRY(ni_file_read(&bytes, &size, path, FILE_LIMIT_BYTES));
-        TRY(read_records(c, (const uint8_t *)bytes, (int64_t)size,
-                         layout_of(ds), path));
-        ni_free(bytes);
-        bytes = NULL;
-    }
+    const layout *l = layout_of(ds);
+    const ni_strings *files = &((state *)ds->state)->files[set];
+    uint8_t *piece = NULL;
+    NEW_ARRAY(piece, AT_ONCE * record_bytes(l));
+    for (int32_t f = 0; f < files->n; f++)
+        TRY(read_file(c, piece, l, files->items[f]));
     REQUIRE(c->done == c->n, NASH_EIO, "%s changed while it was read", ds->dir);
 done:
-    ni_free(bytes);
+    ni_free(piece);
     return status;
 }
 

@@ -236,24 +236,20 @@ static int64_t image_bytes(nash_shape s)
     return (int64_t)s.c * s.h * s.w;
 }
 
-int64_t ni_dataset_most(const nash_dataset *ds)
-{
-    return ds->opts.max_bytes ? ds->opts.max_bytes
-                              : nash_dataset_opts_default().max_bytes;
-}
-
 static nash_status load(nash_dataset *ds, nash_part part)
 {
     nash_status status = NASH_OK;
-    int64_t most = ni_dataset_most(ds);
+    int64_t most = ds->opts.max_bytes ? ds->opts.max_bytes
+                                      : nash_dataset_opts_default().max_bytes;
     nash_images images = {
         .shape = ds->shape, .n = ds->n_part[part], .classes = ds->classes};
     REQUIRE(image_bytes(ds->shape) <= most / (images.n ? images.n : 1),
             NASH_ELIMIT,
-            "%d images of %d x %d x %d bytes in %s are more than the %lld "
-            "bytes that are accepted",
+            "%d images of %d x %d x %d bytes in %s are %.3g GB, more than the "
+            "%.3g GB that are accepted; a smaller height and width would help",
             images.n, images.shape.c, images.shape.h, images.shape.w, ds->dir,
-            (long long)most);
+            (double)images.n * (double)image_bytes(ds->shape) / 1e9,
+            (double)most / 1e9);
     NEW_ARRAY(images.pixels, images.n * image_bytes(images.shape));
     NEW_ARRAY(images.labels, images.n);
     TRY(ds->reader->read(&images, ds->index[part], ds,

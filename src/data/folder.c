@@ -221,6 +221,17 @@ done:
     return status;
 }
 
+/* Whether a folder is called as parts of data sets are, not as classes. */
+static bool is_part_name(const char *name)
+{
+    static const char *const parts[] = {
+        "train", "training", "test", "testing", "val", "valid", "validation"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcasecmp(name, parts[i]) == 0)
+            return true;
+    return false;
+}
+
 /* The training set's classes: directories with at least one picture. */
 static nash_status name_classes(nash_dataset *ds, const char *dir)
 {
@@ -235,10 +246,14 @@ static nash_status name_classes(nash_dataset *ds, const char *dir)
         if (yes)
             TRY(ni_strings_add(&ds->names, names.items[i]));
         else
-            TRY(ni_dataset_note(ds,
-                                "%s has no PNG or JPEG file and is no "
-                                "class",
-                                path));
+            TRY(ni_dataset_note(
+                ds,
+                is_part_name(names.items[i])
+                    ? "%s is not used: a test set is test/CLASS/ "
+                      "beside train/CLASS/"
+                    : "%s has no PNG or JPEG file and is no "
+                      "class",
+                path));
         ni_free(path);
         path = NULL;
     }
@@ -249,21 +264,26 @@ done:
     return status;
 }
 
-/* Pictures that lie in train/ and test/ themselves are not two classes. */
-static nash_status refuse_parts_as_classes(const nash_dataset *ds)
+/* Pictures that lie in train/ and test/ themselves are not two classes; beside
+ * classes they may be one. */
+static nash_status doubt_parts_as_classes(nash_dataset *ds)
 {
-    static const char *const parts[] = {"train", "test", "val", "valid",
-                                        "validation"};
+    nash_status status = NASH_OK;
     int32_t n = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        for (int32_t k = 0; k < ds->classes; k++)
-            n += strcasecmp(ds->names.items[k], parts[i]) == 0;
-    if (n < ds->classes)
-        return NASH_OK;
-    return ni_fail(NASH_EFORMAT,
-                   "%s/%s holds pictures itself, expected a folder for each "
-                   "class in it",
-                   ds->dir, ds->names.items[0]);
+    for (int32_t k = 0; k < ds->classes; k++)
+        n += is_part_name(ds->names.items[k]);
+    REQUIRE(n < ds->classes, NASH_EFORMAT,
+            "%s/%s holds pictures itself, expected a folder for each class in "
+            "it",
+            ds->dir, ds->names.items[0]);
+    for (int32_t k = 0; k < ds->classes; k++)
+        if (is_part_name(ds->names.items[k]))
+            TRY(ni_dataset_note(ds,
+                                "%s/%s is taken for a class; a test set is "
+                                "test/CLASS/ beside train/CLASS/",
+                                ds->dir, ds->names.items[k]));
+done:
+    return status;
 }
 
 static nash_status list_set(nash_dataset *ds, nash_part set, const char *dir)
@@ -434,7 +454,7 @@ static nash_status open_folder(nash_dataset *ds)
     if (divided)
         TRY(open_test_set(ds, train));
     else
-        TRY(refuse_parts_as_classes(ds));
+        TRY(doubt_parts_as_classes(ds));
 done:
     ni_free(train);
     return status;

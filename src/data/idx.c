@@ -19,7 +19,8 @@ enum {
     TYPE_UBYTE = 8,
     TYPE_INT = 12,
     MAX_RANK = 4,
-    MAX_HEADER_BYTES = 4 + 4 * MAX_RANK
+    MAX_HEADER_BYTES = 4 + 4 * MAX_RANK,
+    PIECE_BYTES = 1 << 20 /* of images that are read at once, if one is less */
 };
 
 static const int64_t label_limit = 1 << 30; /* bytes */
@@ -161,16 +162,16 @@ done:
     return status;
 }
 
-/* The whole file; *body points behind its header. */
+/* A whole file of labels; *body points behind its header. */
 static nash_status read_whole(char **bytes, const uint8_t **body, header *h,
-                              const char *path, int64_t most)
+                              const char *path)
 {
     nash_status status = NASH_OK;
     size_t size_bytes;
     TRY(read_header(h, path));
-    REQUIRE(h->body_bytes <= most, NASH_ELIMIT,
+    REQUIRE(h->body_bytes <= label_limit, NASH_ELIMIT,
             "%s holds %lld bytes, more than the %lld that are accepted", path,
-            (long long)h->body_bytes, (long long)most);
+            (long long)h->body_bytes, (long long)label_limit);
     int64_t whole = h->bytes + h->body_bytes;
     TRY(ni_gzip_read(bytes, &size_bytes, path, (size_t)whole + 1));
     TRY(check_length((int64_t)size_bytes, h, path));
@@ -269,7 +270,7 @@ static nash_status read_labels(int32_t **labels, nash_dataset *ds,
     char *bytes = NULL;
     const uint8_t *body;
     header h;
-    TRY(read_whole(&bytes, &body, &h, s->labels[set], label_limit));
+    TRY(read_whole(&bytes, &body, &h, s->labels[set]));
     TRY(check_labels(ds, set, &h)); /* of what was read now */
     NEW_ARRAY(*labels, ds->n[set]);
     for (int32_t i = 0; i < ds->n[set]; i++) {
@@ -373,31 +374,76 @@ done:
     return status;
 }
 
+/* Images of a set one after another, those of an ascending index. */
+typedef struct cursor {
+    nash_images *images; /* receives them */
+    const int32_t *index;
+    const int32_t *labels; /* of the whole set */
+    int32_t done;
+    int32_t first; /* number of the next image in the file */
+} cursor;
+
+/* Take what is asked for of the next n images of the file. */
+static nash_status take(cursor *c, const uint8_t *pixels, int32_t n,
+                        const nash_dataset *ds, nash_part set)
+{
+    nash_status status = NASH_OK;
+    nash_shape native = ds->native;
+    int64_t size = (int64_t)native.c * native.h * native.w;
+    bool channels_last = ((const state *)ds->state)->channels_last;
+    for (; c->done < c->images->n; c->done++) {
+        int32_t i = c->index[c->done];
+        if (i >= c->first + n)
+            break;
+        const uint8_t *image = pixels + (i - c->first) * size;
+        ni_view view = channels_last ? ni_view_of_rows(image, native)
+                                     : ni_view_of_planes(image, native);
+        TRY(check_label(c->labels[i], i, set, ds));
+        c->images->labels[c->done] = c->labels[i];
+        TRY(ni_images_put(c->images, c->done, &view));
+    }
+    c->first += n;
+done:
+    return status;
+}
+
+/* Piece by piece: a second copy of all images would not fit everywhere. */
 static nash_status read_idx(nash_images *images, int32_t *index,
                             nash_dataset *ds, nash_part set)
 {
     nash_status status = NASH_OK;
-    state *s = ds->state;
-    char *bytes = NULL;
-    int32_t *labels = NULL;
-    const uint8_t *body = NULL;
-    header h;
+    const char *path = ((state *)ds->state)->images[set];
     nash_shape native = ds->native;
-    int64_t size = (int64_t)native.c * native.h * native.w;
+    int64_t size = (int64_t)native.c * native.h * native.w, total = 0;
+    int32_t at_once = (int32_t)(size < PIECE_BYTES ? PIECE_BYTES / size : 1);
+    int32_t *labels = NULL;
+    uint8_t *piece = NULL;
+    ni_gzip *file = NULL;
+    size_t got;
+    header h;
     TRY(read_labels(&labels, ds, set));
-    TRY(read_whole(&bytes, &body, &h, s->images[set], ni_dataset_most(ds)));
+    TRY(read_header(&h, path));
     REQUIRE(h.body_bytes == size * ds->n[set], NASH_EIO,
-            "%s changed while it was read", s->images[set]);
-    for (int32_t k = 0; k < images->n; k++) {
-        const uint8_t *image = body + index[k] * size;
-        ni_view view = s->channels_last ? ni_view_of_rows(image, native)
-                                        : ni_view_of_planes(image, native);
-        TRY(check_label(labels[index[k]], index[k], set, ds));
-        images->labels[k] = labels[index[k]];
-        TRY(ni_images_put(images, k, &view));
+            "%s changed while it was read", path);
+    NEW_ARRAY(piece, at_once * size + MAX_HEADER_BYTES);
+    TRY(ni_gzip_open(&file, path));
+    TRY(ni_gzip_next(piece, &got, file, (size_t)h.bytes));
+    total += (int64_t)got;
+    cursor c = {.images = images, .index = index, .labels = labels};
+    while (c.first < ds->n[set]) {
+        int32_t left = ds->n[set] - c.first,
+                n = left < at_once ? left : at_once;
+        TRY(ni_gzip_next(piece, &got, file, (size_t)(n * size)));
+        total += (int64_t)got;
+        if ((int64_t)got < n * size)
+            break;
+        TRY(take(&c, piece, n, ds, set));
     }
+    TRY(ni_gzip_next(piece, &got, file, 1)); /* there should be no more */
+    TRY(check_length(total + (int64_t)got, &h, path));
 done:
-    ni_free(bytes);
+    ni_gzip_close(file);
+    ni_free(piece);
     ni_free(labels);
     return status;
 }

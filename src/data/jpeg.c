@@ -7,6 +7,7 @@
 #include "jpeg.h"
 
 #include "base/memory.h"
+#include "exif.h"
 
 #include <string.h>
 #include <turbojpeg.h>
@@ -18,11 +19,6 @@ typedef struct header {
 bool ni_jpeg_is(const uint8_t *bytes, size_t size_bytes)
 {
     return size_bytes >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0;
-}
-
-static bool lies_on_side(int orientation)
-{
-    return orientation >= 5;
 }
 
 static nash_status read_header(header *out, tjhandle handle,
@@ -53,7 +49,7 @@ nash_status ni_jpeg_probe(ni_picture_info *info, const uint8_t *bytes,
     tjhandle handle = tjInitDecompress();
     REQUIRE(handle, NASH_ENOMEM, "out of memory for %s", path);
     TRY(read_header(&head, handle, bytes, size_bytes, path));
-    turned = lies_on_side(ni_jpeg_orientation(bytes, size_bytes));
+    turned = ni_exif_lies_on_side(ni_jpeg_orientation(bytes, size_bytes));
     info->h = turned ? head.w : head.h;
     info->w = turned ? head.h : head.w;
     info->grey = head.colours == TJCS_GRAY;
@@ -101,32 +97,6 @@ static nash_status decompress(uint8_t *pixels, tjhandle handle,
                    tjGetErrorStr2(handle));
 }
 
-/* Exif: 1 upright, 2 mirrored, 3 turned by half, 4 upside down, and 5 .. 8 the
- * same four with rows and columns exchanged in the file. */
-static void orient(ni_view *view, int orientation)
-{
-    bool mirror_columns = orientation == 2 || orientation == 3 ||
-                          orientation == 7 || orientation == 8;
-    bool mirror_rows = orientation == 3 || orientation == 4 ||
-                       orientation == 6 || orientation == 7;
-    if (mirror_columns) {
-        view->pixels += (view->w - 1) * view->column_step;
-        view->column_step = -view->column_step;
-    }
-    if (mirror_rows) {
-        view->pixels += (view->h - 1) * view->row_step;
-        view->row_step = -view->row_step;
-    }
-    if (lies_on_side(orientation)) {
-        int32_t h = view->h;
-        ptrdiff_t row_step = view->row_step;
-        view->h = view->w;
-        view->w = h;
-        view->row_step = view->column_step;
-        view->column_step = row_step;
-    }
-}
-
 nash_status ni_jpeg_decode(ni_picture *picture, const uint8_t *bytes,
                            size_t size_bytes, int32_t h, int32_t w,
                            const char *path)
@@ -134,7 +104,7 @@ nash_status ni_jpeg_decode(ni_picture *picture, const uint8_t *bytes,
     nash_status status = NASH_OK;
     header head;
     int orientation = ni_jpeg_orientation(bytes, size_bytes);
-    bool turned = lies_on_side(orientation), inks, grey;
+    bool turned = ni_exif_lies_on_side(orientation), inks, grey;
     int64_t n;
     tjhandle handle = tjInitDecompress();
     *picture = (ni_picture){0};
@@ -156,7 +126,7 @@ nash_status ni_jpeg_decode(ni_picture *picture, const uint8_t *bytes,
         mix_inks(picture->pixels, n);
     picture->view = ni_view_of_rows(picture->pixels,
                                     (nash_shape){grey ? 1 : 3, head.h, head.w});
-    orient(&picture->view, orientation);
+    ni_exif_turn(&picture->view, orientation);
 done:
     if (status != NASH_OK)
         ni_picture_deinit(picture);

@@ -20,8 +20,7 @@ nash_status ni_jpeg_decode(ni_picture *picture, const uint8_t *bytes,
  * in progressive files, that whole scans are missing. */
 bool ni_jpeg_is_whole(const uint8_t *bytes, size_t size_bytes);
 
-/** The Exif orientation, 1 .. 8 as the standard numbers it: 1 is upright, and
- * the answer where there is none. */
+/** As ni_exif_orientation(). */
 int ni_jpeg_orientation(const uint8_t *bytes, size_t size_bytes);
 
 #endif

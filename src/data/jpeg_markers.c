@@ -1,8 +1,8 @@
 /*
  * What the markers of a JPEG file tell without decoding: whether it is whole,
- * and its Exif orientation, the one tag that changes what a picture shows.
- * Every offset is checked; anything odd in the Exif data means "upright".
+ * and where its Exif data are. Every offset is checked.
  */
+#include "exif.h"
 #include "jpeg.h"
 
 #include <string.h>
@@ -12,55 +12,8 @@ enum {
     MARKER_RESTART_7 = 0xd7,
     MARKER_END = 0xd9,
     MARKER_START_OF_SCAN = 0xda,
-    MARKER_APP1 = 0xe1,
-    TIFF_HEADER_BYTES = 8,
-    ENTRY_BYTES = 12,
-    TAG_ORIENTATION = 0x0112,
-    TYPE_SHORT = 3
+    MARKER_APP1 = 0xe1
 };
-
-typedef struct tiff {
-    const uint8_t *bytes;
-    size_t size_bytes;
-    bool little_endian;
-} tiff;
-
-static uint32_t read_u16(const tiff *t, size_t at)
-{
-    const uint8_t *b = t->bytes + at;
-    return t->little_endian ? (uint32_t)(b[0] | b[1] << 8)
-                            : (uint32_t)(b[1] | b[0] << 8);
-}
-
-static uint32_t read_u32(const tiff *t, size_t at)
-{
-    uint32_t first = read_u16(t, at), second = read_u16(t, at + 2);
-    return t->little_endian ? first | second << 16 : second | first << 16;
-}
-
-static int orientation_of(tiff *t)
-{
-    if (t->size_bytes < TIFF_HEADER_BYTES ||
-        (memcmp(t->bytes, "II", 2) != 0 && memcmp(t->bytes, "MM", 2) != 0))
-        return 1;
-    t->little_endian = t->bytes[0] == 'I';
-    size_t at = read_u32(t, 4);
-    if (at > t->size_bytes - 2)
-        return 1;
-    uint32_t entries = read_u16(t, at);
-    at += 2;
-    for (uint32_t i = 0; i < entries; i++, at += ENTRY_BYTES) {
-        if (t->size_bytes - at < ENTRY_BYTES)
-            return 1;
-        if (read_u16(t, at) != TAG_ORIENTATION)
-            continue;
-        uint32_t value = read_u16(t, at + 8);
-        bool valid =
-            read_u16(t, at + 2) == TYPE_SHORT && value >= 1 && value <= 8;
-        return valid ? (int)value : 1;
-    }
-    return 1;
-}
 
 int ni_jpeg_orientation(const uint8_t *bytes, size_t size_bytes)
 {
@@ -73,10 +26,8 @@ int ni_jpeg_orientation(const uint8_t *bytes, size_t size_bytes)
             return 1;
         const uint8_t *body = bytes + at + 4;
         if (marker == MARKER_APP1 && length >= 8 &&
-            memcmp(body, "Exif\0\0", 6) == 0) {
-            tiff t = {.bytes = body + 6, .size_bytes = length - 8};
-            return orientation_of(&t);
-        }
+            memcmp(body, "Exif\0\0", 6) == 0)
+            return ni_exif_orientation(body + 6, length - 8);
         at += 2 + length;
     }
     return 1;

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "exif.h"
 
 #include <spng.h>
 #include <stdlib.h>
@@ -68,6 +69,15 @@ static bool is_grey_type(const struct spng_ihdr *header)
            header->color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
 }
 
+/* Of the data before the pixels. */
+static int orientation_of(spng_ctx *ctx)
+{
+    struct spng_exif exif;
+    if (spng_get_exif(ctx, &exif) != SPNG_OK)
+        return 1;
+    return ni_exif_orientation((const uint8_t *)exif.data, exif.length);
+}
+
 static bool palette_is_grey(const struct spng_plte *palette)
 {
     for (uint32_t i = 0; i < palette->n_entries; i++) {
@@ -85,9 +95,11 @@ nash_status ni_png_probe(ni_picture_info *info, const uint8_t *bytes,
     spng_ctx *ctx = NULL;
     struct spng_ihdr header = {0};
     struct spng_plte palette;
+    bool turned;
     TRY(open_header(&ctx, &header, bytes, size_bytes, path));
-    info->h = (int32_t)header.height;
-    info->w = (int32_t)header.width;
+    turned = ni_exif_lies_on_side(orientation_of(ctx));
+    info->h = (int32_t)(turned ? header.width : header.height);
+    info->w = (int32_t)(turned ? header.height : header.width);
     info->grey = is_grey_type(&header);
     if (header.color_type == SPNG_COLOR_TYPE_INDEXED) {
         int code = spng_get_plte(ctx, &palette);
@@ -164,6 +176,7 @@ nash_status ni_png_decode(ni_picture *picture, const uint8_t *bytes,
     picture->view = ni_view_of_rows(picture->pixels, shape);
     if (is_grey_type(&header))
         picture->view.channels = 1; /* three times the same */
+    ni_exif_turn(&picture->view, orientation_of(ctx));
 done:
     if (status != NASH_OK)
         ni_picture_deinit(picture);

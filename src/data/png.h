@@ -12,7 +12,8 @@ nash_status ni_png_probe(ni_picture_info *info, const uint8_t *bytes,
                          size_t size_bytes, const char *path);
 
 /** As ni_picture_decode(): 16 bits are cut to 8, palettes looked up,
- * transparency laid on white; colour profiles and gamma are not applied. */
+ * transparency laid on white, the Exif orientation applied; colour profiles and
+ * gamma are not applied. */
 nash_status ni_png_decode(ni_picture *picture, const uint8_t *bytes,
                           size_t size_bytes, const char *path);
 

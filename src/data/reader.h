@@ -72,9 +72,6 @@ extern const ni_reader ni_reader_folder;
  * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
 nash_status ni_folder_look(char *text, size_t size_bytes, const char *dir);
 
-/** Most bytes that a part may take. */
-int64_t ni_dataset_most(const nash_dataset *ds);
-
 /** The set that a part's images stand in. */
 nash_part ni_dataset_set(const nash_dataset *ds, nash_part part);
 

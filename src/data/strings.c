@@ -17,7 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_STRINGS = 1 << 24, MAX_TEXT_BYTES = 1 << 20, MAX_DEPTH = 64 };
+enum { MAX_STRINGS = 1 << 24, MAX_TEXT_BYTES = 64 << 20, MAX_DEPTH = 64 };
+
+/* What systems put among people's files. */
+static const char *const foreign[] = {"__MACOSX", "lost+found"};
 
 nash_status ni_strings_take(ni_strings *list, char **text)
 {
@@ -58,6 +61,26 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool is_foreign(const char *name)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (strcmp(name, foreign[i]) == 0)
+            return true;
+    return name[0] == '.';
+}
+
+/* What kind of file an entry is, links followed; one that is out of reach
+ * counts as a plain file. Most file systems tell without a look at the file. */
+static mode_t mode_of(int dir, const struct dirent *entry)
+{
+    struct stat info = {.st_mode = S_IFREG};
+    if (entry->d_type == DT_DIR)
+        return S_IFDIR;
+    if (entry->d_type != DT_REG)
+        (void)fstatat(dir, entry->d_name, &info, 0);
+    return info.st_mode;
+}
+
 nash_status ni_directory_list(ni_strings *list, const char *dir, ni_entry kind)
 {
     nash_status status = NASH_OK;
@@ -67,12 +90,10 @@ nash_status ni_directory_list(ni_strings *list, const char *dir, ni_entry kind)
         return ni_fail_errno(NASH_EIO, "directory %s cannot be read", dir);
     errno = 0;
     for (struct dirent *entry; (entry = readdir(stream)); errno = 0) {
-        struct stat info = {.st_mode = S_IFREG}; /* of what is out of reach */
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "__MACOSX") == 0)
+        if (is_foreign(entry->d_name))
             continue;
-        (void)fstatat(dirfd(stream), entry->d_name, &info, 0);
-        if (kind == NI_ENTRY_FILE ? S_ISREG(info.st_mode)
-                                  : S_ISDIR(info.st_mode))
+        mode_t mode = mode_of(dirfd(stream), entry);
+        if (kind == NI_ENTRY_FILE ? S_ISREG(mode) : S_ISDIR(mode))
             TRY(ni_strings_add(list, entry->d_name));
     }
     if (errno) { /* readdir()'s */

@@ -25,8 +25,8 @@ typedef enum ni_entry { NI_ENTRY_FILE, NI_ENTRY_DIRECTORY } ni_entry;
 
 /**
  * Append the names of a directory's files or directories (links followed), in
- * byte order whatever the file system's; names that begin with a dot, and
- * __MACOSX, are left out.
+ * byte order whatever the file system's; names that begin with a dot,
+ * __MACOSX and lost+found are left out.
  *
  * @return NASH_OK, NASH_EIO, NASH_ELIMIT or NASH_ENOMEM
  */

@@ -2,7 +2,7 @@
 
 PNG files show 7 x 5 pixels of (36x, 60y, 20(x + y)), JPEG files 32 x 24 pixels
 of a smooth gradient; orient_N.jpg is stored so that Exif orientation N shows
-the same as upright.jpg. Needs Pillow and NumPy; run in this directory.
+the same as upright.jpg, and orient_6.png as rgb8.png. Needs Pillow and NumPy; run in this directory.
 """
 import os
 import struct
@@ -60,6 +60,16 @@ passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 rows = [r.tobytes() for x0, y0, dx, dy in passes
         for r in rgb[y0::dy, x0::dx] if r.size]
 png("interlaced.png", rows, W, H, 8, 2, interlace=1)
+def tiff_of(n):
+    """Exif data with nothing but orientation n."""
+    order = "<" if n % 2 else ">"
+    return ((b"II" if n % 2 else b"MM") + struct.pack(order + "HI", 42, 8)
+            + struct.pack(order + "H", 1)
+            + struct.pack(order + "HHIHHI", 0x112, 3, 1, n, 0, 0))
+
+
+png("orient_6.png", [r.tobytes() for r in np.rot90(rgb)], H, W, 8, 2,
+    extra=chunk(b"eXIf", tiff_of(6)))
 png("bomb.png", [b""], 100000, 100000, 8, 2)
 png("no_pixels.png", [], 0, 4, 8, 2)
 
@@ -83,9 +93,5 @@ stored = {
     7: smooth[::-1, ::-1].transpose(1, 0, 2),
 }
 for n, pixels in stored.items():
-    order = "<" if n % 2 else ">"
-    tiff = ((b"II" if n % 2 else b"MM") + struct.pack(order + "HI", 42, 8)
-            + struct.pack(order + "H", 1)
-            + struct.pack(order + "HHIHHI", 0x112, 3, 1, n, 0, 0))
     Image.fromarray(np.ascontiguousarray(pixels)).save(
-        f"orient_{n}.jpg", exif=b"Exif\0\0" + tiff, **save)
+        f"orient_{n}.jpg", exif=b"Exif\0\0" + tiff_of(n), **save)
