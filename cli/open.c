@@ -114,6 +114,7 @@ int open_dataset(nash_dataset **out, const char *dir,
 {
     nash_dataset_opts opts = *given;
     opts.max_bytes = (int64_t)(limits_memory() / 2); /* candidates need room */
+    opts.threads = limits_cpus();
     progress_busy("reading %s", dir);
     nash_status status = nash_dataset_open(out, dir, &opts);
     progress_clear();

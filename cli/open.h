@@ -8,8 +8,9 @@
  * sentence about why it cannot be meant for them.
  */
 
-/** Open a data set as the options say, but that a part may take half of the
- * memory that there is. @return EXIT_OK, or EXIT_FAILED after a sentence */
+/** Open a data set as the options say, on all processors, and a part may take
+ * half of the memory that there is. @return EXIT_OK, or EXIT_FAILED after a
+ * sentence */
 int open_dataset(nash_dataset **out, const char *dir,
                  const nash_dataset_opts *opts);
 

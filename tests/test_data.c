@@ -285,6 +285,44 @@ static void the_common_size_is_the_median_up_to_a_limit(void **state)
     nash_dataset_close(ds);
 }
 
+static void wide_and_tall_pictures_meet_in_a_square(void **state)
+{
+    (void)state;
+    static const nash_shape wide = {1, 30, 40}, tall = {1, 40, 30};
+    for (int n = 2; n <= 3; n++) {
+        for (int i = 0; i < 10; i++)
+            for (int k = 0; k < 2; k++)
+                made_png(made_path("mixed%d/%s/%d.png", n, pets[k], i), i,
+                         i < n ? wide : tall);
+        nash_dataset_opts opts = nash_dataset_opts_default();
+        opts.holdout = 0.0;
+        nash_dataset *ds = open_with(made_path("mixed%d", n), &opts);
+        assert_shape(part_of(ds, NASH_PART_TRAIN),
+                     n == 2 ? tall : (nash_shape){1, 40, 40});
+        nash_dataset_close(ds);
+    }
+}
+
+static void little_that_is_left_of_long_pictures_is_told(void **state)
+{
+    (void)state;
+    static const nash_shape shapes[] = {{1, 20, 400}, {1, 10, 100}};
+    for (int n = 0; n < 2; n++) {
+        nash_data_problem problems[8];
+        int32_t count, told = 0;
+        for (int i = 0; i < 24; i++)
+            made_png(made_path("long%d/%s/%d.png", n, pets[i % 2], i), i,
+                     shapes[n]);
+        nash_dataset *ds = open_with(made_path("long%d", n), NULL);
+        assert_int_equal(nash_dataset_examine(problems, 8, &count, ds),
+                         NASH_OK);
+        for (int32_t i = 0; i < count && i < 8; i++)
+            told += strstr(problems[i].text, "at 6 x 128 pixels") != NULL;
+        assert_int_equal(told, n == 0);
+        nash_dataset_close(ds);
+    }
+}
+
 static void size_and_channels_can_be_asked_for(void **state)
 {
     (void)state;
@@ -908,6 +946,8 @@ int main(void)
         cmocka_unit_test(folders_need_no_train_directory),
         cmocka_unit_test(any_case_of_an_ending_is_a_picture),
         cmocka_unit_test(the_common_size_is_the_median_up_to_a_limit),
+        cmocka_unit_test(wide_and_tall_pictures_meet_in_a_square),
+        cmocka_unit_test(little_that_is_left_of_long_pictures_is_told),
         cmocka_unit_test(size_and_channels_can_be_asked_for),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(folders_of_parts_may_be_written_in_any_case),

@@ -387,6 +387,47 @@ static void what_could_not_be_read_is_refused_again(void **state)
     nash_dataset_close(ds);
 }
 
+static bool finds(const nash_data_problem *problems, int32_t n,
+                  const char *text)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (strstr(problems[i].text, text))
+            return true;
+    print_message("not found: %s\n", text);
+    return false;
+}
+
+static void threads_change_nothing_but_the_time(void **state)
+{
+    (void)state;
+    nash_data_problem problems[2][8];
+    nash_dataset_opts opts = nash_dataset_opts_default();
+    uint64_t hash[2];
+    int32_t n[2];
+    made_classes("crew/train", pets, 30, small);
+    made_classes("crew/test", pets, 5, small);
+    for (int i = 3; i <= 20; i += 6)
+        made_shorter(made_path("crew/train/%s/%02d.png", pets[i % 2], i), 60);
+    for (int i = 0; i < 2; i++) {
+        opts.threads = i ? 7 : 0;
+        nash_dataset *ds = opened_with(made_path("crew"), &opts);
+        hash[i] = nash_dataset_hash(ds);
+        assert_int_equal(nash_dataset_examine(problems[i], 8, &n[i], ds),
+                         NASH_OK);
+        nash_dataset_close(ds);
+    }
+    assert_int_equal(hash[0], hash[1]);
+    assert_int_equal(n[0], n[1]);
+    for (int32_t k = 0; k < n[0] && k < 8; k++)
+        assert_string_equal(problems[0][k].text, problems[1][k].text);
+    assert_true(finds(problems[1], n[1], "03.png"));
+    assert_true(finds(problems[1], n[1], "15.png"));
+    opts.threads = 1025;
+    nash_dataset *ds = NULL;
+    assert_int_equal(nash_dataset_open(&ds, made_path("crew"), &opts),
+                     NASH_EINVAL);
+}
+
 /* As git-annex leaves them, or a disk that is not mounted. */
 static void links_that_lead_nowhere_are_unreadable_files(void **state)
 {
@@ -453,16 +494,6 @@ static void a_holdout_must_leave_training_images(void **state)
 static nash_dataset *opened(const char *dir)
 {
     return opened_with(dir, NULL);
-}
-
-static bool finds(const nash_data_problem *problems, int32_t n,
-                  const char *text)
-{
-    for (int32_t i = 0; i < n; i++)
-        if (strstr(problems[i].text, text))
-            return true;
-    print_message("not found: %s\n", text);
-    return false;
 }
 
 static void a_sound_data_set_has_no_problems(void **state)
@@ -562,6 +593,31 @@ static void every_problem_is_found(void **state)
     nash_dataset_close(ds);
 }
 
+static void many_small_classes_are_one_problem(void **state)
+{
+    (void)state;
+    enum { MANY = 60 };
+    static char text[MANY][8];
+    const char *names[MANY + 1] = {NULL};
+    nash_data_problem problems[8];
+    int32_t n;
+    for (int k = 0; k < MANY; k++) {
+        snprintf(text[k], sizeof text[k], "c%03d", k);
+        names[k] = text[k];
+    }
+    made_classes("meagre/train", names, 2, small);
+    made_classes("meagre/test", names + 25, 2, small);
+    nash_dataset *ds = opened(made_path("meagre"));
+    assert_int_equal(nash_dataset_examine(problems, 8, &n, ds), NASH_OK);
+    assert_in_range(n, 2, 8);
+    assert_true(finds(problems, n,
+                      "60 classes have fewer than 10 training images (the "
+                      "first: c000)"));
+    assert_true(
+        finds(problems, n, "25 classes have no test images (the first: c000)"));
+    nash_dataset_close(ds);
+}
+
 static void a_missing_cifar_batch_is_found(void **state)
 {
     (void)state;
@@ -654,6 +710,7 @@ int main(void)
         cmocka_unit_test(a_class_without_a_readable_picture_is_none),
         cmocka_unit_test(what_could_not_be_read_is_refused_again),
         cmocka_unit_test(one_bad_picture_is_left_out_of_a_small_set),
+        cmocka_unit_test(threads_change_nothing_but_the_time),
         cmocka_unit_test(links_that_lead_nowhere_are_unreadable_files),
         cmocka_unit_test(names_that_are_not_utf8_are_refused),
         cmocka_unit_test(a_bomb_among_pictures_is_left_out),
@@ -661,6 +718,7 @@ int main(void)
         cmocka_unit_test(a_sound_data_set_has_no_problems),
         cmocka_unit_test(what_a_search_would_refuse_is_a_problem),
         cmocka_unit_test(every_problem_is_found),
+        cmocka_unit_test(many_small_classes_are_one_problem),
         cmocka_unit_test(a_missing_cifar_batch_is_found),
         cmocka_unit_test(images_of_a_single_colour_are_found),
         cmocka_unit_test(images_that_are_nearly_black_are_found),

@@ -3,7 +3,7 @@
 #include "engine_fixture.h"
 
 #include "base/memory.h"
-#include "engine/crew.h"
+#include "base/crew.h"
 #include "random_graph.h"
 
 #include <math.h>

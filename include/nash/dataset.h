@@ -40,6 +40,7 @@ typedef struct nash_dataset_opts {
     double max_skipped;    /* image folders: share of files that may be
                               unreadable, and are left out; more are refused.
                               0.1 */
+    int32_t threads;       /* that decode pictures; 0: the caller's alone */
     bool lazy;             /* read the training images only when they are asked
                               for; until then the hash is 0 */
 } nash_dataset_opts;

@@ -24,7 +24,7 @@ static const ni_reader *const readers[] = {
     &ni_reader_folder,
 };
 
-enum { READER_COUNT = sizeof readers / sizeof readers[0] };
+enum { READER_COUNT = sizeof readers / sizeof readers[0], MAX_THREADS = 1024 };
 
 nash_dataset_opts nash_dataset_opts_default(void)
 {
@@ -80,6 +80,8 @@ static nash_status check_opts(const nash_dataset_opts *o)
             o->holdout);
     REQUIRE(o->max_skipped >= 0.0 && o->max_skipped <= 1.0, NASH_EINVAL,
             "share of unreadable files %g, expected 0 .. 1", o->max_skipped);
+    REQUIRE(o->threads >= 0 && o->threads <= MAX_THREADS, NASH_EINVAL,
+            "%d threads, expected 0 .. %d", o->threads, MAX_THREADS);
     REQUIRE(o->max_side >= 1 && o->max_side <= NASH_MAX_DIM, NASH_EINVAL,
             "longest side %d, expected 1 .. %d", o->max_side, NASH_MAX_DIM);
 done:

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The largest class may be so many times the smallest. */
-enum { IMBALANCE = 10, FEW_IMAGES = 10 };
+/* The largest class may be so many times the smallest; more classes than
+ * MANY_CLASSES are told of together. */
+enum { IMBALANCE = 10, FEW_IMAGES = 10, MANY_CLASSES = 20 };
 
 /* No sample above: a sixteen-bit file that uses fourteen of them, or fewer. */
 enum { NEARLY_BLACK = 63 };
@@ -175,31 +176,56 @@ done:
     return status;
 }
 
+/* Classes of a part that have nothing, or too little: one by one if they are
+ * few. */
+static void report_small_classes(report *out, const nash_dataset *ds,
+                                 nash_part part, const int32_t *count)
+{
+    const char *name = ni_part_name(part);
+    int32_t none = 0, few = 0, first_none = 0, first_few = 0;
+    for (int32_t k = 0; k < ds->classes; k++) {
+        if (count[k] == 0)
+            first_none = none++ ? first_none : k;
+        else if (part == NASH_PART_TRAIN && count[k] < FEW_IMAGES)
+            first_few = few++ ? first_few : k;
+    }
+    if (none > MANY_CLASSES)
+        add(out, "%d classes have no %s images (the first: %s)", none, name,
+            ds->names.items[first_none]);
+    if (few > MANY_CLASSES)
+        add(out,
+            "%d classes have fewer than %d training images (the first: %s)",
+            few, FEW_IMAGES, ds->names.items[first_few]);
+    for (int32_t k = 0; k < ds->classes; k++) {
+        if (count[k] == 0 && none <= MANY_CLASSES)
+            add(out, "class %s has no %s images", ds->names.items[k], name);
+        if (count[k] > 0 && part == NASH_PART_TRAIN && count[k] < FEW_IMAGES &&
+            few <= MANY_CLASSES)
+            add(out, "class %s has only %d training image%s",
+                ds->names.items[k], count[k], count[k] == 1 ? "" : "s");
+    }
+}
+
 static nash_status look_at_classes(report *out, const nash_dataset *ds,
                                    nash_part part)
 {
     nash_status status = NASH_OK;
     const nash_images *images = &ds->images[part];
     int32_t *count = NULL, least = 0, most = 0;
-    const char *name = ni_part_name(part);
     NEW_ARRAY(count, ds->classes);
     for (int32_t i = 0; i < images->n; i++)
         count[images->labels[i]]++;
     for (int32_t k = 0; k < ds->classes; k++) {
         least = count[k] < count[least] ? k : least;
         most = count[k] > count[most] ? k : most;
-        if (count[k] == 0)
-            add(out, "class %s has no %s images", ds->names.items[k], name);
-        else if (part == NASH_PART_TRAIN && count[k] < FEW_IMAGES)
-            add(out, "class %s has only %d training image%s",
-                ds->names.items[k], count[k], count[k] == 1 ? "" : "s");
     }
+    report_small_classes(out, ds, part, count);
     if (count[least] > 0 && count[most] / count[least] >= IMBALANCE)
         add(out,
             "the classes are unbalanced: %d %s images of %s, %d of %s; look at "
             "the balanced error",
-            count[most], name, ds->names.items[most], count[least],
-            ds->names.items[least]);
+            count[most], ni_part_name(part), ds->names.items[most],
+            count[least], ds->names.items[least]);
 done:
     ni_free(count);
     return status;

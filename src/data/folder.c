@@ -5,6 +5,7 @@
  * Broken files are left out and reported; more than opts.max_skipped of a part
  * are refused, if they are more than one.
  */
+#include "decode.h"
 #include "listing.h"
 #include "reader.h"
 
@@ -19,7 +20,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MANY_FILES = 2000 }; /* so many may take a while: worth a line */
+enum {
+    MANY_FILES = 2000, /* so many may take a while: worth a line */
+    SMALL_SIDE = 20    /* pixels: a shrunk picture shows little */
+};
 
 /* A set's files, by class and then name. */
 typedef struct file_list {
@@ -489,14 +493,25 @@ static double median(double *values, int32_t n)
     return values[(n - 1) / 2];
 }
 
-/* The median aspect at the median longer side, at most max_side. */
+/* The median; but where many are wide and many are tall, one of them would be
+ * stretched far: these meet in the middle. @p aspects are sorted. */
+static double common_aspect(double *aspects, int32_t n)
+{
+    static const double share = 0.25;
+    double middle = median(aspects, n);
+    int32_t k = (int32_t)(share * n);
+    bool mixed = n > 3 && aspects[k] < 1.0 && aspects[n - 1 - k] > 1.0;
+    return mixed ? 1.0 : middle;
+}
+
+/* The common aspect at the median longer side, at most max_side. */
 static nash_status measure(nash_shape *shape, nash_dataset *ds,
                            const int32_t *index, int32_t n)
 {
     nash_status status = NASH_OK;
     const ni_picture_info *info =
         ((state *)ds->state)->sets[NASH_PART_TRAIN].info;
-    double *aspects = NULL, *sides = NULL, aspect, side;
+    double *aspects = NULL, *sides = NULL, aspect, longer, side;
     bool grey = true;
     NEW_ARRAY(aspects, n);
     NEW_ARRAY(sides, n);
@@ -506,14 +521,53 @@ static nash_status measure(nash_shape *shape, nash_dataset *ds,
         sides[k] = i->w > i->h ? i->w : i->h;
         grey &= i->grey;
     }
-    aspect = median(aspects, n);
-    side = fmin(median(sides, n), ds->opts.max_side);
+    aspect = common_aspect(aspects, n);
+    longer = median(sides, n);
+    side = fmin(longer, ds->opts.max_side);
     shape->c = grey ? 1 : 3;
     shape->h = (int32_t)fmax(1.0, round(aspect > 1.0 ? side / aspect : side));
     shape->w = (int32_t)fmax(1.0, round(aspect > 1.0 ? side : side * aspect));
+    if (side < longer && ds->opts.height == 0 &&
+        (shape->h < SMALL_SIDE || shape->w < SMALL_SIDE))
+        TRY(ni_dataset_note(
+            ds,
+            "the pictures are so long and narrow that little is left of them "
+            "at %d x %d pixels: another height and width would keep more",
+            shape->h, shape->w));
 done:
     ni_free(aspects);
     ni_free(sides);
+    return status;
+}
+
+/* Move the images that could be read together; the others are noted. */
+static nash_status keep_readable(nash_images *images, int32_t *index,
+                                 nash_dataset *ds, const file_list *list,
+                                 const ni_decoded *results)
+{
+    nash_status status = NASH_OK;
+    nash_shape shape = images->shape;
+    int64_t size = (int64_t)shape.c * shape.h * shape.w;
+    int32_t total = images->n, kept = 0, *readable = NULL;
+    NEW_ARRAY(readable, total);
+    for (int32_t k = 0; k < total; k++) {
+        if (results[k].status != NASH_OK) {
+            status = ni_fail(results[k].status, "%s", results[k].reason);
+            TRY(skip(ds, status, k + 1 - kept, total));
+            status = NASH_OK;
+            continue;
+        }
+        if (kept < k)
+            memcpy(images->pixels + kept * size, images->pixels + k * size,
+                   (size_t)size);
+        readable[kept] = index[k];
+        images->labels[kept++] = list->labels[index[k]];
+    }
+    images->n = kept;
+    if (kept > 0)
+        memcpy(index, readable, (size_t)kept * sizeof *index);
+done:
+    ni_free(readable);
     return status;
 }
 
@@ -522,31 +576,23 @@ static nash_status read_folder(nash_images *images, int32_t *index,
 {
     nash_status status = NASH_OK;
     const file_list *list = &((state *)ds->state)->sets[set];
-    nash_shape shape = images->shape;
-    int64_t size = (int64_t)shape.c * shape.h * shape.w;
-    int32_t total = images->n, kept = 0, *readable = NULL;
-    NEW_ARRAY(readable, total);
+    int32_t total = images->n, threads = ds->opts.threads;
+    ni_decoded *results = NULL;
+    threads = threads < 1 ? 1 : threads > total ? total : threads;
+    NEW_ARRAY(results, total);
     if (total >= MANY_FILES)
         ni_log(NASH_LOG_INFO, "decoding %d %s images of %s", total,
                ni_part_name(set), ds->dir);
-    for (int32_t k = 0; k < total; k++) {
-        int32_t i = index[k];
-        nash_status decoded = nash_image_read(images->pixels + kept * size,
-                                              shape, list->paths.items[i]);
-        if (decoded != NASH_OK) {
-            TRY(skip(ds, decoded, k + 1 - kept, total));
-            continue;
-        }
-        readable[kept] = i;
-        images->labels[kept++] = list->labels[i];
-    }
-    REQUIRE(kept > 0, NASH_EFORMAT,
+    TRY(ni_pictures_read(results, images->pixels, images->shape,
+                         list->paths.items, index, total, threads));
+    TRY(keep_readable(images, index, ds, list, results));
+    REQUIRE(images->n > 0, NASH_EFORMAT,
             "%s has no readable %s images; the last one: %s", ds->dir,
             ni_part_name(set), ds->problems.items[ds->problems.n - 1]);
-    images->n = kept;
-    memcpy(index, readable, (size_t)kept * sizeof *index);
 done:
-    ni_free(readable);
+    for (int32_t k = 0; results && k < total; k++)
+        ni_free(results[k].reason);
+    ni_free(results);
     return status;
 }
 

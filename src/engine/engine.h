@@ -1,8 +1,7 @@
 #ifndef NI_ENGINE_H
 #define NI_ENGINE_H
 
-#include "crew.h"
-
+#include "base/crew.h"
 #include "base/error.h"
 
 #include <nash/plan.h>

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "engine/crew.h"
+#include "base/crew.h"
 #include "engine/engine.h"
 #include "winograd.h"
 
