@@ -145,7 +145,7 @@ static int open_data(evaluation *e, const nash_model *m, const char *name)
     opts.lazy = true;
     if (all)
         opts.holdout = 0.0;
-    int result = open_for_model(&e->data, e->ask->data, m, name, &opts);
+    int result = open_to_judge(&e->data, e->ask->data, m, name, &opts);
     if (result != EXIT_OK)
         return result;
     if (all && nash_dataset_count(e->data, NASH_PART_TEST) > 0)

@@ -85,18 +85,25 @@ static int compare_classes(const class_names *own, const char *name,
                      name, k, own->names[k], dir, nash_dataset_class(ds, k));
 }
 
+/* Release with free(own->names). */
+static int read_classes(class_names *own, const nash_model *m)
+{
+    own->n = nash_graph_classes(nash_model_graph(m));
+    own->given = nash_model_meta(m, NASH_META_CLASSES) != NULL;
+    own->names = calloc((size_t)own->n, sizeof *own->names);
+    if (!own->names)
+        return cli_error("out of memory");
+    nash_class_names(own->names[0], NAME_BYTES, m);
+    return EXIT_OK;
+}
+
 int open_check_classes(const nash_model *m, const char *name,
                        const nash_dataset *ds, const char *dir)
 {
-    class_names own = {
-        .n = nash_graph_classes(nash_model_graph(m)),
-        .given = nash_model_meta(m, NASH_META_CLASSES) != NULL,
-    };
-    own.names = calloc((size_t)own.n, sizeof *own.names);
-    if (!own.names)
-        return cli_error("out of memory");
-    nash_class_names(own.names[0], NAME_BYTES, m);
-    int result = compare_classes(&own, name, ds, dir);
+    class_names own;
+    int result = read_classes(&own, m);
+    if (result == EXIT_OK)
+        result = compare_classes(&own, name, ds, dir);
     free(own.names);
     return result;
 }
@@ -191,6 +198,29 @@ int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
     if (result == EXIT_OK)
         result = open_check_classes(m, name, *out, dir);
     return give_up(out, result);
+}
+
+int open_to_judge(nash_dataset **out, const char *dir, const nash_model *m,
+                  const char *name, const nash_dataset_opts *given)
+{
+    nash_dataset_opts opts = *given;
+    class_names own;
+    int result = read_classes(&own, m);
+    const char **names =
+        result == EXIT_OK ? calloc((size_t)own.n, sizeof *names) : NULL;
+    if (result == EXIT_OK && !names)
+        result = cli_error("out of memory");
+    for (int32_t k = 0; names && k < own.n; k++)
+        names[k] = own.names[k];
+    if (own.given) {
+        opts.classes = names;
+        opts.n_classes = own.n;
+    }
+    if (result == EXIT_OK)
+        result = open_for_model(out, dir, m, name, &opts);
+    free(names);
+    free(own.names);
+    return result;
 }
 
 int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,

@@ -40,8 +40,14 @@ int open_check_channels(const char *name, int32_t channels);
 int open_for_model(nash_dataset **out, const char *dir, const nash_model *m,
                    const char *name, const nash_dataset_opts *opts);
 
-/** Likewise after giving the model a fresh last layer for the data's classes;
- * images of another size are resized. @param seed  of the layer's weights */
+/** Likewise, but of a folder of pictures the model's classes are taken, by
+ * name: it may lack some of them, and other folders in it are left out. */
+int open_to_judge(nash_dataset **out, const char *dir, const nash_model *m,
+                  const char *name, const nash_dataset_opts *opts);
+
+/** As open_for_model() after giving the model a fresh last layer for the data's
+ * classes; images of another size are resized. @param seed  of the layer's
+ * weights */
 int open_for_new_head(nash_dataset **out, const char *dir, nash_model *m,
                       const char *name, uint64_t seed);
 

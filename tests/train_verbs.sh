@@ -179,18 +179,22 @@ expect 0 '"probability": ' "$nash" predict --json --top 2 a.onnx sheet.png
 expect 1 'none.png' "$nash" predict a.onnx none.png sheet.png
 grep -q '^sheet.png: ' out || fail "one bad file keeps the others from predict"
 
-# some of the classes, as pictures
+# some of the classes, as pictures, and a folder that is none
 for class in 0 1 2; do
     mkdir -p some/train/$class some/test/$class
     cp sheet.png some/train/$class
     cp sheet.png some/test/$class
 done
+expect 0 '(3 of 10 classes)' "$nash" eval a.onnx some
 expect 1 "some has 3 of them; missing: '3', '4', '5', '6', '7' and 2 more" \
-    "$nash" eval a.onnx some
+    "$nash" train a.onnx some --epochs 0 -o x.onnx
 expect 0 'class 0 has only 1 training image' "$nash" data some
 grep -q ' 1 training images' out && fail "one image in the plural: $(cat out)"
 mv some/train/2 some/train/owl
-expect 1 'take --new-head' "$nash" eval a.onnx some
+expect 1 'take --new-head' "$nash" train a.onnx some --epochs 0 -o x.onnx
+expect 0 'train/owl is no class of the model' \
+    "$nash" eval a.onnx some --part train
+grep -q 'on 2 train' out || fail "another number of images: $(cat out)"
 
 # one picture in three classes: two are wrong, and equally so
 mv some/test/2 some/test/owl

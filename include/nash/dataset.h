@@ -40,9 +40,14 @@ typedef struct nash_dataset_opts {
     double max_skipped;    /* image folders: share of files that may be
                               unreadable, and are left out; more are refused.
                               0.1 */
-    int32_t threads;       /* that decode pictures; 0: the caller's alone */
-    bool lazy;             /* read the training images only when they are asked
-                              for; until then the hash is 0 */
+    const char *const *classes; /* image folders: the [n_classes] names of all
+                                   classes, in this order, with or without a
+                                   folder; other folders are left out. Borrowed
+                                   while it is opened. NULL: all folders */
+    int32_t n_classes;
+    int32_t threads; /* that decode pictures; 0: the caller's alone */
+    bool lazy;       /* read the training images only when they are asked
+                        for; until then the hash is 0 */
 } nash_dataset_opts;
 
 typedef struct nash_dataset nash_dataset;

@@ -236,6 +236,18 @@ static bool is_part_name(const char *name)
     return false;
 }
 
+/* Those that were asked for. */
+static nash_status take_classes(nash_dataset *ds)
+{
+    nash_status status = NASH_OK;
+    for (int32_t k = 0; k < ds->opts.n_classes; k++)
+        TRY(ni_strings_add(&ds->names, ds->opts.classes[k]));
+    ds->classes = ds->names.n;
+    ds->opts.classes = NULL; /* borrowed */
+done:
+    return status;
+}
+
 /* The training set's classes: directories with at least one picture. */
 static nash_status name_classes(nash_dataset *ds, const char *dir)
 {
@@ -303,11 +315,10 @@ static nash_status list_set(nash_dataset *ds, nash_part set, const char *dir)
         NEW_FROM(path, ni_path_join(dir, names.items[i]));
         if (label >= 0)
             TRY(add_class(ds, &s->sets[set], path, label));
-        else if (set == NASH_PART_TEST)
-            TRY(ni_dataset_note(ds,
-                                "%s is no class of the training images "
-                                "and was left out",
-                                path));
+        else if (set == NASH_PART_TEST || ds->opts.n_classes > 0)
+            TRY(ni_dataset_note(
+                ds, "%s is no class of the %s and was left out", path,
+                ds->opts.n_classes > 0 ? "model" : "training images"));
         ni_free(path);
         path = NULL;
     }
@@ -445,19 +456,23 @@ static nash_status open_folder(nash_dataset *ds)
     nash_status status = NASH_OK;
     state *s;
     char *train = NULL;
-    bool divided = false;
+    bool divided = false, given = ds->opts.classes != NULL;
     NEW(s);
     ds->state = s;
     TRY(find_part(&train, ds->dir, "train"));
     if (train)
         TRY(ni_has_classes(&divided, train));
-    TRY(name_classes(ds, divided ? train : ds->dir));
+    if (given)
+        TRY(take_classes(ds));
+    else
+        TRY(name_classes(ds, divided ? train : ds->dir));
     TRY(list_set(ds, NASH_PART_TRAIN, divided ? train : ds->dir));
     TRY(probe_all(ds, NASH_PART_TRAIN));
-    TRY(drop_empty_classes(ds));
+    if (!given)
+        TRY(drop_empty_classes(ds));
     if (divided)
         TRY(open_test_set(ds, train));
-    else
+    else if (!given)
         TRY(doubt_parts_as_classes(ds));
 done:
     ni_free(train);
