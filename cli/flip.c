@@ -19,11 +19,13 @@
  * are large, their ratio says nothing. Few images tell little, so both are
  * asked of an error on mirror images that is a standard error less than
  * measured: what was seen may be chance. And the network has to know the
- * classes that most images are in: of two that it takes for one, one may be the
- * other's mirror image. As long as it does not, training mirrors nothing, which
- * costs less than mirroring what may not be. */
+ * classes that most images are in, as far as so few images of each can show
+ * what it knows: of two that it takes for one, one may be the other's mirror
+ * image. As long as it does not, training mirrors nothing, which costs less
+ * than mirroring what may not be. */
 static const double most_times = 1.5, most_beside = 0.01,
-                    least_known = 2.0 / 3.0, least_classes = 0.9;
+                    least_known = 2.0 / 3.0, least_classes = 0.9,
+                    least_learned = 0.1;
 
 /* What is known of a network from the validation images. */
 typedef struct evidence {
@@ -33,12 +35,22 @@ typedef struct evidence {
     double known;           /* share of images in classes of which it knows
                                something: said of their images more often than
                                of all */
+    double showing;         /* share where, by its error, knowing any class is
+                               likely to show, less a standard deviation */
     double noise;           /* standard error of mirrored - plain */
 } evidence;
 
+/* Beyond guessing, and beyond chance. */
+static bool has_learned(const evidence *e)
+{
+    double chance = sqrt(e->plain * (1.0 - e->plain) / e->images);
+    return e->guessed - e->plain >=
+           fmax(least_learned * e->guessed, 2.0 * chance);
+}
+
 static bool is_enough(const evidence *e)
 {
-    return e->known >= least_classes;
+    return has_learned(e) && e->known >= least_classes * e->showing;
 }
 
 static bool changes_no_class(const evidence *e)
@@ -80,6 +92,7 @@ static nash_status count_classes(evidence *e, const float *p,
                                  const int32_t *labels, int32_t classes)
 {
     int32_t known = 0, most = 0;
+    double sum = 0.0, variance = 0.0;
     struct {
         int32_t images, said, right;
     } *of = calloc((size_t)classes, sizeof *of);
@@ -95,7 +108,11 @@ static nash_status count_classes(evidence *e, const float *p,
         most = of[k].images > most ? of[k].images : most;
         if ((double)of[k].right * e->images > (double)of[k].said * of[k].images)
             known += of[k].images;
+        double never = pow(e->plain, of[k].images); /* right, by chance */
+        sum += of[k].images * (1.0 - never);
+        variance += (double)of[k].images * of[k].images * never * (1.0 - never);
     }
+    e->showing = (sum - sqrt(variance)) / e->images;
     e->guessed = 1.0 - (double)most / e->images;
     e->known = (double)known / e->images;
     free(of);

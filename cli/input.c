@@ -58,6 +58,16 @@ static int draw_start(run *r)
     return status == NASH_OK ? EXIT_OK : cli_fail(NULL);
 }
 
+/* Test images are read at the end, as the others were in so many seconds. */
+static void note_reading(run *r, double seconds)
+{
+    if (!r->data)
+        return;
+    double test = nash_dataset_count(r->data, NASH_PART_TEST);
+    double train = nash_dataset_count(r->data, NASH_PART_TRAIN);
+    r->test_seconds = seconds * test / train;
+}
+
 int input_make_start(run *r)
 {
     const settings *s = r->s;
@@ -65,7 +75,9 @@ int input_make_start(run *r)
     int result = settings_size(&data.height, &data.width, s, "search");
     if (result != EXIT_OK)
         return result;
+    double began = cli_seconds();
     result = open_dataset(&r->data, r->data_dir, &data);
+    note_reading(r, cli_seconds() - began);
     return result == EXIT_OK ? draw_start(r) : result;
 }
 
@@ -162,9 +174,11 @@ int input_adopt_start(run *r, const char *path)
     /* candidates look once; the result does as --mirror and --shift say */
     if (result == EXIT_OK)
         nash_model_set_looks(r->start, (nash_looks){0});
+    double began = cli_seconds();
     if (result == EXIT_OK)
         result = adopt_data(&r->data, r->data_dir, r->start, path, adopt,
                             r->s->val_share, r->s->search.seed);
+    note_reading(r, cli_seconds() - began);
     return result;
 }
 
@@ -172,7 +186,10 @@ int input_read_start(run *r, const char *path)
 {
     if (nash_onnx_read(&r->start, path) != NASH_OK)
         return cli_fail(NULL);
-    return open_for_model(&r->data, r->data_dir, r->start, path, NULL);
+    double began = cli_seconds();
+    int result = open_for_model(&r->data, r->data_dir, r->start, path, NULL);
+    note_reading(r, cli_seconds() - began);
+    return result;
 }
 
 int input_data(run *r, const char *data_dir)

@@ -27,7 +27,7 @@ static const double kept_back = 0.01;
 
 static double reserve_of(const run *r)
 {
-    return 0.5 + kept_back * r->s->budget.total;
+    return 0.5 + kept_back * r->s->budget.total + r->test_seconds;
 }
 
 /* ---- costs -------------------------------------------------------------- */
@@ -154,11 +154,14 @@ static pair times(pair seconds, double factor)
     return (pair){seconds.mean * factor, seconds.best * factor};
 }
 
-/* Of start and result at best where they can be cut short as they go on. */
+/* Of start and result at best where they can be cut short as they go on. A
+ * candidate is measured alone, but where all of the machine is at work, none
+ * gets more than its part of what it gives to one training. */
 static nash_status costs_in_seconds(nash_costs *c, const run *r,
                                     const nash_history *h,
                                     const nash_model *best)
 {
+    static const double side_by_side = 0.95;
     const nash_search_opts *o = &r->s->search;
     pair start, child, final;
     nash_status status =
@@ -175,6 +178,9 @@ static nash_status costs_in_seconds(nash_costs *c, const run *r,
     status = jobs_of(&c->jobs, r, best);
     c->child_epoch = fmax(child.mean * crowding(r->s, c->jobs),
                           child_by_last_step(r, h, best));
+    if (!r->s->launcher && c->jobs * o->train.threads >= o->start_train.threads)
+        c->child_epoch =
+            fmax(c->child_epoch, side_by_side * c->jobs * start.mean);
     c->final_epoch = can_bend(r, &o->final_train)
                          ? fmin(final.best, final_by_start(r, h, best))
                          : final.mean;
@@ -490,7 +496,8 @@ static nash_status choose_size(run *r, const nash_costs *costs)
     double pflop =
         fmin(in_pflop(r, costs->final_epoch), NASH_MOST_EPOCHS * start_pass(r));
     int64_t by_budget = nash_budget_macs(pflop);
-    int64_t by_start = 2 * nash_graph_macs(nash_model_graph(r->start));
+    int64_t by_start = nash_graph_macs(nash_model_graph(r->start));
+    by_start += by_start / 2; /* or nothing could grow */
     *most = by_budget > by_start ? by_budget : by_start;
     snprintf(text, sizeof text, "%" PRId64, *most);
     return nash_store_set(r->store, "max_macs", text);

@@ -23,14 +23,15 @@ typedef struct run {
     nash_evaluator evaluator;
     follow follow;
     nash_pacer pacer;
-    bool flip_is_open; /* whether training mirrors images is to be decided */
-    int32_t last_step; /* the last proposed one, */
-    bool is_final;     /* and whether that is the final training */
-    double began;      /* clock */
-    double seconds;    /* of the run, before it was resumed */
-    double noted;      /* of the run, when they were last recorded */
-    double told_epoch; /* clock, when an epoch was last recorded */
-    double given_up;   /* epochs of the training under way, to end in time */
+    bool flip_is_open;   /* whether training mirrors images is to be decided */
+    int32_t last_step;   /* the last proposed one, */
+    bool is_final;       /* and whether that is the final training */
+    double began;        /* clock */
+    double test_seconds; /* that reading the test images will take */
+    double seconds;      /* of the run, before it was resumed */
+    double noted;        /* of the run, when they were last recorded */
+    double told_epoch;   /* clock, when an epoch was last recorded */
+    double given_up;     /* epochs of the training under way, to end in time */
 } run;
 
 /** Begin a run and search. @param s  completed; @return the exit status */

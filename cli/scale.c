@@ -22,7 +22,8 @@ void scale_cutout(settings *s, const nash_images *images)
 /* The steps of an epoch of these few images would teach nothing. */
 static void scale_epochs(settings *s, const nash_images *images)
 {
-    static const double many = 40000.0, most = 1000.0;
+    /* at most, so that no candidate has more epochs than the result may */
+    static const double many = 40000.0, most = 250.0;
     nash_search_opts *o = &s->search;
     double n_train = (1.0 - s->val_share) * images->n;
     int32_t times = (int32_t)fmin(many / n_train + 0.5, most);

@@ -396,7 +396,7 @@ static void a_long_cosine_is_shortened_before_a_step_is_lost(void **state)
         nash_stage stage;
         int32_t epochs;
     } cases[] = {{1700.0, NASH_STAGE_CLIMB, 100},
-                 {900.0, NASH_STAGE_CLIMB, 50},
+                 {900.0, NASH_STAGE_CLIMB, 56},
                  {410.0, NASH_STAGE_CLIMB, 25},
                  {150.0, NASH_STAGE_FINAL, 0}};
     nash_search_opts opts = halving_search();
@@ -431,7 +431,7 @@ static void only_the_first_two_steps_are_saved(void **state)
         assert_int_equal(pace.stage,
                          step <= 2 ? NASH_STAGE_CLIMB : NASH_STAGE_FINAL);
         if (step <= 2)
-            assert_int_equal(pace.epochs, step == 1 ? 25 : 50);
+            assert_int_equal(pace.epochs, step == 1 ? 31 : 62);
     }
 }
 
@@ -451,7 +451,7 @@ static void what_the_longest_training_leaves_goes_to_the_climb(void **state)
     assert_int_equal(pace.epochs, 1000);
     costs.spent = 95000.0 - 9000.0;
     nash_budget_pace(&pace, &budget, &costs, &opts, 1);
-    assert_int_equal(pace.epochs, 500);
+    assert_in_range(pace.epochs, 860, 880); /* 865 at 1.4 */
 }
 
 static void a_larger_budget_is_for_larger_networks(void **state)

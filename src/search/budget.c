@@ -195,8 +195,8 @@ static climb plan_climb(const nash_budget *budget, const nash_costs *costs,
             break;
     }
     grow_less(&c, few, budget, costs, opts, left);
-    for (int32_t e = c.epochs / 2, least = c.epochs / SHORTEST;
-         c.steps < few && e > 0 && e >= least; e /= 2) {
+    int32_t least = (c.epochs + SHORTEST - 1) / SHORTEST;
+    for (int32_t e = c.epochs - 1; c.steps < few && e >= least && e > 0; e--) {
         climb shorter = whole;
         shorter.epochs = e;
         shorter.steps = few;
