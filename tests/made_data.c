@@ -151,3 +151,28 @@ void made_classes(const char *at, const char *const *classes, int32_t n,
         for (int32_t j = 0; j < n; j++, i++)
             made_png(made_path("%s/%s/%02d.png", at, classes[k], j), i, shape);
 }
+
+nash_dataset *made_open(const char *path, const nash_dataset_opts *opts)
+{
+    nash_dataset *ds = NULL;
+    if (nash_dataset_open(&ds, path, opts) != NASH_OK)
+        fail_msg("%s", nash_error_message());
+    return ds;
+}
+
+const nash_images *made_part(nash_dataset *ds, nash_part part)
+{
+    const nash_images *images = NULL;
+    if (nash_dataset_images(&images, ds, part) != NASH_OK)
+        fail_msg("%s", nash_error_message());
+    return images;
+}
+
+bool made_finds(const nash_data_problem *problems, int32_t n, const char *text)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (strstr(problems[i].text, text))
+            return true;
+    print_message("not found: %s\n", text);
+    return false;
+}

@@ -50,4 +50,13 @@ void made_png(const char *path, int32_t i, nash_shape shape);
 void made_classes(const char *dir, const char *const *classes, int32_t n,
                   nash_shape shape);
 
+/** Open a data set; close it with nash_dataset_close(). */
+nash_dataset *made_open(const char *path, const nash_dataset_opts *opts);
+
+/** Whether one of the problems has the text in it; says so if not. */
+bool made_finds(const nash_data_problem *problems, int32_t n, const char *text);
+
+/** A part's images. */
+const nash_images *made_part(nash_dataset *ds, nash_part part);
+
 #endif
