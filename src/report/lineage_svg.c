@@ -178,11 +178,11 @@ nash_status ni_lineage_draw(ni_text *t, const nash_history *h, bool alone)
 {
     nash_status status = NASH_OK;
     spot *spots = NULL;
-    int32_t widest;
+    int32_t widest, gap = ROW_PITCH - BOX_HEIGHT;
     NEW_ARRAY(spots, h->n_records);
     int32_t rows = place(spots, &widest, h);
     ni_svg_open(t, LABELS + widest * BOX_PITCH + MARGIN,
-                2 * MARGIN + rows * ROW_PITCH - (ROW_PITCH - BOX_HEIGHT),
+                2 * MARGIN + (rows ? rows * ROW_PITCH - gap : 0),
                 "Lineage: every candidate below its parent", alone);
     draw_ties(t, h, spots, false);
     draw_ties(t, h, spots, true);
