@@ -1,5 +1,6 @@
 /* Reports: pages that are well formed whatever is in them, plain words. */
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "markup.h"
 #include "random_graph.h"
@@ -283,6 +284,28 @@ static void the_looks_of_a_result_are_said(void **state)
     }
 }
 
+static void random_runs_are_not_called_hill_climbing(void **state)
+{
+    (void)state;
+    static char key[] = NASH_RUN_STRATEGY;
+    static char hillclimb[] = "hillclimb", random[] = "random";
+    char *own_keys[] = {key}, *own_values[] = {hillclimb};
+    made_run *run = make_run();
+    run->history.keys = own_keys;
+    run->history.values = own_values;
+    run->history.n_settings = 1;
+    char *page = read_page(&run->history, NULL);
+    assert_non_null(strstr(page, "hill climbing"));
+    assert_non_null(strstr(page, "The one with the least loss of its step"));
+    ni_free(page);
+    own_values[0] = random;
+    page = read_page(&run->history, NULL);
+    assert_null(strstr(page, "hill climb"));
+    assert_null(strstr(page, "The one with the least"));
+    assert_non_null(strstr(page, "random network morphisms"));
+    ni_free(page);
+}
+
 static void a_run_that_has_just_begun_has_a_page(void **state)
 {
     (void)state;
@@ -454,6 +477,21 @@ static void of_many_classes_the_commonest_confusions_are_listed(void **state)
     ni_free(page);
 }
 
+static void every_candidate_has_its_curves(void **state)
+{
+    (void)state;
+    made_run *run = make_run();
+    const int32_t won = 2 + STEPS, lost = run->history.n_records - won;
+    char *page = read_page(&run->history, NULL);
+    /* error and loss, each of training and validation */
+    assert_int_equal(count_of(page, "<path class=\"n-train\""), 2 * won);
+    assert_int_equal(count_of(page, "<path class=\"n-val\""), 2 * won);
+    assert_int_equal(count_of(page, "<path class=\"n-other\""), 2 * lost);
+    assert_int_equal(count_of(page, "<path class=\"n-other n-val\""), 2 * lost);
+    assert_int_equal(count_of(page, "<path class=\"n-rate\""), won);
+    ni_free(page);
+}
+
 /* How often the page's curves name a step. */
 static int32_t count_names(const char *page)
 {
@@ -585,6 +623,25 @@ static void costs_are_said_in_a_unit_that_suits_them(void **state)
     }
 }
 
+static void candidates_of_any_kind_are_called_something(void **state)
+{
+    (void)state;
+    static const struct {
+        nash_candidate_kind kind;
+        const char *label;
+    } cases[] = {{NASH_CANDIDATE_START, "start"},
+                 {NASH_CANDIDATE_CHILD, "2-5"},
+                 {NASH_CANDIDATE_PARENT, "2-5"},
+                 {NASH_CANDIDATE_FINAL, "final"},
+                 {(nash_candidate_kind)7, "?"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nash_record r = {.step = 2, .child = 5, .kind = cases[i].kind};
+        char label[48] = "as before";
+        nash_candidate_label(label, sizeof label, &r);
+        assert_string_equal(label, cases[i].label);
+    }
+}
+
 static void operations_are_described(void **state)
 {
     (void)state;
@@ -635,6 +692,44 @@ static void running_out_of_memory_leaks_nothing(void **state)
     nash_model_free(best);
 }
 
+static int64_t most_bytes;
+
+static void *give(size_t bytes)
+{
+    int64_t after = ni_memory_live_bytes() + (int64_t)bytes;
+    return after <= most_bytes ? ni_alloc((int64_t)bytes, 1) : NULL;
+}
+
+/* Recorded results are JSON, whose reader has memory of its own: with too
+ * little for it there is no page, rather than one without them. */
+static void a_page_that_memory_is_too_small_for_is_not_written(void **state)
+{
+    (void)state;
+    const nash_history *history = &make_run()->history;
+    cJSON_Hooks hooks = {give, ni_free};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/nash_test_json.%d.html", (int)getpid());
+    int64_t blocks = ni_memory_live_blocks(), refused = 0;
+    nash_status status = NASH_ENOMEM;
+    cJSON_InitHooks(&hooks);
+    for (int64_t bytes = 0; status != NASH_OK; bytes += 256) {
+        most_bytes = ni_memory_live_bytes() + bytes;
+        status = nash_report_write(path, history, NULL);
+        assert_true(status == NASH_OK || status == NASH_ENOMEM);
+        assert_int_equal(ni_memory_live_blocks(), blocks);
+        refused += status != NASH_OK;
+    }
+    cJSON_InitHooks(NULL);
+    char *page;
+    size_t size;
+    assert_int_equal(ni_file_read(&page, &size, path, 1 << 24), NASH_OK);
+    assert_non_null(strstr(page, "Confusion</h3>"));
+    assert_non_null(strstr(page, "<a href=\"#classes\">"));
+    assert_true(refused > 0);
+    ni_free(page);
+    unlink(path);
+}
+
 static void a_page_that_cannot_be_written_is_an_error(void **state)
 {
     (void)state;
@@ -653,18 +748,22 @@ int main(void)
         cmocka_unit_test(the_page_says_what_happened),
         cmocka_unit_test(only_without_a_budget_of_time_are_equal_runs_promised),
         cmocka_unit_test(the_looks_of_a_result_are_said),
+        cmocka_unit_test(random_runs_are_not_called_hill_climbing),
         cmocka_unit_test(a_run_that_has_just_begun_has_a_page),
         cmocka_unit_test(results_that_are_not_sound_are_left_out),
         cmocka_unit_test(many_classes_get_a_list_instead_of_a_matrix),
         cmocka_unit_test(of_many_classes_the_largest_errors_are_listed),
         cmocka_unit_test(of_many_classes_the_commonest_confusions_are_listed),
+        cmocka_unit_test(every_candidate_has_its_curves),
         cmocka_unit_test(names_of_short_steps_do_not_overlap),
         cmocka_unit_test(epochs_are_drawn_where_they_belong),
         cmocka_unit_test(values_next_to_nothing_have_a_chart),
         cmocka_unit_test(morphisms_are_put_in_plain_words),
         cmocka_unit_test(costs_are_said_in_a_unit_that_suits_them),
+        cmocka_unit_test(candidates_of_any_kind_are_called_something),
         cmocka_unit_test(operations_are_described),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
+        cmocka_unit_test(a_page_that_memory_is_too_small_for_is_not_written),
         cmocka_unit_test(a_page_that_cannot_be_written_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,8 @@ extern "C" {
 #define NASH_RUN_TEST_LOSS "test_loss"
 #define NASH_RUN_TEST_IMAGES "test_images"
 #define NASH_RUN_ENSEMBLE_TEST_ERROR "ensemble_test_error"
+/* "hillclimb", or "random": the baseline that chooses nothing */
+#define NASH_RUN_STRATEGY "strategy"
 #define NASH_RUN_CRITERION "criterion" /* what the best has least of */
 #define NASH_RUN_TIE "tie" /* share of it within which the largest wins */
 #define NASH_RUN_CLASSES "classes"                /* JSON array of names */
@@ -91,7 +93,8 @@ NASH_API void nash_morph_words(char *words, size_t size_bytes,
  * @param size_bytes  of @p text; 32 is always enough */
 NASH_API void nash_cost_words(char *text, size_t size_bytes, double pflop);
 
-/** Write what a candidate is called, "3-5", "start" or "final".
+/** Write what a candidate is called, "3-5", "start" or "final"; "?" if its kind
+ * is none.
  * @param size_bytes  of @p text; 48 is always enough */
 NASH_API void nash_candidate_label(char *text, size_t size_bytes,
                                    const nash_record *record);

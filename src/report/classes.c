@@ -27,13 +27,19 @@ typedef struct findings {
     array matrix, pairs; /* one of them, if any */
 } findings;
 
+/* What is no sound array counts as not recorded. */
 static nash_status read_array(array *out, const nash_history *h,
                               const char *key)
 {
     nash_status status = NASH_OK;
     const cJSON *next;
     const char *text = nash_history_get(h, key);
-    if (!text || ni_json_parse(&out->tree, text, strlen(text), key) != NASH_OK)
+    if (text)
+        status = ni_json_parse(&out->tree, text, strlen(text), key);
+    if (status == NASH_ENOMEM)
+        goto done;
+    status = NASH_OK;
+    if (!out->tree)
         goto done;
     if (!cJSON_IsArray(out->tree)) {
         cJSON_Delete(out->tree);
@@ -334,12 +340,13 @@ static void put_commonest(ni_text *t, const findings *f)
     ni_text_put(t, "</tbody></table>\n");
 }
 
-bool ni_classes_are_known(const nash_history *history)
+nash_status ni_classes_are_known(bool *known, const nash_history *history)
 {
     findings f = {.names = {NULL}};
-    bool known = read_findings(&f, history) == NASH_OK && are_known(&f);
+    nash_status status = read_findings(&f, history);
+    *known = status == NASH_OK && are_known(&f);
     deinit_findings(&f);
-    return known;
+    return status;
 }
 
 nash_status ni_classes_put(ni_text *t, const nash_history *history)

@@ -163,8 +163,10 @@ static void put_error_tiles(ni_text *t, const nash_history *h)
         put_tile(t, "Test error of the ensemble", ni_percent(value, ensemble),
                  "of the final training's snapshots");
     if (winner) {
-        snprintf(from, sizeof from, "of the last winner; start: %s",
-                 ni_percent(word, start ? start->val.error : (double)NAN));
+        snprintf(from, sizeof from, "of the starting network");
+        if (winner != start)
+            snprintf(from, sizeof from, "of the last winner; start: %s",
+                     ni_percent(word, start ? start->val.error : (double)NAN));
         put_tile(t, "Validation error", ni_percent(value, winner->val.error),
                  from);
     }
@@ -231,7 +233,14 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
         put_tile(t, "Seed", seed, seed_words(h));
 }
 
-static void put_head(ni_text *t, const nash_history *h)
+static bool is_random(const nash_history *h)
+{
+    const char *strategy = nash_history_get(h, NASH_RUN_STRATEGY);
+    return strategy && strcmp(strategy, "random") == 0;
+}
+
+/* [classes] whether there is a section about them. */
+static void put_head(ni_text *t, const nash_history *h, bool classes)
 {
     const char *data = nash_history_get(h, NASH_RUN_DATASET);
     if (!data)
@@ -246,8 +255,11 @@ static void put_head(ni_text *t, const nash_history *h)
     ni_text_put(t, ni_drawing_style);
     ni_text_put(t, "</style>\n</head>\n<body>\n<header>\n<h1>");
     ni_text_escape(t, data ? data : "A search");
-    ni_text_put(t, "</h1>\n<p class=\"lead\">Architecture search by network "
-                   "morphisms and hill climbing, by nash.</p>\n</header>\n");
+    ni_text_add(t, "</h1>\n<p class=\"lead\">%s, by nash.</p>\n</header>\n",
+                is_random(h) ? "A network by random network morphisms, the "
+                               "baseline of architecture search"
+                             : "Architecture search by network morphisms and "
+                               "hill climbing");
     ni_text_put(t, "<div class=\"tiles\">\n");
     put_error_tiles(t, h);
     put_size_tiles(t, h);
@@ -256,7 +268,7 @@ static void put_head(ni_text *t, const nash_history *h)
                    "<a href=\"#curves\">Learning curves</a>"
                    "<a href=\"#attempts\">Every attempt</a>"
                    "<a href=\"#network\">The network</a>");
-    if (ni_classes_are_known(h))
+    if (classes)
         ni_text_put(t, "<a href=\"#classes\">Class by class</a>");
     ni_text_put(t, "<a href=\"#settings\">Settings</a></nav>\n");
 }
@@ -272,6 +284,16 @@ static void put_tie(ni_text *t, const char *tie)
                     percent);
 }
 
+static void put_selection(ni_text *t, const nash_history *h)
+{
+    const char *criterion = nash_history_get(h, NASH_RUN_CRITERION);
+    ni_text_put(t, "Every candidate below its parent, with its error and loss "
+                   "on the validation images. The one with the least ");
+    ni_text_escape(t, criterion ? criterion : "loss");
+    ni_text_put(t, " of its step goes on (\u2713)");
+    put_tie(t, nash_history_get(h, NASH_RUN_TIE));
+}
+
 static nash_status put_lineage(ni_text *t, const nash_history *h)
 {
     ni_text_put(t, "<h2 id=\"lineage\">Lineage</h2>\n");
@@ -279,12 +301,12 @@ static nash_status put_lineage(ni_text *t, const nash_history *h)
         ni_text_put(t, "<p>No candidate has been recorded.</p>\n");
         return NASH_OK;
     }
-    const char *criterion = nash_history_get(h, NASH_RUN_CRITERION);
-    ni_text_put(t, "<p>Every candidate below its parent, with its error and "
-                   "loss on the validation images. The one with the least ");
-    ni_text_escape(t, criterion ? criterion : "loss");
-    ni_text_put(t, " of its step goes on (\u2713)");
-    put_tie(t, nash_history_get(h, NASH_RUN_TIE));
+    ni_text_put(t, "<p>");
+    if (is_random(h))
+        ni_text_put(t, "The starting network, and below it what random network "
+                       "morphisms made of it; nothing was chosen");
+    else
+        put_selection(t, h);
     ni_text_put(t, ". Each leads to its row in the "
                    "table.</p>\n<div class=\"graph\">");
     nash_status status = ni_lineage_draw(t, h, false);
@@ -354,7 +376,9 @@ nash_status nash_report_write(const char *path, const nash_history *history,
     nash_status status = NASH_OK;
     ni_text text = {0};
     char *page = NULL;
-    put_head(&text, history);
+    bool classes;
+    TRY(ni_classes_are_known(&classes, history));
+    put_head(&text, history, classes);
     TRY(put_lineage(&text, history));
     ni_curves_put(&text, history);
     ni_attempts_put(&text, history);

@@ -258,6 +258,7 @@ void nash_morph_words(char *words, size_t size_bytes, const char *text)
 void nash_candidate_label(char *text, size_t size_bytes,
                           const nash_record *record)
 {
+    snprintf(text, size_bytes, "?"); /* for a kind outside the list */
     switch (record->kind) {
     case NASH_CANDIDATE_START:
         snprintf(text, size_bytes, "start");
