@@ -196,6 +196,8 @@ static void print_results(const nash_history *h)
         {NASH_RUN_ONCE_TEST_ERROR, "Test error of the result, of one look"},
         {NASH_RUN_TEST_ERROR, "Test error of the result"},
         {NASH_RUN_TEST_BALANCED_ERROR, "Balanced test error of the result"},
+        {NASH_RUN_ENSEMBLE_TEST_ERROR,
+         "Test error of the ensemble of snapshots"},
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         const char *text = nash_history_get(h, results[i][0]);
