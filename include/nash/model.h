@@ -137,9 +137,6 @@ NASH_API int32_t nash_looks_count(nash_looks looks);
 NASH_API void nash_model_set_looks(nash_model *m, nash_looks looks);
 NASH_API nash_looks nash_model_looks(const nash_model *m);
 
-/** Values in all tensors, statistics and constants included. */
-NASH_API int64_t nash_model_values(const nash_model *m);
-
 /** Whether every value of every tensor is finite. */
 NASH_API bool nash_model_is_finite(const nash_model *m);
 

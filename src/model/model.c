@@ -151,15 +151,6 @@ nash_looks nash_model_looks(const nash_model *m)
     return m->looks;
 }
 
-int64_t nash_model_values(const nash_model *m)
-{
-    int64_t total = 0;
-    int64_t n = (int64_t)nash_graph_size(m->graph) * NASH_SLOT_COUNT;
-    for (int64_t i = 0; i < n; i++)
-        total += m->tensors[i].count;
-    return total;
-}
-
 bool nash_model_is_finite(const nash_model *m)
 {
     int64_t n = (int64_t)nash_graph_size(m->graph) * NASH_SLOT_COUNT;

@@ -313,25 +313,11 @@ static void put_name(char *name, size_t size_bytes, const cJSON *own, int32_t k)
     nash_hide_controls(name); /* a stranger's file may hold anything */
 }
 
-/* NULL without names that can be read; cJSON's functions take that. */
-static cJSON *parse_names(const nash_model *m)
-{
-    const char *text = nash_model_meta(m, NASH_META_CLASSES);
-    return text ? cJSON_Parse(text) : NULL;
-}
-
-void nash_class_name(char *name, size_t size_bytes, const nash_model *m,
-                     int32_t k)
-{
-    cJSON *names = parse_names(m);
-    put_name(name, size_bytes, cJSON_GetArrayItem(names, k), k);
-    cJSON_Delete(names);
-}
-
 void nash_class_names(char *names, size_t size_bytes, const nash_model *m)
 {
     int32_t classes = nash_graph_classes(nash_model_graph(m));
-    cJSON *own = parse_names(m);
+    const char *text = nash_model_meta(m, NASH_META_CLASSES);
+    cJSON *own = text ? cJSON_Parse(text) : NULL;
     const cJSON *item = own ? own->child : NULL;
     for (int32_t k = 0; k < classes; k++) {
         put_name(names + (size_t)k * size_bytes, size_bytes, item, k);
