@@ -14,7 +14,7 @@
 
 static const char *state_of(const nash_history *h, const char *name)
 {
-    if (nash_history_get(h, "finished"))
+    if (nash_history_get(h, NASH_RUN_FINISHED))
         return "finished";
     if (nash_store_is_open(name))
         return "running";
@@ -39,7 +39,7 @@ static void print_place(const nash_history *h)
 static void print_state(const nash_history *h, const char *name)
 {
     static const char *const parts[][2] = {{NASH_RUN_DATASET, ""},
-                                           {"preset", "preset "},
+                                           {NASH_RUN_PRESET, "preset "},
                                            {NASH_RUN_BUDGET, "budget "},
                                            {NASH_RUN_SEED, "seed "}};
     const char *state = state_of(h, name), *comma = "";

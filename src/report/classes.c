@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_IN_MATRIX = 24, MOST_ERRORS = 100, LISTED = 50 };
+enum { MOST_SHOWN_AS_MATRIX = 24, MOST_ERRORS = 100, LISTED = 50 };
 
 /* A setting that holds a JSON array. */
 typedef struct array {
@@ -162,7 +162,7 @@ static census take_census(const class_error *rows, int n)
         c.wrong += rows[k].error > 0;
         c.largest = fmax(c.largest, rows[k].error);
     }
-    if (n > MOST_IN_MATRIX)
+    if (n > MOST_SHOWN_AS_MATRIX)
         c.shown = c.wrong < MOST_ERRORS ? c.wrong : MOST_ERRORS;
     return c;
 }
@@ -191,7 +191,7 @@ static nash_status put_errors(ni_text *t, const findings *f)
                                 number_at(&f->images, k)};
     c = take_census(rows, n);
     ni_text_put(t, "<h3>Error by class</h3>\n");
-    if (n > MOST_IN_MATRIX) {
+    if (n > MOST_SHOWN_AS_MATRIX) {
         qsort(rows, (size_t)n, sizeof *rows, by_error);
         put_census(t, &c, rows);
     }
@@ -359,7 +359,7 @@ nash_status ni_classes_put(ni_text *t, const nash_history *history)
                        "images</h2>\n");
     if (f.errors.tree)
         TRY(put_errors(t, &f));
-    if (f.matrix.tree && f.matrix.n <= MOST_IN_MATRIX)
+    if (f.matrix.tree && f.matrix.n <= MOST_SHOWN_AS_MATRIX)
         put_matrix(t, &f);
     else
         put_commonest(t, &f);
