@@ -14,8 +14,8 @@
 
 /* ---- places ------------------------------------------------------------- */
 
-nash_status ni_morph_find(int32_t *id, const nash_graph *g, int32_t tag,
-                          const char *key)
+static nash_status find(int32_t *id, const nash_graph *g, int32_t tag,
+                        const char *key)
 {
     *id = nash_graph_find(g, tag);
     if (*id < 0)
@@ -85,7 +85,7 @@ nash_status ni_morph_find_open(int32_t *id, const nash_graph *g, int32_t tag,
 {
     nash_status status = NASH_OK;
     char name[32];
-    TRY(ni_morph_find(id, g, tag, key));
+    TRY(find(id, g, tag, key));
     nash_node_name(name, sizeof name, g, *id);
     REQUIRE(ni_is_open(g, *id), NASH_EREFUSED,
             "%s=%s is %s, where no morphism goes", key, name,

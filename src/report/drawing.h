@@ -70,9 +70,6 @@ nash_status ni_drawing_route(ni_drawing *d);
 /** The third: tracks, and where everything stands. */
 nash_status ni_drawing_place(ni_drawing *d);
 
-/** Whether a block stands beside a link's gutter. */
-bool ni_link_is_beside(const ni_drawing *d, const ni_link *link, int32_t block);
-
 /** The horizontal place of a link's lane. */
 int32_t ni_link_lane_x(const ni_drawing *d, const ni_link *link);
 
