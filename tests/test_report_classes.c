@@ -135,15 +135,17 @@ static void of_many_classes_the_largest_errors_are_listed(void **state)
                                  "largest are listed, the others are 15.10 % "
                                  "at most; 10 have no test image.</p>"));
     assert_int_equal(count_of(page, "<td class=\"bar\">"), 100);
-    assert_non_null(strstr(page,
-                           "<tbody>\n<tr><th>owl &amp;200</th><td>75.00 %</td>"
-                           "<td class=\"quiet\">of 700</td>"));
-    const char *second = strstr(page, "<th>owl &amp;100</th><td>75.00 %</td>");
-    const char *third = strstr(page, "<th>owl &amp;299</th><td>29.90 %</td>");
+    assert_non_null(strstr(
+        page, "<tbody>\n<tr><th scope=\"row\">owl &amp;200</th><td>75.00 %</td>"
+              "<td class=\"quiet\">of 700</td>"));
+    const char *second =
+        strstr(page, "<th scope=\"row\">owl &amp;100</th><td>75.00 %</td>");
+    const char *third =
+        strstr(page, "<th scope=\"row\">owl &amp;299</th><td>29.90 %</td>");
     assert_non_null(second);
     assert_non_null(third);
     assert_true(second < third);
-    assert_null(strstr(page, "<th>owl &amp;151</th>"));
+    assert_null(strstr(page, "<th scope=\"row\">owl &amp;151</th>"));
     ni_free(page);
 }
 

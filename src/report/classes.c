@@ -137,7 +137,7 @@ static void put_error(ni_text *t, const findings *f, const class_error *row,
     char word[NI_WORD];
     double share = row->error;
     double width = isfinite(share) ? fmax(100 * share / largest, 0) : 0;
-    ni_text_put(t, "<tr><th>");
+    ni_text_put(t, "<tr><th scope=\"row\">");
     put_class(t, f, row->k);
     ni_text_add(t, "</th><td>%s</td>", ni_percent(word, share));
     if (isfinite(row->images))
@@ -220,7 +220,7 @@ static void put_matrix_row(ni_text *t, const findings *f, int k)
     const cJSON *item, *row = f->matrix.item[k];
     double sum = row_sum(row);
     int column = 0;
-    ni_text_put(t, "<tr><th>");
+    ni_text_put(t, "<tr><th scope=\"row\">");
     put_class(t, f, k);
     ni_text_put(t, "</th>");
     for (item = first_of(row); item; item = item->next) {
@@ -228,9 +228,11 @@ static void put_matrix_row(ni_text *t, const findings *f, int k)
         double share = sum > 0 ? count / sum : 0;
         /* the square root lets rare confusions show */
         int shade = (int)lround(90 * sqrt(share));
-        const char *rgb = column == k ? "37 99 235" : "217 119 6";
-        ni_text_add(t, "<td style=\"background:rgb(%s / %d%%)\">", rgb,
-                    column == k ? shade / 2 : shade);
+        if (column == k)
+            ni_text_add(t, "<td class=\"right\" style=\"--shade:%d%%\">",
+                        shade / 2);
+        else
+            ni_text_add(t, "<td style=\"--shade:%d%%\">", shade);
         if (count > 0)
             ni_text_add(t, "%.0f", count);
         ni_text_put(t, "</td>");
@@ -246,7 +248,7 @@ static void put_matrix(ni_text *t, const findings *f)
                    "<div class=\"wide\"><table class=\"matrix\"><thead><tr>"
                    "<td></td>");
     for (int i = 0; i < f->matrix.n; i++) {
-        ni_text_put(t, "<th><span>");
+        ni_text_put(t, "<th scope=\"col\"><span>");
         put_class(t, f, i);
         ni_text_put(t, "</span></th>");
     }
@@ -333,8 +335,9 @@ static void put_commonest(ni_text *t, const findings *f)
     if (r.n == 0)
         return;
     ni_text_put(t, "<h3>Commonest confusions</h3>\n<table class=\"refused\">"
-                   "<thead><tr><th>True class</th><th>Taken for</th>"
-                   "<th>Images</th></tr></thead><tbody>\n");
+                   "<thead><tr><th scope=\"col\">True class</th>"
+                   "<th scope=\"col\">Taken for</th>"
+                   "<th scope=\"col\">Images</th></tr></thead><tbody>\n");
     for (int i = 0; i < r.n; i++)
         put_confusion(t, f, &r.top[i]);
     ni_text_put(t, "</tbody></table>\n");

@@ -265,7 +265,7 @@ static void put_curves(const chart *c, measure train, measure val)
 static void open_chart(const chart *c, const char *title)
 {
     ni_text_add(c->t, "<h3>%s</h3>\n<div class=\"graph\">", title);
-    ni_svg_open(c->t, WIDTH, TOP + c->height + 24, title, false);
+    ni_svg_open(c->t, WIDTH, TOP + c->height + 24, title, false, false);
 }
 
 static void close_chart(const chart *c)

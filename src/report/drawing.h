@@ -88,8 +88,10 @@ nash_status ni_lineage_draw(ni_text *t, const nash_history *history,
 /** The rules of all drawings, for a style element. */
 extern const char ni_drawing_style[];
 
-/** Open an svg element, with style and background if it stands alone. */
+/** Open an svg element, with style and background if it stands alone.
+ * @param linked  it will hold links, which an image to a screen reader cannot
+ */
 void ni_svg_open(ni_text *t, double width, double height, const char *title,
-                 bool alone);
+                 bool alone, bool linked);
 
 #endif

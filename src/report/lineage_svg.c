@@ -183,7 +183,7 @@ nash_status ni_lineage_draw(ni_text *t, const nash_history *h, bool alone)
     int32_t rows = place(spots, &widest, h);
     ni_svg_open(t, LABELS + widest * BOX_PITCH + MARGIN,
                 2 * MARGIN + (rows ? rows * ROW_PITCH - gap : 0),
-                "Lineage: every candidate below its parent", alone);
+                "Lineage: every candidate below its parent", alone, !alone);
     draw_ties(t, h, spots, false);
     draw_ties(t, h, spots, true);
     for (int32_t i = 0; i < h->n_records; i++) {
