@@ -69,15 +69,6 @@ static void put_percent(table *t, double share)
         table_cell(t, "-");
 }
 
-static const nash_record *parent_of(const nash_history *h, const nash_record *r)
-{
-    for (int32_t i = 0; i < h->n_records; i++)
-        if (h->records[i].step == r->parent_step &&
-            h->records[i].child == r->parent_child)
-            return &h->records[i];
-    return NULL;
-}
-
 static const char *fate(const nash_record *r)
 {
     if (!r->done)
@@ -90,7 +81,8 @@ static const char *fate(const nash_record *r)
 static void put_attempt(table *t, const nash_history *h, const nash_record *r)
 {
     char text[64];
-    const nash_record *parent = parent_of(h, r);
+    const nash_record *parent =
+        nash_history_find(h, r->parent_step, r->parent_child);
     nash_candidate_label(text, sizeof text, r);
     table_cell(t, "%s", text);
     if (parent)

@@ -1,5 +1,6 @@
 /* Morphisms, costs, candidates and operations in plain words. */
 #include <nash/report.h>
+#include <nash/text.h>
 
 #include <math.h>
 #include <setjmp.h>
@@ -32,6 +33,43 @@ static void morphisms_are_put_in_plain_words(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char words[256];
         nash_morph_words(words, sizeof words, cases[i].text);
+        assert_string_equal(words, cases[i].words);
+    }
+}
+
+static void counts_are_said_in_units_of_a_thousand(void **state)
+{
+    (void)state;
+    static const struct {
+        double count;
+        const char *words;
+    } cases[] = {
+        {0, "0"},           {950, "950"},           {999.4, "999"},
+        {999.5, "1.0 k"},   {5700000, "5.7 M"},     {99.94e6, "99.9 M"},
+        {99.96e6, "100 M"}, {999.4e9, "999 G"},     {-1234, "-1.2 k"},
+        {9.2e18, "9.2 E"},  {(double)NAN, "\u2013"}};
+    char words[32];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nash_count_words(words, sizeof words, cases[i].count);
+        assert_string_equal(words, cases[i].words);
+    }
+}
+
+static void times_are_said_in_units_that_suit_them(void **state)
+{
+    (void)state;
+    static const struct {
+        double seconds;
+        const char *words;
+    } cases[] = {{0.0, "0.0 s"},       {9.94, "9.9 s"},
+                 {9.96, "10 s"},       {59.4, "59 s"},
+                 {59.6, "1 min 00 s"}, {723, "12 min 03 s"},
+                 {7500, "2 h 05 min"}, {1e12, "277777777 h 46 min"},
+                 {1.1e12, "\u2013"},   {-1, "\u2013"},
+                 {HUGE_VAL, "\u2013"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[32];
+        nash_time_words(words, sizeof words, cases[i].seconds);
         assert_string_equal(words, cases[i].words);
     }
 }
@@ -99,6 +137,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(morphisms_are_put_in_plain_words),
+        cmocka_unit_test(counts_are_said_in_units_of_a_thousand),
+        cmocka_unit_test(times_are_said_in_units_that_suit_them),
         cmocka_unit_test(costs_are_said_in_a_unit_that_suits_them),
         cmocka_unit_test(candidates_of_any_kind_are_called_something),
         cmocka_unit_test(operations_are_described),

@@ -102,11 +102,6 @@ NASH_API void nash_node_describe(char *text, size_t size_bytes,
 NASH_API void nash_morph_words(char *words, size_t size_bytes,
                                const char *text);
 
-/** Write what a training costs, "0.441 PFLOP"; what is less than 0.01 of one
- * unit is said in the next smaller one, "7.47 TFLOP" or "7.47 GFLOP".
- * @param size_bytes  of @p text; 32 is always enough */
-NASH_API void nash_cost_words(char *text, size_t size_bytes, double pflop);
-
 /** Write what a candidate is called, "3-5", "start" or "final"; "?" if its kind
  * is none.
  * @param size_bytes  of @p text; 48 is always enough */

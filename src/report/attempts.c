@@ -3,6 +3,8 @@
 
 #include "words.h"
 
+#include <nash/text.h>
+
 #include <math.h>
 #include <stdio.h>
 
@@ -18,7 +20,7 @@ static void put_parent(ni_text *t, const nash_history *h, const nash_record *r)
 {
     char label[NI_WORD];
     const nash_record *parent =
-        ni_find_record(h, r->parent_step, r->parent_child);
+        nash_history_find(h, r->parent_step, r->parent_child);
     if (!parent) {
         ni_text_put(t, "<td></td>");
         return;

@@ -65,7 +65,7 @@ static int32_t epochs_before(const nash_history *h, const nash_record *r)
 {
     int32_t before = 0;
     for (int32_t depth = 0; depth < h->n_records; depth++) {
-        r = ni_find_record(h, r->parent_step, r->parent_child);
+        r = nash_history_find(h, r->parent_step, r->parent_child);
         if (!r)
             break;
         before += epochs_of(r);

@@ -165,7 +165,7 @@ static void draw_ties(ni_text *t, const nash_history *h, const spot *spots,
     for (int32_t i = 0; i < h->n_records; i++) {
         const nash_record *r = &h->records[i];
         const nash_record *parent =
-            ni_find_record(h, r->parent_step, r->parent_child);
+            nash_history_find(h, r->parent_step, r->parent_child);
         if (!parent || r->chosen != won)
             continue;
         const spot *from = &spots[parent - h->records];

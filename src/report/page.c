@@ -11,6 +11,8 @@
 #include "drawing.h"
 #include "words.h"
 
+#include <nash/text.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -292,3 +292,20 @@ const char *nash_history_get(const nash_history *history, const char *key)
             return history->values[i];
     return NULL;
 }
+
+const nash_record *nash_history_find(const nash_history *history, int32_t step,
+                                     int32_t child)
+{
+    int32_t low = 0, high = history->n_records;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        const nash_record *r = &history->records[middle];
+        if (r->step == step && r->child == child)
+            return r;
+        if (r->step < step || (r->step == step && r->child < child))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
