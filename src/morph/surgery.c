@@ -59,6 +59,13 @@ bool ni_is_flat(const nash_graph *g, int32_t id)
     return shape.h == 1 && shape.w == 1;
 }
 
+bool ni_is_depthwise(const nash_graph *g, int32_t id)
+{
+    int32_t in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape.c;
+    const nash_node *node = nash_graph_node(g, id);
+    return node->attrs.groups == in && node->shape.c == in;
+}
+
 bool ni_is_activation(nash_op op)
 {
     return op == NASH_OP_RELU || op == NASH_OP_CLIP;

@@ -48,6 +48,9 @@ nash_status ni_morph_apply_in_place(nash_model *m, const nash_morph *morph,
 
 /* ---- places ------------------------------------------------------------- */
 
+/** Whether a convolution's channels, as many out as in, are a group each. */
+bool ni_is_depthwise(const nash_graph *g, int32_t id);
+
 /** Whether an operation ends a layer: ReLU and clip. */
 bool ni_is_activation(nash_op op);
 
