@@ -84,11 +84,6 @@ NASH_API void nash_model_init(nash_model *m, uint64_t seed);
  */
 NASH_API void nash_model_init_identity(nash_model *m, uint64_t seed);
 
-/** Let a layer's first @p n filters be these and the next n their negatives.
- * @param filters  [n, ...]; 2 n are at most all the layer has */
-NASH_API void nash_tensor_set_pairs(nash_tensor *weight, const float *filters,
-                                    int32_t n);
-
 /**
  * Let a network without one begin with a normalisation: it then reads pixels of
  * 0 to 255, and passes (x - mean[c]) / std[c] on to what was behind its input.

@@ -48,9 +48,6 @@ typedef enum nash_status {
 /** The code's name, "NASH_EINVAL"; "NASH_?" for a value outside the list. */
 NASH_API const char *nash_status_name(nash_status status);
 
-/** The code of a name. @return NASH_OK, or NASH_EFORMAT for an unknown one */
-NASH_API nash_status nash_status_parse(nash_status *out, const char *name);
-
 /** The code's general meaning, in a few words. Borrowed, never NULL. */
 NASH_API const char *nash_status_text(nash_status status);
 

@@ -168,7 +168,7 @@ static nash_status load_outcome(nash_record *r, const ni_db *db,
     r->pflop = sqlite3_column_double(query, 14);
     r->seconds = sqlite3_column_double(query, 15);
     if (r->done)
-        TRY(nash_status_parse(&r->status, word_at(query, 8)));
+        TRY(ni_status_parse(&r->status, word_at(query, 8)));
     if (r->done)
         TRY(text_at(&r->message, db, query, 9));
     else

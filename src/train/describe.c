@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "model/edit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,8 +129,8 @@ static nash_status set_whitening(nash_model *m, int32_t id,
     int32_t pairs = w->dims[0] / 2;
     NEW_ARRAY(filters, (int64_t)values * values);
     TRY(nash_images_whitening(filters, images, mean, std, w->dims[2]));
-    nash_tensor_set_pairs(w, filters,
-                          pairs <= values ? pairs : whitening_filters(values));
+    ni_tensor_set_pairs(w, filters,
+                        pairs <= values ? pairs : whitening_filters(values));
 done:
     ni_free(filters);
     return status;
