@@ -4,7 +4,7 @@
 .PHONY: all demo test bench bench-children lint install uninstall clean setup
 
 # What a command says is shown only if it fails.
-quiet = log=$$(mktemp); $(1) >$$log 2>&1 || { cat $$log; exit 1; }; rm -f $$log
+quiet = log=$$(mktemp); $(1) >$$log 2>&1 || { cat $$log; rm -f $$log; exit 1; }; rm -f $$log
 
 all: setup
 	@echo "building nash"

@@ -98,14 +98,7 @@ void cli_print(const char *text, size_t most)
 
 char *cli_count(char text[32], double count)
 {
-    static const char *const unit[] = {"", " k", " M", " G", " T", " P"};
-    int k = 0;
-    while (fabs(count) >= 999.5 && k < 5) {
-        count /= 1000.0;
-        k++;
-    }
-    snprintf(text, 32, k == 0 || fabs(count) >= 99.95 ? "%.0f%s" : "%.1f%s",
-             count, unit[k]);
+    nash_count_words(text, 32, count);
     return text;
 }
 
@@ -124,19 +117,7 @@ char *cli_bytes(char text[32], double bytes)
 
 char *cli_time(char text[32], double seconds)
 {
-    if (!isfinite(seconds) || seconds < 0.0) {
-        snprintf(text, 32, "?");
-        return text;
-    }
-    long long s = llround(seconds);
-    if (seconds < 9.95)
-        snprintf(text, 32, "%.1f s", seconds);
-    else if (s < 60)
-        snprintf(text, 32, "%lld s", s);
-    else if (s < 3600)
-        snprintf(text, 32, "%lld min %02lld s", s / 60, s % 60);
-    else
-        snprintf(text, 32, "%lld h %02lld min", s / 3600, s / 60 % 60);
+    nash_time_words(text, 32, seconds);
     return text;
 }
 

@@ -40,8 +40,7 @@ typedef struct step {
 typedef struct session {
     const request *ask;
     nash_model *parent, *child;
-    nash_dataset *data; /* NULL: noise */
-    float *pixels;      /* [n_images,C,H,W] */
+    float *pixels;      /* [n_images,C,H,W], until the probes have copies */
     nash_probe measure; /* one thread: its bits go into the model */
     nash_probe compare;
     step *steps; /* [n_texts + n_random] */
@@ -237,14 +236,8 @@ static void augment(session *s, const nash_images *images, int32_t *labels,
     }
 }
 
-static int fill_from_data(session *s)
+static int fill_from_images(session *s, const nash_images *images)
 {
-    const nash_images *images;
-    if (open_for_model(&s->data, s->ask->data, s->parent, s->ask->model,
-                       NULL) != EXIT_OK)
-        return EXIT_FAILED;
-    if (nash_dataset_images(&images, s->data, NASH_PART_TRAIN) != NASH_OK)
-        return cli_fail(NULL);
     size_t n = (size_t)images->n;
     int32_t *labels = calloc((size_t)s->ask->n_images, sizeof *labels);
     int32_t *order = calloc(n, sizeof *order), *all = calloc(n, sizeof *all);
@@ -258,6 +251,21 @@ static int fill_from_data(session *s)
     free(labels);
     free(order);
     free(all);
+    return result;
+}
+
+static int fill_from_data(session *s)
+{
+    nash_dataset *data = NULL;
+    const nash_images *images;
+    int result =
+        open_for_model(&data, s->ask->data, s->parent, s->ask->model, NULL);
+    if (result == EXIT_OK &&
+        nash_dataset_images(&images, data, NASH_PART_TRAIN) != NASH_OK)
+        result = cli_fail(NULL);
+    if (result == EXIT_OK)
+        result = fill_from_images(s, images);
+    nash_dataset_close(data);
     return result;
 }
 
@@ -284,6 +292,8 @@ static int open_probes(session *s)
     if (nash_probe_open(&s->compare, s->pixels, ask->n_images, shape, &opts) !=
         NASH_OK)
         return cli_fail(NULL);
+    free(s->pixels); /* both have copies */
+    s->pixels = NULL;
     return EXIT_OK;
 }
 
@@ -482,7 +492,6 @@ int cmd_morph(int argc, char **argv)
         nash_probe_close(&s.measure);
     if (s.compare.ctx)
         nash_probe_close(&s.compare);
-    nash_dataset_close(s.data);
     nash_model_free(s.parent);
     nash_model_free(s.child);
     free(s.pixels);

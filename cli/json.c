@@ -2,7 +2,7 @@
  * passed through, and U+FFFD for bytes that are none. Nesting up to 32. */
 #include "json.h"
 
-#include <nash/status.h>
+#include <nash/text.h>
 
 #include <assert.h>
 #include <inttypes.h>

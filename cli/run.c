@@ -571,7 +571,7 @@ int run_resume(settings *s, const char *run_dir)
     if (nash_history_load(&history, run_dir) != NASH_OK)
         return cli_fail(NULL);
     int result;
-    if (nash_history_get(history, "finished")) {
+    if (nash_history_get(history, NASH_RUN_FINISHED)) {
         progress_line("%s is finished: there is nothing to resume", run_dir);
         result = verdict_print(run_dir, s->json);
     } else if (!run_has_begun(history)) {

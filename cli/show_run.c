@@ -14,7 +14,7 @@
 
 static const char *state_of(const nash_history *h, const char *name)
 {
-    if (nash_history_get(h, "finished"))
+    if (nash_history_get(h, NASH_RUN_FINISHED))
         return "finished";
     if (nash_store_is_open(name))
         return "running";
@@ -39,7 +39,7 @@ static void print_place(const nash_history *h)
 static void print_state(const nash_history *h, const char *name)
 {
     static const char *const parts[][2] = {{NASH_RUN_DATASET, ""},
-                                           {"preset", "preset "},
+                                           {NASH_RUN_PRESET, "preset "},
                                            {NASH_RUN_BUDGET, "budget "},
                                            {NASH_RUN_SEED, "seed "}};
     const char *state = state_of(h, name), *comma = "";
@@ -69,15 +69,6 @@ static void put_percent(table *t, double share)
         table_cell(t, "-");
 }
 
-static const nash_record *parent_of(const nash_history *h, const nash_record *r)
-{
-    for (int32_t i = 0; i < h->n_records; i++)
-        if (h->records[i].step == r->parent_step &&
-            h->records[i].child == r->parent_child)
-            return &h->records[i];
-    return NULL;
-}
-
 static const char *fate(const nash_record *r)
 {
     if (!r->done)
@@ -90,7 +81,8 @@ static const char *fate(const nash_record *r)
 static void put_attempt(table *t, const nash_history *h, const nash_record *r)
 {
     char text[64];
-    const nash_record *parent = parent_of(h, r);
+    const nash_record *parent =
+        nash_history_find(h, r->parent_step, r->parent_child);
     nash_candidate_label(text, sizeof text, r);
     table_cell(t, "%s", text);
     if (parent)
@@ -196,6 +188,8 @@ static void print_results(const nash_history *h)
         {NASH_RUN_ONCE_TEST_ERROR, "Test error of the result, of one look"},
         {NASH_RUN_TEST_ERROR, "Test error of the result"},
         {NASH_RUN_TEST_BALANCED_ERROR, "Balanced test error of the result"},
+        {NASH_RUN_ENSEMBLE_TEST_ERROR,
+         "Test error of the ensemble of snapshots"},
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         const char *text = nash_history_get(h, results[i][0]);

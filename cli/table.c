@@ -1,7 +1,7 @@
 /* Text tables for people. Cells that memory has no room for are left blank. */
 #include "table.h"
 
-#include <nash/status.h>
+#include <nash/text.h>
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -15,7 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEST_REPEATED "test_repeated" /* how many equal training images */
+/* What a network's scores on the test images are recorded as. */
+typedef struct score_keys {
+    const char *error, *balanced_error, *loss;
+} score_keys;
+
+static const score_keys of_start = {NASH_RUN_START_TEST_ERROR,
+                                    NASH_RUN_START_TEST_BALANCED_ERROR,
+                                    NASH_RUN_START_TEST_LOSS};
+static const score_keys of_result = {
+    NASH_RUN_TEST_ERROR, NASH_RUN_TEST_BALANCED_ERROR, NASH_RUN_TEST_LOSS};
+static const score_keys of_one_look = {NASH_RUN_ONCE_TEST_ERROR,
+                                       NASH_RUN_ONCE_TEST_BALANCED_ERROR,
+                                       NASH_RUN_ONCE_TEST_LOSS};
+static const score_keys of_ensemble = {NASH_RUN_ENSEMBLE_TEST_ERROR,
+                                       NASH_RUN_ENSEMBLE_TEST_BALANCED_ERROR,
+                                       NASH_RUN_ENSEMBLE_TEST_LOSS};
 
 /* Judging on the test images. */
 typedef struct verdict {
@@ -109,21 +124,14 @@ static nash_status judge_ensemble(verdict *v)
 
 /* ---- recording ---------------------------------------------------------- */
 
-static nash_status record_score(const run *r, const char *prefix,
+static nash_status record_score(const run *r, const score_keys *keys,
                                 const nash_score *score)
 {
-    char key[64];
-    const struct {
-        const char *name;
-        double value;
-    } numbers[] = {{"error", score->error},
-                   {"loss", score->loss},
-                   {"balanced_error", score->balanced_error}};
-    nash_status status = NASH_OK;
-    for (size_t i = 0; i < 3 && status == NASH_OK; i++) {
-        snprintf(key, sizeof key, "%s_%s", prefix, numbers[i].name);
-        status = run_set_number(r, key, numbers[i].value);
-    }
+    nash_status status = run_set_number(r, keys->error, score->error);
+    if (status == NASH_OK)
+        status = run_set_number(r, keys->loss, score->loss);
+    if (status == NASH_OK)
+        status = run_set_number(r, keys->balanced_error, score->balanced_error);
     return status;
 }
 
@@ -181,12 +189,12 @@ static nash_status judge_result(verdict *v)
     if (n > 1)
         status = judge(&v->once, v, &best, 1);
     if (status == NASH_OK && n > 1)
-        status = record_score(v->r, "once_test", &v->once);
+        status = record_score(v->r, &of_one_look, &v->once);
     nash_model_set_looks(best, looks);
     if (status == NASH_OK)
         status = judge(&v->result, v, &best, 1);
     if (status == NASH_OK)
-        status = record_score(v->r, "test", &v->result);
+        status = record_score(v->r, &of_result, &v->result);
     return status == NASH_OK ? run_set_number(v->r, NASH_RUN_LOOKS, n) : status;
 }
 
@@ -203,8 +211,9 @@ static nash_status record_repeated(const verdict *v)
     for (int32_t i = 0; status == NASH_OK && i < v->test->n; i++)
         count += repeated[i];
     free(repeated);
-    return status == NASH_OK ? run_set_number(v->r, TEST_REPEATED, count)
-                             : status;
+    return status == NASH_OK
+               ? run_set_number(v->r, NASH_RUN_TEST_REPEATED, count)
+               : status;
 }
 
 static nash_status judge_all(verdict *v)
@@ -212,13 +221,13 @@ static nash_status judge_all(verdict *v)
     run *r = v->r;
     nash_status status = judge_start(v);
     if (status == NASH_OK)
-        status = record_score(r, "start_test", &v->start);
+        status = record_score(r, &of_start, &v->start);
     if (status == NASH_OK)
         status = judge_ensemble(v);
     if (status == NASH_OK && v->n_snapshots > 0)
-        status = record_score(r, "ensemble_test", &v->ensemble);
+        status = record_score(r, &of_ensemble, &v->ensemble);
     if (status == NASH_OK && v->n_snapshots > 0)
-        status = run_set_number(r, "ensemble_models", v->n_snapshots);
+        status = run_set_number(r, NASH_RUN_ENSEMBLE_MODELS, v->n_snapshots);
     if (status == NASH_OK)
         status = judge_result(v);
     if (status == NASH_OK)
@@ -233,7 +242,7 @@ static nash_status judge_all(verdict *v)
     if (status == NASH_OK)
         status = write_files(v);
     if (status == NASH_OK)
-        status = nash_store_set(r->store, "finished", "yes");
+        status = nash_store_set(r->store, NASH_RUN_FINISHED, "yes");
     if (status == NASH_OK)
         status = nash_store_event(r->store, "finished");
     return status;
@@ -299,16 +308,13 @@ static totals sum_up(const nash_history *h)
 }
 
 static void add_row(table *t, const nash_history *h, const char *name,
-                    const char *prefix, const nash_record *r, int times)
+                    const score_keys *keys, const nash_record *r, int times)
 {
-    char key[64], text[32];
+    char text[32];
     table_cell(t, "%s", name);
-    snprintf(key, sizeof key, "%s_error", prefix);
-    table_cell(t, "%.2f %%", 100.0 * number(h, key));
-    snprintf(key, sizeof key, "%s_balanced_error", prefix);
-    table_cell(t, "%.2f %%", 100.0 * number(h, key));
-    snprintf(key, sizeof key, "%s_loss", prefix);
-    table_cell(t, "%.4f", number(h, key));
+    table_cell(t, "%.2f %%", 100.0 * number(h, keys->error));
+    table_cell(t, "%.2f %%", 100.0 * number(h, keys->balanced_error));
+    table_cell(t, "%.4f", number(h, keys->loss));
     table_cell(t, "%s", cli_count(text, (double)r->params));
     table_cell(t, "%s", cli_count(text, (double)(times * r->macs)));
 }
@@ -330,7 +336,7 @@ static void print_coverage(const nash_history *h)
 
 static void print_repeated(const nash_history *h)
 {
-    double count = number(h, TEST_REPEATED);
+    double count = number(h, NASH_RUN_TEST_REPEATED);
     if (count > 0.0)
         printf("%.0f of %.0f test images equal training images, so errors on "
                "new images are larger: 'nash data %s' names the first\n",
@@ -347,16 +353,16 @@ static void print_text(const nash_history *h, const char *dir)
     totals sum = sum_up(h);
     table *t = table_new(columns);
     int32_t looks = nash_report_looks(h);
-    add_row(t, h, "starting network", "start_test", first_of(h), 1);
+    add_row(t, h, "starting network", &of_start, first_of(h), 1);
     if (looks > 1)
-        add_row(t, h, "result, one look", "once_test", result_of(h), 1);
+        add_row(t, h, "result, one look", &of_one_look, result_of(h), 1);
     snprintf(name, sizeof name, looks > 1 ? "result, %d looks" : "result",
              looks);
-    add_row(t, h, name, "test", result_of(h), looks);
-    if (nash_history_get(h, "ensemble_models")) {
+    add_row(t, h, name, &of_result, result_of(h), looks);
+    if (nash_history_get(h, NASH_RUN_ENSEMBLE_MODELS)) {
         snprintf(name, sizeof name, "ensemble of %s snapshots",
-                 nash_history_get(h, "ensemble_models"));
-        add_row(t, h, name, "ensemble_test", result_of(h), looks);
+                 nash_history_get(h, NASH_RUN_ENSEMBLE_MODELS));
+        add_row(t, h, name, &of_ensemble, result_of(h), looks);
     }
     table_print(t);
     print_coverage(h);
@@ -372,15 +378,13 @@ static void print_text(const nash_history *h, const char *dir)
 }
 
 static void json_network(const nash_history *h, const char *name,
-                         const char *prefix, const nash_record *r, int looks)
+                         const score_keys *keys, const nash_record *r,
+                         int looks)
 {
-    static const char *const scores[] = {"error", "loss", "balanced_error"};
-    char key[64];
     json_object(name);
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(key, sizeof key, "%s_%s", prefix, scores[i]);
-        json_real(scores[i], number(h, key));
-    }
+    json_real("error", number(h, keys->error));
+    json_real("loss", number(h, keys->loss));
+    json_real("balanced_error", number(h, keys->balanced_error));
     json_int("params", r->params);
     json_int("macs", looks * r->macs);
     json_int("looks", looks);
@@ -398,15 +402,15 @@ static void print_json(const nash_history *h, const char *dir)
     json_text("best", path);
     snprintf(path, sizeof path, "%s/report.html", dir);
     json_text("report", path);
-    json_network(h, "start", "start_test", first_of(h), 1);
+    json_network(h, "start", &of_start, first_of(h), 1);
     if (looks > 1)
-        json_network(h, "result_one_look", "once_test", result_of(h), 1);
-    json_network(h, "result", "test", result_of(h), looks);
-    if (nash_history_get(h, "ensemble_models"))
-        json_network(h, "ensemble", "ensemble_test", result_of(h), looks);
+        json_network(h, "result_one_look", &of_one_look, result_of(h), 1);
+    json_network(h, "result", &of_result, result_of(h), looks);
+    if (nash_history_get(h, NASH_RUN_ENSEMBLE_MODELS))
+        json_network(h, "ensemble", &of_ensemble, result_of(h), looks);
     json_int("test_images", (int64_t)number(h, NASH_RUN_TEST_IMAGES));
     json_int("repeated_test_images",
-             (int64_t)fmax(number(h, TEST_REPEATED), 0));
+             (int64_t)fmax(number(h, NASH_RUN_TEST_REPEATED), 0));
     json_int("trained", sum.trained);
     json_int("failed", sum.failed);
     json_real("pflop", sum.pflop);

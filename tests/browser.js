@@ -15,19 +15,41 @@ const PICTURES = ['rgb8.png', 'palette8.png', 'grey8.png'];
 const MOST_SECONDS = 90;
 const here = path.resolve(__dirname, '..');
 
-// Appended to the page: predict every picture, and tell this program.
+// Appended to the page: predict every picture, then choose files as a visitor
+// does, counting the networks that are open, and tell this program.
 const driver = `<script type="module">
-import {ready, predict} from './predict.js';
+const {InferenceSession} = ort;
+const create = InferenceSession.create;
+let created = 0, released = 0;
+InferenceSession.create = async (...given) => {
+    const session = await create.apply(InferenceSession, given);
+    const release = session.release.bind(session);
+    session.release = () => { released++; return release(); };
+    created++;
+    return session;
+};
+const {ready, predict, attempt} = await import('./predict.js');
+const get = async (name) => (await fetch(name)).blob();
+const choose = async (id, name) => {
+    const files = new DataTransfer(), input = document.getElementById(id);
+    files.items.add(new File([await get(name)], name));
+    input.files = files.files;
+    input.dispatchEvent(new Event('change'));
+    await attempt(async () => {}); // behind what was begun
+};
 try {
     await ready;
     const told = {};
-    for (const name of ${JSON.stringify(PICTURES)}) {
-        const file = await (await fetch('pictures/' + name)).blob();
-        told[name] = {probabilities: Array.from(await predict(file)),
+    for (const name of ${JSON.stringify(PICTURES)})
+        told[name] = {probabilities: Array.from(await predict(await get('pictures/' + name))),
                       first: document.querySelector('#result td').textContent};
-    }
+    await choose('model', 'best.onnx');
+    for (const name of ${JSON.stringify(PICTURES)})
+        await choose('picture', 'pictures/' + name);
+    const first = document.querySelector('#result td').textContent;
     const message = document.getElementById('message').textContent;
-    await fetch('told', {method: 'POST', body: JSON.stringify({told, message})});
+    await fetch('told', {method: 'POST', body: JSON.stringify(
+        {told, message, chosen: {created, released, first}})});
 } catch (error) {
     await fetch('told', {method: 'POST', body: JSON.stringify({error: error.stack})});
 }
@@ -86,9 +108,15 @@ function judged(nash, dir, name) {
     return said[0].classes;
 }
 
-function check(nash, dir, {told, message, error}) {
+function check(nash, dir, {told, message, error, chosen}) {
     if (error || message)
         throw new Error(`the page says: ${error ?? message}`);
+    const {created, released, first} = chosen;
+    if (created !== 2 || released !== 1)
+        throw new Error(`${created} networks were opened and ${released} released, ` +
+                        'expected 2 and 1');
+    if (first !== told[PICTURES[PICTURES.length - 1]].first)
+        throw new Error(`of the last picture chosen the page says ${first}`);
     let most = 0;
     for (const name of PICTURES) {
         const ours = judged(nash, dir, name);

@@ -194,7 +194,7 @@ double *outputs(const nash_model *m, nash_mode mode, int32_t id, uint64_t seed,
     float *pixels = make_images(m, seed);
     double *values = ni_alloc(n, sizeof *values);
     assert_non_null(values);
-    assert_ok(nash_plan_create(&plan, (nash_model *)(uintptr_t)m, &opts));
+    assert_ok(nash_plan_create_reader(&plan, m, &opts));
     memcpy(nash_plan_input(plan), pixels,
            sizeof(float) * IMAGES * (size_t)(in.c * in.h * in.w));
     assert_ok(nash_plan_forward(plan));

@@ -60,6 +60,12 @@ expect 1 'none of 1000 draws' "$nash" morph m.onnx --random 1 --max-params 5 \
 expect 1 'none.onnx' "$nash" morph none.onnx relu:at=relu_4 -o x.onnx
 expect 2 'names no node' "$nash" morph m.onnx relu:at=relu_99 -o x.onnx $few
 expect 2 '"twist" is no morphism' "$nash" morph m.onnx twist:at=4 -o x.onnx $few
+kinds=$(sed -n 's/.*expected one of //p' out | tr -d ,)
+case $kinds in conv*deepen) ;; *) fail "not all kinds: $(cat out)" ;; esac
+"$nash" morph --help >help
+for kind in $kinds; do
+    grep -q "^  $kind:at=NODE" help || fail "morph --help has no $kind"
+done
 expect 2 'nothing to apply' "$nash" morph m.onnx -o x.onnx
 expect 2 'are for --random' "$nash" morph m.onnx relu:at=relu_4 --max-share 0.5 \
     -o x.onnx

@@ -30,16 +30,19 @@ grep -q '^Test loss of the result: [0-9]*\.[0-9]*$' out ||
     fail "no test loss: $(cat out)"
 expect 0 '"kind": "final"' "$nash" show run --json
 expect 0 'lineage.svg' "$nash" show run --svg lineage.svg
-grep -q 'n-won' lineage.svg || fail "no winner in the lineage"
+grep -q '<g class="n-won"' lineage.svg || fail "no winner in the lineage"
 
 # a stranger's record does not reach the terminal
 cp -r run strange
 sqlite3 strange/run.db "UPDATE setting SET value = 'x' || char(27) || '[31m'
         WHERE key = 'preset';
+    INSERT INTO setting VALUES ('ensemble_test_error', '0.0625');
     UPDATE morphism SET text = char(27) || '[2J';
     UPDATE outcome SET status = 'NASH_ECHILD', message = char(7) || 'bell'
         WHERE step = 1 AND child = 0"
 expect 0 '?bell' "$nash" show strange
+grep -q '^Test error of the ensemble of snapshots: 6.25 %$' out ||
+    fail "no ensemble: $(cat out)"
 grep -q 'preset x?\[31m' out || fail "not the preset: $(head -1 out)"
 grep -q "[$(printf '\007\033')]" out && fail "controls: $(cat out)"
 

@@ -1,4 +1,6 @@
 /* The base layer: memory, random streams, files, JSON, the error sentence. */
+#include <nash/text.h>
+
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"

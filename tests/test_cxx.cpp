@@ -19,6 +19,7 @@ int main()
              is_there(nash_log_set_hook) && is_there(nash_model_free) &&
              is_there(nash_morph_name) && is_there(nash_onnx_write) &&
              is_there(nash_plan_free) && is_there(nash_text_free) &&
+             is_there(nash_count_words) &&
              is_there(nash_search_opts_default) &&
              is_there(nash_status_name) && is_there(nash_store_close) &&
              is_there(nash_train));

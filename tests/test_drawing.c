@@ -77,6 +77,22 @@ static void check_path(const char *path, const box *boxes, int n)
     }
 }
 
+static int count_of(const char *svg, const char *text)
+{
+    int n = 0;
+    for (; (svg = strstr(svg, text)); svg++)
+        n++;
+    return n;
+}
+
+static int count_edges(const nash_graph *g)
+{
+    int n = 0;
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        n += nash_graph_node(g, id)->n_inputs;
+    return n;
+}
+
 static void check_drawing(const nash_graph *g)
 {
     enum { MOST = 1024 };
@@ -94,8 +110,15 @@ static void check_drawing(const nash_graph *g)
         assert_true(boxes[i].left >= 0 && boxes[i].right <= page.right);
         assert_true(boxes[i].top >= 0 && boxes[i].bottom <= page.bottom);
     }
-    for (const char *at = svg; (at = strstr(at, "<path class=\"n-link")); at++)
+    int links = 0;
+    for (const char *at = svg; (at = strstr(at, "<path class=\"n-link"));
+         at++) {
         check_path(strstr(at, " d=\"") + 4, boxes, n);
+        links++;
+    }
+    /* all edges but those from node to node within a box */
+    assert_int_equal(links, count_edges(g) - (nash_graph_size(g) - n));
+    assert_int_equal(count_of(svg, "<path class=\"n-tip"), links);
     nash_text_free(svg);
 }
 
@@ -112,18 +135,28 @@ static void links_of_drawings_never_cross_boxes(void **state)
     }
 }
 
+/* Whether a name stands there whole: conv_1 is not in conv_12. */
+static bool is_named(const char *svg, const char *name)
+{
+    for (const char *at = svg; (at = strstr(at, name)); at++)
+        if (strchr("> ", at[-1]) && strchr(" <", at[strlen(name)]))
+            return true;
+    return false;
+}
+
 static void every_node_is_in_the_drawing(void **state)
 {
     (void)state;
     nash_net_opts opts = nash_net_opts_default();
     nash_model *m;
-    char *svg, name[34] = " ";
+    char *svg, name[32];
     assert_int_equal(nash_net_resnet9(&m, &opts), NASH_OK);
     const nash_graph *g = nash_model_graph(m);
     assert_int_equal(nash_graph_svg(&svg, g), NASH_OK);
-    for (int32_t id = 1; id < nash_graph_size(g); id++) {
+    for (int32_t id = 0; id < nash_graph_size(g); id++) {
         nash_node_name(name, sizeof name, g, id);
-        assert_non_null(strstr(svg, name));
+        if (!is_named(svg, name))
+            fail_msg("%s is not in the drawing", name);
     }
     assert_non_null(strstr(svg, "512 \u00d7 4 \u00d7 4"));
     nash_text_free(svg);
@@ -181,7 +214,7 @@ static void lineages_of_any_width_are_drawn(void **state)
                 .step = step,
                 .child = child,
                 .parent_step = step - 1,
-                .parent_child = step ? step % 2 : -1,
+                .parent_child = step > 1 ? step % 2 : step - 1,
                 .kind = step ? NASH_CANDIDATE_CHILD : NASH_CANDIDATE_START,
                 .done = true,
                 .chosen = child == 0,
@@ -194,6 +227,22 @@ static void lineages_of_any_width_are_drawn(void **state)
     for (int i = 0; i < n; i++)
         for (int k = 0; k < i; k++)
             assert_false(overlap(&boxes[i], &boxes[k]));
+    /* each is tied to its parent, but for the first, which has none */
+    assert_int_equal(count_of(svg, "<path class=\"n-branch"), n - 1);
+    assert_int_equal(count_of(svg, "<path class=\"n-branch n-won\""), 3);
+    assert_int_equal(count_of(svg, "<g class=\"n-won\""), 4);
+    nash_text_free(svg);
+}
+
+static void a_lineage_of_nobody_has_a_size(void **state)
+{
+    (void)state;
+    const nash_history history = {0};
+    char *svg;
+    assert_int_equal(nash_lineage_svg(&svg, &history), NASH_OK);
+    assert_well_formed(svg);
+    assert_true(read_attribute(svg, "width") > 0);
+    assert_true(read_attribute(svg, "height") > 0);
     nash_text_free(svg);
 }
 
@@ -227,6 +276,7 @@ int main(void)
         cmocka_unit_test(every_node_is_in_the_drawing),
         cmocka_unit_test(the_densest_graphs_are_drawn_or_refused_in_time),
         cmocka_unit_test(lineages_of_any_width_are_drawn),
+        cmocka_unit_test(a_lineage_of_nobody_has_a_size),
         cmocka_unit_test(running_out_of_memory_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,14 +90,15 @@ static void calls_out_of_order_are_refused(void **state)
         assert_null(nash_plan_d_logits(plan));
         assert_null(nash_plan_gradient(plan, 2, NASH_SLOT_WEIGHT));
         assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);
-        assert_int_equal(nash_plan_read(plan, -1, value), NASH_EINVAL);
-        assert_int_equal(nash_plan_read(plan, 1, value), NASH_EINVAL);
+        assert_int_equal(nash_plan_read(plan, value), NASH_EINVAL);
         nash_plan_free(plan);
         opts.mode = NASH_MODE_TRAIN;
         opts.watch = 1;
+        assert_int_equal(nash_plan_create_reader(&plan, m, &opts), NASH_EINVAL);
+        assert_null(plan);
         OK(nash_plan_create(&plan, m, &opts));
         assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);
-        assert_int_equal(nash_plan_read(plan, 1, value), NASH_EINVAL);
+        assert_int_equal(nash_plan_read(plan, value), NASH_EINVAL);
         OK(nash_plan_forward(plan));
         OK(nash_plan_backward(plan));
         assert_int_equal(nash_plan_backward(plan), NASH_EINVAL);

@@ -26,7 +26,7 @@ static float *read_node(nash_model *m, nash_plan_opts opts, int32_t id,
     opts.watch = id;
     nash_plan *plan = plan_for(m, opts, seed);
     assert_non_null(values);
-    OK(nash_plan_read(plan, id, values));
+    OK(nash_plan_read(plan, values));
     nash_plan_free(plan);
     return values;
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "graph/edit.h"
 #include "onnx/pack.h"
+#include "onnx_made.h"
 #include "onnx_pools.h"
 #include "random_graph.h"
 
@@ -156,7 +157,7 @@ static void random_networks_come_back_without_loss(void **state)
 static void pools_of_every_edge_come_back_without_loss(void **state)
 {
     (void)state;
-    int made = 0, padded = 0, noted = 0;
+    int count = 0, padded = 0, noted = 0;
     for (uint32_t draw = 0; draw < 1500; draw++) {
         nash_model *m = pool_model(draw);
         void *bytes = NULL;
@@ -167,11 +168,11 @@ static void pools_of_every_edge_come_back_without_loss(void **state)
         assert_ok(ni_onnx_pack(&bytes, &n, m));
         padded += memmem(bytes, n, "/pad", 4) != NULL;
         noted += memmem(bytes, n, "ceil_mode=1", 11) != NULL;
-        made++;
+        count++;
         ni_free(bytes);
         nash_model_free(m);
     }
-    assert_true(made > 500 && noted > 50 && padded > 20 && noted > padded);
+    assert_true(count > 500 && noted > 50 && padded > 20 && noted > padded);
 }
 
 /* Values of height and width 1 go through operators that need two or four
@@ -327,6 +328,41 @@ static void tags_come_back_in_any_order(void **state)
     nash_model_free(m);
 }
 
+/* As if somebody had cut the softmax off; the one that is appended gets a tag
+ * that no node has. */
+static void a_file_of_ours_without_its_softmax_is_read(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"conv_3", "global_pool_0", "flatten_4"};
+    static const int32_t tags[] = {1, 3, 0, 4, 5};
+    made m = made_new(17, 3, 6, 6);
+    m.file.producer_name = (char *)(uintptr_t) "nash";
+    made_floats(&m, "w", "2 3 2 2", 1, 1);
+    made_node(&m, "Conv", "x w", "c");
+    made_end(&m, "c");
+    for (size_t i = 0; i < m.graph->n_node; i++)
+        m.graph->node[i]->name = (char *)(uintptr_t)names[i];
+    m.graph->input[0]->doc_string = (char *)(uintptr_t) "input_1";
+    nash_model *read = made_finish(&m);
+    const nash_graph *g = nash_model_graph(read);
+    assert_ops(read, "input conv global_pool flatten softmax");
+    for (int32_t id = 0; id < nash_graph_size(g); id++)
+        assert_int_equal(nash_graph_node(g, id)->tag, tags[id]);
+    assert_returns(read);
+    nash_model_free(read);
+}
+
+static void a_file_whose_tags_leave_none_is_refused(void **state)
+{
+    (void)state;
+    made m = made_new(17, 3, 1, 1);
+    m.file.producer_name = (char *)(uintptr_t) "nash";
+    made_node(&m, "GlobalAveragePool", "x", "p")->name =
+        (char *)(uintptr_t) "global_pool_2147483647";
+    made_node(&m, "Flatten", "p", "y");
+    made_refuse(&m, NASH_ELIMIT, "no tag");
+}
+
 static void metadata_comes_back(void **state)
 {
     (void)state;
@@ -442,6 +478,8 @@ int main(void)
         cmocka_unit_test(every_bit_of_every_tensor_comes_back),
         cmocka_unit_test(odd_gates_come_back_without_loss),
         cmocka_unit_test(tags_come_back_in_any_order),
+        cmocka_unit_test(a_file_of_ours_without_its_softmax_is_read),
+        cmocka_unit_test(a_file_whose_tags_leave_none_is_refused),
         cmocka_unit_test(metadata_comes_back),
         cmocka_unit_test(metadata_that_are_no_text_are_left_out),
         cmocka_unit_test(the_file_depends_on_the_model_alone),

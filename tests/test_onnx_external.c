@@ -92,6 +92,14 @@ static made begin(ni_pb_tensor **weight)
     return m;
 }
 
+/* Let the last node come before all others. */
+static void put_first(made *m)
+{
+    size_t last = m->graph->n_node - 1;
+    memmove(&m->graph->node[1], m->graph->node, last * sizeof(ni_pb_node *));
+    m->graph->node[0] = m->node;
+}
+
 static void save(made *m)
 {
     size_t size_bytes = onnx__model_proto__get_packed_size(&m->file);
@@ -153,6 +161,39 @@ static void tensors_of_other_files_are_read(void **state)
         save(&m);
         assert_read();
     }
+}
+
+/* A Constant's tensor is an attribute, and mostly without a name. */
+static void tensors_of_constants_are_read(void **state)
+{
+    (void)state;
+    ni_pb_tensor *weight;
+    made m = begin(&weight);
+    m.graph->n_initializer = 1; /* the bias follows as an attribute */
+    move_out(weight, "net.onnx.data", "64", "96");
+    made_node(&m, "Constant", "", "b");
+    ni_pb_tensor *bias = made_dims(&m, NI_DATA_FLOAT, "2");
+    move_out(bias, "net.onnx.data", NULL, "8");
+    made_tensor(&m, "value", bias);
+    put_first(&m);
+    save(&m);
+    assert_read();
+}
+
+static void a_tensor_of_a_constant_is_blamed_by_its_node(void **state)
+{
+    (void)state;
+    ni_pb_tensor *weight;
+    made m = begin(&weight);
+    m.graph->n_initializer = 1;
+    move_out(weight, "net.onnx.data", "64", "96");
+    made_node(&m, "Constant", "", "b");
+    ni_pb_tensor *bias = made_dims(&m, NI_DATA_FLOAT, "2");
+    move_out(bias, "net.onnx.data", "156", NULL);
+    made_tensor(&m, "value", bias);
+    put_first(&m);
+    save(&m);
+    assert_refused(NASH_EFORMAT, "the tensor \"b\": net.onnx.data has 160");
 }
 
 /* As caches of downloads have them. */
@@ -311,6 +352,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tensors_of_other_files_are_read),
+        cmocka_unit_test(tensors_of_constants_are_read),
+        cmocka_unit_test(a_tensor_of_a_constant_is_blamed_by_its_node),
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(types_that_are_not_read_stay_where_they_are),
         cmocka_unit_test(no_file_outside_of_the_folder_is_opened),

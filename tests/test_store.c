@@ -78,6 +78,13 @@ static void check_tale(const tale *t)
     assert_int_equal(parent->n_epochs, 0);
     assert_int_equal(h->refused[NASH_MORPH_WIDEN], 3);
     assert_int_equal(h->refused[NASH_MORPH_DEEPEN], 0);
+    for (int32_t i = 0; i < h->n_records; i++) {
+        const nash_record *r = &h->records[i];
+        assert_ptr_equal(nash_history_find(h, r->step, r->child), r);
+    }
+    assert_null(nash_history_find(h, -1, -1));
+    assert_null(nash_history_find(h, 1, 2));
+    assert_null(nash_history_find(h, 2, 0));
     nash_history_free(h);
 }
 

@@ -59,9 +59,11 @@ function describe(bytes) {
 
 let network = null;
 
+// Takes the place of the network before, which is released.
 async function open(bytes) {
-    const session = await ort.InferenceSession.create(bytes);
-    network = {session, ...describe(bytes)};
+    const face = describe(bytes), before = network;
+    network = {session: await ort.InferenceSession.create(bytes), ...face};
+    await before?.session.release();
     const [c, h, w] = network.shape;
     at('about').textContent = `It takes ${h} x ${w} pixels, ${c === 1 ? 'grey' : 'colour'}.`;
 }
@@ -107,13 +109,19 @@ async function predict(file) {
 
 // ---- the page ---------------------------------------------------------------
 
-async function attempt(action) {
-    at('message').textContent = '';
-    try {
-        await action();
-    } catch (error) {
-        at('message').textContent = error.message;
-    }
+let last = Promise.resolve();
+
+// One after the other: a network is not released while it is asked.
+function attempt(action) {
+    last = last.then(async () => {
+        at('message').textContent = '';
+        try {
+            await action();
+        } catch (error) {
+            at('message').textContent = error.message;
+        }
+    });
+    return last;
 }
 
 async function fetchModel() {
@@ -123,15 +131,20 @@ async function fetchModel() {
     await open(new Uint8Array(await answer.arrayBuffer()));
 }
 
-async function chosen() {
-    const [model] = at('model').files, [picture] = at('picture').files;
+async function chosenModel() {
+    const [model] = at('model').files;
     if (model)
         await open(new Uint8Array(await model.arrayBuffer()));
+    await chosenPicture();
+}
+
+async function chosenPicture() {
+    const [picture] = at('picture').files;
     if (picture && network)
         await predict(picture);
 }
 
-at('model').addEventListener('change', () => attempt(chosen));
-at('picture').addEventListener('change', () => attempt(chosen));
+at('model').addEventListener('change', () => attempt(chosenModel));
+at('picture').addEventListener('change', () => attempt(chosenPicture));
 export const ready = attempt(fetchModel);
-export {predict};
+export {attempt, predict};

@@ -84,11 +84,6 @@ NASH_API void nash_model_init(nash_model *m, uint64_t seed);
  */
 NASH_API void nash_model_init_identity(nash_model *m, uint64_t seed);
 
-/** Let a layer's first @p n filters be these and the next n their negatives.
- * @param filters  [n, ...]; 2 n are at most all the layer has */
-NASH_API void nash_tensor_set_pairs(nash_tensor *weight, const float *filters,
-                                    int32_t n);
-
 /**
  * Let a network without one begin with a normalisation: it then reads pixels of
  * 0 to 255, and passes (x - mean[c]) / std[c] on to what was behind its input.
@@ -136,9 +131,6 @@ NASH_API int32_t nash_looks_count(nash_looks looks);
  */
 NASH_API void nash_model_set_looks(nash_model *m, nash_looks looks);
 NASH_API nash_looks nash_model_looks(const nash_model *m);
-
-/** Values in all tensors, statistics and constants included. */
-NASH_API int64_t nash_model_values(const nash_model *m);
 
 /** Whether every value of every tensor is finite. */
 NASH_API bool nash_model_is_finite(const nash_model *m);

@@ -21,6 +21,7 @@
 #include "search.h"
 #include "status.h"
 #include "store.h"
+#include "text.h"
 #include "train.h"
 
 #endif

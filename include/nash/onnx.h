@@ -48,7 +48,7 @@ NASH_API nash_status nash_onnx_write(const nash_model *m, const char *path);
  *         NASH_EFORMAT (not ONNX, or truncated, or at odds with itself),
  *         NASH_EUNSUPPORTED (valid ONNX; the sentence names the first node that
  *         does not fit), NASH_ELIMIT (tensors out of all proportion to the
- *         file) or NASH_ENOMEM
+ *         file, or no tag left for a node without one) or NASH_ENOMEM
  */
 NASH_API nash_status nash_onnx_read(nash_model **out, const char *path);
 

@@ -72,13 +72,20 @@ NASH_API nash_plan_opts nash_plan_opts_default(void);
  * Compile a model.
  *
  * @param m  borrowed until the plan is freed; its graph must not change, its
- *           tensors may (call nash_plan_refresh() in inference mode)
+ *           tensors may (call nash_plan_refresh() in inference mode). Training
+ *           plans write its running statistics, no others write to it
  * @return NASH_OK, NASH_EINVAL (an option, or a graph that is not complete),
  *         NASH_EUNSUPPORTED (bf16 on a chip without), NASH_ELIMIT (max_bytes),
  *         NASH_ENOMEM or NASH_EENGINE
  */
 NASH_API nash_status nash_plan_create(nash_plan **out, nash_model *m,
                                       const nash_plan_opts *opts);
+
+/** As nash_plan_create(), for plans that only read their model.
+ * @return also NASH_EINVAL for a training plan */
+NASH_API nash_status nash_plan_create_reader(nash_plan **out,
+                                             const nash_model *m,
+                                             const nash_plan_opts *opts);
 
 /** Release; NULL is fine. */
 NASH_API void nash_plan_free(nash_plan *plan);
@@ -128,9 +135,9 @@ NASH_API float *nash_plan_gradient(const nash_plan *plan, int32_t id,
  * Copy the watched node's output.
  *
  * @param dst  receives [batch,c,h,w] float32
- * @return NASH_OK, or NASH_EINVAL (@p id is not watched, or no forward yet)
+ * @return NASH_OK, or NASH_EINVAL (no node is watched, or no forward yet)
  */
-NASH_API nash_status nash_plan_read(nash_plan *plan, int32_t id, float *dst);
+NASH_API nash_status nash_plan_read(nash_plan *plan, float *dst);
 
 /** Switch profiling on or off (the start); times of passes made meanwhile are
  * added up. */

@@ -12,39 +12,55 @@ extern "C" {
  * words for what a run consists of. All text is UTF-8.
  */
 
-/* Keys of a run's settings and results that the page knows; all other
- * settings are listed as they are. Numbers are text that strtod() reads,
+/* Keys of a run's settings and results that pages and verdicts know; there are
+ * more, which are listed as they are. Numbers are text that strtod() reads,
  * errors are shares. */
 #define NASH_RUN_SEED "seed"
+#define NASH_RUN_PRESET "preset"
 #define NASH_RUN_BUDGET "budget" /* "45min", "1.5PFLOP"; "": none */
 /* "seconds", "PFLOP" or "epochs"; "": there is no budget */
 #define NASH_RUN_BUDGET_UNIT "budget_unit"
 #define NASH_RUN_DATA "data"       /* directory */
 #define NASH_RUN_DATASET "dataset" /* name */
-#define NASH_RUN_SECONDS "seconds" /* wall clock of the whole run */
-/* of the final training, to end in time */
-#define NASH_RUN_GIVEN_UP "given_up_epochs"
-#define NASH_RUN_START_TEST_ERROR "start_test_error"
-#define NASH_RUN_TEST_ERROR "test_error"
-/* looks that the result takes (nash_report_looks()); if several, the error of
- * one */
-#define NASH_RUN_LOOKS "looks"
-#define NASH_RUN_ONCE_TEST_ERROR "once_test_error"
-#define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
-#define NASH_RUN_TEST_LOSS "test_loss"
-#define NASH_RUN_TEST_IMAGES "test_images"
-#define NASH_RUN_ENSEMBLE_TEST_ERROR "ensemble_test_error"
+/* "hillclimb", or "random": the baseline that chooses nothing */
+#define NASH_RUN_STRATEGY "strategy"
 #define NASH_RUN_CRITERION "criterion" /* what the best has least of */
 #define NASH_RUN_TIE "tie" /* share of it within which the largest wins */
+#define NASH_RUN_SECONDS "seconds"   /* wall clock of the whole run */
+#define NASH_RUN_FINISHED "finished" /* "yes", once all is written */
+/* of the final training, to end in time */
+#define NASH_RUN_GIVEN_UP "given_up_epochs"
+
+/* Scores on the test images: of the starting network, of the result, of the
+ * result by one look if it takes several, and of the ensemble of the final
+ * training's snapshots, if any. */
+#define NASH_RUN_START_TEST_ERROR "start_test_error"
+#define NASH_RUN_START_TEST_BALANCED_ERROR "start_test_balanced_error"
+#define NASH_RUN_START_TEST_LOSS "start_test_loss"
+#define NASH_RUN_TEST_ERROR "test_error"
+#define NASH_RUN_TEST_BALANCED_ERROR "test_balanced_error"
+#define NASH_RUN_TEST_LOSS "test_loss"
+#define NASH_RUN_ONCE_TEST_ERROR "once_test_error"
+#define NASH_RUN_ONCE_TEST_BALANCED_ERROR "once_test_balanced_error"
+#define NASH_RUN_ONCE_TEST_LOSS "once_test_loss"
+#define NASH_RUN_ENSEMBLE_TEST_ERROR "ensemble_test_error"
+#define NASH_RUN_ENSEMBLE_TEST_BALANCED_ERROR "ensemble_test_balanced_error"
+#define NASH_RUN_ENSEMBLE_TEST_LOSS "ensemble_test_loss"
+#define NASH_RUN_ENSEMBLE_MODELS "ensemble_models" /* how many snapshots */
+#define NASH_RUN_LOOKS "looks" /* of the result; nash_report_looks() */
+#define NASH_RUN_TEST_IMAGES "test_images"
+#define NASH_RUN_TEST_REPEATED "test_repeated"    /* equal training images */
 #define NASH_RUN_CLASSES "classes"                /* JSON array of names */
 #define NASH_RUN_CLASS_ERRORS "test_class_errors" /* JSON array of shares */
 #define NASH_RUN_CLASS_IMAGES "test_class_images" /* JSON array of counts */
 /* What was taken for what, class numbers from 0. Of few classes: JSON array of
  * rows of counts; row: true, column: predicted. Of more: JSON array of [true,
- * predicted, images], the most frequent ones first, without what is right */
-enum { NASH_RUN_MOST_IN_MATRIX = 100, NASH_RUN_MOST_CONFUSIONS = 10000 };
+ * predicted, images], the most frequent ones first, without what is right. */
 #define NASH_RUN_CONFUSION "test_confusion"
 #define NASH_RUN_CONFUSIONS "test_confusions"
+
+/* Up to how many classes the first is recorded, and the most of the second. */
+enum { NASH_RUN_MOST_IN_MATRIX = 100, NASH_RUN_MOST_CONFUSIONS = 10000 };
 
 /** Looks that a run's result takes at each image (nash_looks); 1 before it is
  * judged. */
@@ -86,12 +102,8 @@ NASH_API void nash_node_describe(char *text, size_t size_bytes,
 NASH_API void nash_morph_words(char *words, size_t size_bytes,
                                const char *text);
 
-/** Write what a training costs, "0.441 PFLOP"; what is less than 0.01 of one
- * unit is said in the next smaller one, "7.47 TFLOP" or "7.47 GFLOP".
- * @param size_bytes  of @p text; 32 is always enough */
-NASH_API void nash_cost_words(char *text, size_t size_bytes, double pflop);
-
-/** Write what a candidate is called, "3-5", "start" or "final".
+/** Write what a candidate is called, "3-5", "start" or "final"; "?" if its kind
+ * is none.
  * @param size_bytes  of @p text; 48 is always enough */
 NASH_API void nash_candidate_label(char *text, size_t size_bytes,
                                    const nash_record *record);

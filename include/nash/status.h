@@ -48,9 +48,6 @@ typedef enum nash_status {
 /** The code's name, "NASH_EINVAL"; "NASH_?" for a value outside the list. */
 NASH_API const char *nash_status_name(nash_status status);
 
-/** The code of a name. @return NASH_OK, or NASH_EFORMAT for an unknown one */
-NASH_API nash_status nash_status_parse(nash_status *out, const char *name);
-
 /** The code's general meaning, in a few words. Borrowed, never NULL. */
 NASH_API const char *nash_status_text(nash_status status);
 
@@ -65,15 +62,6 @@ NASH_API const char *nash_status_text(nash_status status);
  * @return borrowed until the thread's next failing call; "" if none failed yet
  */
 NASH_API const char *nash_error_message(void);
-
-/** Bytes of the UTF-8 character at @p s, 1 to 4; 0 if there is none: at the end
- * of the string, or where its bytes are not UTF-8 (RFC 3629), as those of a
- * path in a sentence need not be. */
-NASH_API int nash_utf8_length(const char *s);
-
-/** Replace the control characters of a string, such as names from elsewhere may
- * bring to a terminal, by question marks. */
-NASH_API void nash_hide_controls(char *s);
 
 /** The version of the library that is linked, "0.1.0". Borrowed. */
 NASH_API const char *nash_version(void);

@@ -99,6 +99,10 @@ typedef struct nash_history {
 NASH_API nash_status nash_history_load(nash_history **out, const char *run_dir);
 NASH_API void nash_history_free(nash_history *history);
 
+/** The record of a candidate; NULL if there is none. Borrowed. */
+NASH_API const nash_record *nash_history_find(const nash_history *history,
+                                              int32_t step, int32_t child);
+
 /** A setting's or result's value; NULL if there is none. Borrowed. */
 NASH_API const char *nash_history_get(const nash_history *history,
                                       const char *key);

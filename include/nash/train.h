@@ -311,13 +311,9 @@ NASH_API nash_status nash_describe_training(nash_model *m,
                                             int32_t n, double bent,
                                             const nash_score *val);
 
-/** The name of class @p k by the model's metadata, or its number if there is
- * none. @param name  receives it, cut to @p size_bytes */
-NASH_API void nash_class_name(char *name, size_t size_bytes,
-                              const nash_model *m, int32_t k);
-
-/** The names of all K classes, for little more than the cost of one.
- * @param names  receives [K, size_bytes], each as nash_class_name() gives it */
+/** The names of all K classes by the model's metadata; the number of one
+ * without.
+ * @param names  receives [K, size_bytes], each cut to @p size_bytes */
 NASH_API void nash_class_names(char *names, size_t size_bytes,
                                const nash_model *m);
 

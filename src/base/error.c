@@ -4,6 +4,8 @@
  */
 #include "error.h"
 
+#include <nash/text.h>
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@ const char *nash_status_name(nash_status status)
     return "NASH_?";
 }
 
-nash_status nash_status_parse(nash_status *out, const char *name)
+nash_status ni_status_parse(nash_status *out, const char *name)
 {
 #define PARSE(code, value, text)                                               \
     if (strcmp(name, "NASH_" #code) == 0) {                                    \

@@ -31,4 +31,8 @@ nash_status ni_fail(nash_status code, const char *format, ...)
 nash_status ni_fail_errno(nash_status code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** The code of a name, "NASH_EINVAL".
+ * @return NASH_OK, or NASH_EFORMAT for an unknown one */
+nash_status ni_status_parse(nash_status *out, const char *name);
+
 #endif

@@ -1,7 +1,7 @@
 /* UTF-8, of which names from elsewhere may have too little. */
 #include "utf8.h"
 
-#include <nash/status.h>
+#include <nash/text.h>
 
 int nash_utf8_length(const char *text)
 {

@@ -5,6 +5,8 @@
  */
 #include "reader.h"
 
+#include <nash/text.h>
+
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"

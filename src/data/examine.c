@@ -4,6 +4,8 @@
  */
 #include "reader.h"
 
+#include <nash/text.h>
+
 #include "base/hash.h"
 #include "base/memory.h"
 

@@ -5,6 +5,7 @@
 #include "launch.h"
 
 #include <nash/dist.h>
+#include <nash/text.h>
 
 #include "paths.h"
 

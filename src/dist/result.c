@@ -118,7 +118,7 @@ static nash_status parse(nash_outcome *outcome, char **engine,
     nash_status status = NASH_OK;
     const char *text;
     TRY(ni_json_string(&text, root, "status"));
-    TRY(nash_status_parse(&outcome->status, text));
+    TRY(ni_status_parse(&outcome->status, text));
     TRY(ni_json_string(&text, root, "message"));
     snprintf(outcome->message, sizeof outcome->message, "%s", text);
     TRY(ni_fields_read(outcome, outcome_fields, root));

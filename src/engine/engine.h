@@ -20,7 +20,7 @@ typedef struct ni_engine {
     const char *(*describe)(void);
     /* Sets every field of nash_plan but those marked [plan.c]; refuses by
      * ni_plan_check_bytes() before the large allocations. */
-    nash_status (*create)(nash_plan **out, nash_model *m,
+    nash_status (*create)(nash_plan **out, const nash_model *m,
                           const nash_plan_opts *opts);
     /* bytes == create()->bytes, without a model's tensors; max_bytes is not
      * looked at */
@@ -35,7 +35,8 @@ typedef struct ni_engine {
 
 struct nash_plan {
     const ni_engine *engine; /* [plan.c] */
-    nash_model *model;       /* borrowed */
+    const nash_model *model; /* borrowed; training plans were given one whose
+                                tensors may be written */
     nash_plan_opts opts;
     nash_precision precision; /* F32 or BF16 */
     size_t bytes;

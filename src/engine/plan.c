@@ -98,8 +98,8 @@ void ni_plan_mark_needed(bool *needed, const nash_graph *g,
     }
 }
 
-nash_status nash_plan_create(nash_plan **out, nash_model *m,
-                             const nash_plan_opts *opts)
+static nash_status create(nash_plan **out, const nash_model *m,
+                          const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
     nash_plan *plan = NULL;
@@ -117,6 +117,22 @@ nash_status nash_plan_create(nash_plan **out, nash_model *m,
 done:
     nash_plan_free(plan);
     return status;
+}
+
+nash_status nash_plan_create(nash_plan **out, nash_model *m,
+                             const nash_plan_opts *opts)
+{
+    return create(out, m, opts);
+}
+
+nash_status nash_plan_create_reader(nash_plan **out, const nash_model *m,
+                                    const nash_plan_opts *opts)
+{
+    *out = NULL;
+    if (opts->mode == NASH_MODE_TRAIN)
+        return ni_fail(NASH_EINVAL, "a plan that only reads its model was "
+                                    "asked for training");
+    return create(out, m, opts);
 }
 
 void nash_plan_free(nash_plan *plan)
@@ -217,15 +233,14 @@ float *nash_plan_gradient(const nash_plan *plan, int32_t id, int32_t slot)
     return plan->gradient[(int64_t)id * NASH_SLOT_COUNT + slot];
 }
 
-nash_status nash_plan_read(nash_plan *plan, int32_t id, float *dst)
+nash_status nash_plan_read(nash_plan *plan, float *dst)
 {
-    if (id < 0 || id != plan->opts.watch)
-        return ni_fail(NASH_EINVAL, "node %d is not watched (node %d is)",
-                       (int)id, (int)plan->opts.watch);
+    if (plan->opts.watch < 0)
+        return ni_fail(NASH_EINVAL, "the plan watches no node to be read");
     if (!plan->forwarded)
         return ni_fail(NASH_EINVAL, "node %d was read before any forward pass",
-                       (int)id);
-    return plan->engine->read(plan, id, dst);
+                       (int)plan->opts.watch);
+    return plan->engine->read(plan, plan->opts.watch, dst);
 }
 
 void nash_plan_profile(nash_plan *plan, bool on)

@@ -28,17 +28,6 @@ static size_t image_values(nash_shape shape)
     return (size_t)shape.c * (size_t)shape.h * (size_t)shape.w;
 }
 
-/* A model as plans want it; those made here never train, so that none writes
- * to it. */
-static nash_model *unwritten(const nash_model *m)
-{
-    union {
-        const nash_model *given;
-        nash_model *wanted;
-    } same = {.given = m};
-    return same.wanted;
-}
-
 /* Forward images first .. end-1, whole batches of opts->batch. */
 static nash_status forward_range(const probe_images *images,
                                  const nash_model *m,
@@ -50,7 +39,7 @@ static nash_status forward_range(const probe_images *images,
     size_t values = image_values(images->shape);
     if (first == end)
         return NASH_OK;
-    TRY(nash_plan_create(&plan, unwritten(m), opts));
+    TRY(nash_plan_create_reader(&plan, m, opts));
     for (int32_t at = first; at < end; at += opts->batch) {
         memcpy(nash_plan_input(plan), images->pixels + (size_t)at * values,
                (size_t)opts->batch * values * sizeof(float));
@@ -123,7 +112,7 @@ static nash_status add_batch(void *ctx, nash_plan *plan, int32_t first,
 {
     (void)first;
     moments *s = ctx;
-    nash_status status = nash_plan_read(plan, s->id, s->values);
+    nash_status status = nash_plan_read(plan, s->values);
     if (status != NASH_OK)
         return status;
     double fresh = (double)n * s->shape.h * s->shape.w;

@@ -46,10 +46,28 @@ int64_t nash_node_params(const nash_graph *g, int32_t id)
 int64_t nash_node_macs(const nash_graph *g, int32_t id)
 {
     const nash_node *node = nash_graph_node(g, id);
-    if (node->op != NASH_OP_CONV && node->op != NASH_OP_FC)
+    switch (node->op) {
+    case NASH_OP_CONV:
+    case NASH_OP_FC:
+        return (int64_t)node->shape.c * node->shape.h * node->shape.w *
+               fan_in(g, id);
+    case NASH_OP_INPUT:
+    case NASH_OP_NORMALIZE:
+    case NASH_OP_BATCH_NORM:
+    case NASH_OP_RELU:
+    case NASH_OP_CLIP:
+    case NASH_OP_MAX_POOL:
+    case NASH_OP_AVG_POOL:
+    case NASH_OP_GLOBAL_POOL:
+    case NASH_OP_FLATTEN:
+    case NASH_OP_CONCAT:
+    case NASH_OP_ADD:
+    case NASH_OP_GATE:
+    case NASH_OP_SOFTMAX:
+    case NASH_OP_COUNT:
         return 0;
-    int64_t outputs = (int64_t)node->shape.c * node->shape.h * node->shape.w;
-    return outputs * fan_in(g, id);
+    }
+    return 0;
 }
 
 static int64_t sum(const nash_graph *g,

@@ -54,7 +54,8 @@ static int32_t grown(int32_t capacity, int32_t needed)
     return capacity;
 }
 
-nash_status ni_graph_reserve(nash_graph *g, int32_t nodes, int32_t edges)
+/* Make room for so many more nodes and edges; unchanged on failure. */
+static nash_status reserve(nash_graph *g, int32_t nodes, int32_t edges)
 {
     if (g->n_nodes + nodes > NASH_MAX_NODES)
         return ni_fail(NASH_ELIMIT, "the graph has more than %d nodes",
@@ -203,7 +204,7 @@ nash_status ni_graph_stage(nash_graph *g, nash_op op, const nash_attrs *attrs,
         REQUIRE(inputs[k] >= 0 && inputs[k] < id, NASH_EINVAL,
                 "%s is to be node %d and to read node %d, expected 0 to %d",
                 ops[op].name, id, inputs[k], id - 1);
-    TRY(ni_graph_reserve(g, 1, n_inputs));
+    TRY(reserve(g, 1, n_inputs));
     nash_node *node = &g->nodes[g->n_nodes];
     *node = (nash_node){.op = op,
                         .tag = g->top_tag + 1,

@@ -15,10 +15,6 @@ struct nash_graph {
     int32_t *edges;   /* in that block */
 };
 
-/** Make room for so many more nodes and edges; unchanged on failure.
- * @return NASH_OK, NASH_ELIMIT or NASH_ENOMEM */
-nash_status ni_graph_reserve(nash_graph *g, int32_t nodes, int32_t edges);
-
 /** Build a node in the free place behind the last one, its inputs in the free
  * edges, without counting either yet.
  * @return NASH_OK, NASH_EINVAL, NASH_ELIMIT or NASH_ENOMEM */

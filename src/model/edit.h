@@ -47,4 +47,8 @@ void ni_model_init_slot(nash_model *m, int32_t id, int32_t slot, uint64_t seed);
 /** Exchange the contents of two models. */
 void ni_model_swap(nash_model *a, nash_model *b);
 
+/** Let a layer's first @p n filters be these and the next n their negatives.
+ * @param filters  [n, ...]; 2 n are at most all the layer has */
+void ni_tensor_set_pairs(nash_tensor *weight, const float *filters, int32_t n);
+
 #endif

@@ -73,7 +73,7 @@ void nash_model_init_identity(nash_model *m, uint64_t seed)
     }
 }
 
-void nash_tensor_set_pairs(nash_tensor *weight, const float *filters, int32_t n)
+void ni_tensor_set_pairs(nash_tensor *weight, const float *filters, int32_t n)
 {
     int64_t values = n * (weight->count / weight->dims[0]);
     for (int64_t i = 0; i < values; i++) {

@@ -20,9 +20,6 @@ struct nash_model {
     ni_meta *meta; /* owned; [n_meta], sorted by key */
 };
 
-/** A slot of a model, also an empty one. */
-nash_tensor *ni_model_slot(const nash_model *m, int32_t id, int32_t slot);
-
 /** Give a slot a neutral tensor unless it holds one of the right size.
  * @return NASH_OK or NASH_ENOMEM; the slot is unchanged on failure */
 nash_status ni_model_fit(nash_model *m, int32_t id, int32_t slot);

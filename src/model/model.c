@@ -12,7 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-nash_tensor *ni_model_slot(const nash_model *m, int32_t id, int32_t slot)
+/* A slot of a model, also an empty one. */
+static nash_tensor *slot_of(const nash_model *m, int32_t id, int32_t slot)
 {
     assert(id >= 0 && id < nash_graph_size(m->graph));
     assert(slot >= 0 && slot < NASH_SLOT_COUNT);
@@ -34,7 +35,7 @@ static bool same_layout(const nash_tensor *a, const nash_tensor *b)
 nash_status ni_model_fit(nash_model *m, int32_t id, int32_t slot)
 {
     nash_status status = NASH_OK;
-    nash_tensor fresh = {0}, *t = ni_model_slot(m, id, slot);
+    nash_tensor fresh = {0}, *t = slot_of(m, id, slot);
     float neutral;
     bool wanted = ni_tensor_layout(&fresh, &neutral, m->graph, id, slot);
     if (wanted && t->data && same_layout(t, &fresh))
@@ -132,7 +133,7 @@ nash_tensor *nash_model_tensor(const nash_model *m, int32_t id, int32_t slot)
     if (id < 0 || id >= nash_graph_size(m->graph) || slot < 0 ||
         slot >= NASH_SLOT_COUNT)
         return NULL;
-    nash_tensor *t = ni_model_slot(m, id, slot);
+    nash_tensor *t = slot_of(m, id, slot);
     return t->data ? t : NULL;
 }
 
@@ -149,15 +150,6 @@ void nash_model_set_looks(nash_model *m, nash_looks looks)
 nash_looks nash_model_looks(const nash_model *m)
 {
     return m->looks;
-}
-
-int64_t nash_model_values(const nash_model *m)
-{
-    int64_t total = 0;
-    int64_t n = (int64_t)nash_graph_size(m->graph) * NASH_SLOT_COUNT;
-    for (int64_t i = 0; i < n; i++)
-        total += m->tensors[i].count;
-    return total;
 }
 
 bool nash_model_is_finite(const nash_model *m)

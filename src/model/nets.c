@@ -181,7 +181,7 @@ static nash_status finish(nash_model **out, chain *c, const nash_net_opts *opts)
                                                                   opts->seed);
     nash_tensor *weight = nash_model_tensor(m, 2, NASH_SLOT_WEIGHT);
     if (opts->whitening)
-        nash_tensor_set_pairs(weight, opts->whitening, weight->dims[0] / 2);
+        ni_tensor_set_pairs(weight, opts->whitening, weight->dims[0] / 2);
     *out = m;
 done:
     return status;

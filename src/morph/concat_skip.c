@@ -24,13 +24,6 @@
 
 #include <math.h>
 
-static bool is_depthwise(const nash_graph *g, int32_t id)
-{
-    int32_t in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape.c;
-    const nash_node *node = nash_graph_node(g, id);
-    return node->attrs.groups == in && node->shape.c == in;
-}
-
 /* Whether a node may get more input channels. @p spreads: all readers of its
  * output may. */
 static bool takes_more(const nash_graph *g, int32_t id, bool spreads)
@@ -38,7 +31,7 @@ static bool takes_more(const nash_graph *g, int32_t id, bool spreads)
     switch (nash_graph_node(g, id)->op) {
     case NASH_OP_CONV:
         return nash_graph_node(g, id)->attrs.groups == 1 ||
-               (is_depthwise(g, id) && spreads);
+               (ni_is_depthwise(g, id) && spreads);
     case NASH_OP_FC:
         return true;
     case NASH_OP_BATCH_NORM:

@@ -26,12 +26,9 @@ typedef enum link {
 
 static link link_of_conv(const nash_graph *g, int32_t id)
 {
-    const nash_node *node = nash_graph_node(g, id);
-    int32_t in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape.c;
-    if (node->attrs.groups == 1)
+    if (nash_graph_node(g, id)->attrs.groups == 1)
         return LINK_WEIGHT;
-    return node->attrs.groups == in && node->shape.c == in ? LINK_EQUAL
-                                                           : LINK_GROUPED;
+    return ni_is_depthwise(g, id) ? LINK_EQUAL : LINK_GROUPED;
 }
 
 static link link_of(const nash_graph *g, int32_t id)

@@ -14,8 +14,8 @@
 
 /* ---- places ------------------------------------------------------------- */
 
-nash_status ni_morph_find(int32_t *id, const nash_graph *g, int32_t tag,
-                          const char *key)
+static nash_status find(int32_t *id, const nash_graph *g, int32_t tag,
+                        const char *key)
 {
     *id = nash_graph_find(g, tag);
     if (*id < 0)
@@ -59,6 +59,13 @@ bool ni_is_flat(const nash_graph *g, int32_t id)
     return shape.h == 1 && shape.w == 1;
 }
 
+bool ni_is_depthwise(const nash_graph *g, int32_t id)
+{
+    int32_t in = nash_graph_node(g, nash_graph_input(g, id, 0))->shape.c;
+    const nash_node *node = nash_graph_node(g, id);
+    return node->attrs.groups == in && node->shape.c == in;
+}
+
 bool ni_is_activation(nash_op op)
 {
     return op == NASH_OP_RELU || op == NASH_OP_CLIP;
@@ -85,7 +92,7 @@ nash_status ni_morph_find_open(int32_t *id, const nash_graph *g, int32_t tag,
 {
     nash_status status = NASH_OK;
     char name[32];
-    TRY(ni_morph_find(id, g, tag, key));
+    TRY(find(id, g, tag, key));
     nash_node_name(name, sizeof name, g, *id);
     REQUIRE(ni_is_open(g, *id), NASH_EREFUSED,
             "%s=%s is %s, where no morphism goes", key, name,

@@ -48,14 +48,8 @@ nash_status ni_morph_apply_in_place(nash_model *m, const nash_morph *morph,
 
 /* ---- places ------------------------------------------------------------- */
 
-/**
- * The node with a tag.
- *
- * @param key  what the text form calls the place, for the sentence
- * @return NASH_OK or NASH_EINVAL (no such node)
- */
-nash_status ni_morph_find(int32_t *id, const nash_graph *g, int32_t tag,
-                          const char *key);
+/** Whether a convolution's channels, as many out as in, are a group each. */
+bool ni_is_depthwise(const nash_graph *g, int32_t id);
 
 /** Whether an operation ends a layer: ReLU and clip. */
 bool ni_is_activation(nash_op op);
@@ -71,7 +65,12 @@ bool ni_is_flat(const nash_graph *g, int32_t id);
  * clips, and at least one, read it. */
 bool ni_is_inner(const nash_graph *g, int32_t id);
 
-/** ni_morph_find() for a node that must be open. @return also NASH_EREFUSED */
+/**
+ * The node with a tag, which must be open.
+ *
+ * @param key  what the text form calls the place, for the sentence
+ * @return NASH_OK, NASH_EINVAL (no such node) or NASH_EREFUSED
+ */
 nash_status ni_morph_find_open(int32_t *id, const nash_graph *g, int32_t tag,
                                const char *key);
 

@@ -7,6 +7,8 @@
 
 #include "model/edit.h"
 
+#include <assert.h>
+
 typedef struct wording {
     const char *name, *type, *text;
 } wording;
@@ -15,18 +17,6 @@ static const wording words[NASH_MORPH_COUNT] = {
 #define WORDS(kind, name, type, text) [NASH_MORPH_##kind] = {name, type, text},
     NASH_MORPH_LIST(WORDS)
 #undef WORDS
-};
-
-static const ni_morphism *const rows[NASH_MORPH_COUNT] = {
-    [NASH_MORPH_CONV] = &ni_morph_conv,
-    [NASH_MORPH_FC] = &ni_morph_fc,
-    [NASH_MORPH_BATCH_NORM] = &ni_morph_batch_norm,
-    [NASH_MORPH_WIDEN] = &ni_morph_widen,
-    [NASH_MORPH_CONCAT_SKIP] = &ni_morph_concat_skip,
-    [NASH_MORPH_RELU] = &ni_morph_relu,
-    [NASH_MORPH_GATE] = &ni_morph_gate,
-    [NASH_MORPH_ADD_SKIP] = &ni_morph_add_skip,
-    [NASH_MORPH_DEEPEN] = &ni_morph_deepen,
 };
 
 static bool is_kind(nash_morph_kind kind)
@@ -56,7 +46,37 @@ const char *nash_morph_text(nash_morph_kind kind)
 
 const ni_morphism *ni_morphism_of(nash_morph_kind kind)
 {
-    return is_kind(kind) ? rows[kind] : NULL;
+    switch (kind) {
+    case NASH_MORPH_CONV:
+        return &ni_morph_conv;
+    case NASH_MORPH_FC:
+        return &ni_morph_fc;
+    case NASH_MORPH_BATCH_NORM:
+        return &ni_morph_batch_norm;
+    case NASH_MORPH_WIDEN:
+        return &ni_morph_widen;
+    case NASH_MORPH_CONCAT_SKIP:
+        return &ni_morph_concat_skip;
+    case NASH_MORPH_RELU:
+        return &ni_morph_relu;
+    case NASH_MORPH_GATE:
+        return &ni_morph_gate;
+    case NASH_MORPH_ADD_SKIP:
+        return &ni_morph_add_skip;
+    case NASH_MORPH_DEEPEN:
+        return &ni_morph_deepen;
+    case NASH_MORPH_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+/* Of a kind in the list. */
+static const ni_morphism *row_of(nash_morph_kind kind)
+{
+    const ni_morphism *row = ni_morphism_of(kind);
+    assert(row);
+    return row;
 }
 
 static nash_status check_kind(nash_morph_kind kind)
@@ -72,7 +92,7 @@ static nash_status check_fields(const nash_morph *morph,
 {
     nash_status status = NASH_OK;
     TRY(check_kind(morph->kind));
-    const ni_morphism *row = rows[morph->kind];
+    const ni_morphism *row = row_of(morph->kind);
     const char *name = words[morph->kind].name;
     REQUIRE(!(row->keys & NI_KEY_KERNEL) ||
                 (morph->kernel % 2 == 1 && morph->kernel > 0 &&
@@ -99,7 +119,7 @@ nash_status ni_morph_apply_in_place(nash_model *m, const nash_morph *morph,
     nash_status status = check_fields(morph, probe);
     if (status != NASH_OK)
         return status;
-    return rows[morph->kind]->apply(m, morph, probe);
+    return row_of(morph->kind)->apply(m, morph, probe);
 }
 
 nash_status nash_morph_apply(nash_model *m, const nash_morph *morph,
@@ -125,7 +145,7 @@ nash_status nash_morph_draw(nash_morph *out, nash_morph_kind kind,
     TRY(check_kind(kind));
     TRY(nash_graph_check(g));
     ni_rng rng = ni_rng_make(seed, NI_RNG_MORPH, child, key);
-    TRY(rows[kind]->draw(&morph, g, &rng));
+    TRY(row_of(kind)->draw(&morph, g, &rng));
     *out = morph;
 done:
     return status;

@@ -38,6 +38,11 @@ static const struct {
     {"at", key_at},
 };
 
+/* ", conv, fc, ..." */
+#define NAMED(kind, name, type, text) ", " name
+static const char kinds[] = NASH_MORPH_LIST(NAMED);
+#undef NAMED
+
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
 /* ---- reading ------------------------------------------------------------ */
@@ -159,10 +164,8 @@ static nash_status parse_kind(nash_morph *out, const char *name)
             };
             return NASH_OK;
         }
-    return ni_fail(NASH_EINVAL,
-                   "\"%s\" is no morphism, expected conv, fc, batch_norm, "
-                   "widen, concat_skip, relu, gate, add_skip or deepen",
-                   name);
+    return ni_fail(NASH_EINVAL, "\"%s\" is no morphism, expected one of%s",
+                   name, kinds + 1); /* behind the comma */
 }
 
 nash_status nash_morph_parse(nash_morph *out, const char *text,

@@ -194,13 +194,44 @@ done:
 
 /* ---- all tensors -------------------------------------------------------- */
 
-static nash_status blame(const fetch *f, const ni_pb_tensor *t,
-                         nash_status status)
+/* A tensor to fetch, and what to call it. */
+typedef struct wanted {
+    ni_pb_tensor *tensor; /* borrowed, as is the name; NULL: has none */
+    const char *name;
+} wanted;
+
+static int64_t want(wanted *list, int64_t n, ni_pb_tensor *t, const char *name)
+{
+    if (!t || !is_external(t))
+        return n;
+    if (list)
+        list[n] = (wanted){t, name};
+    return n + 1;
+}
+
+/* Initializers and the tensors among attributes, of Constant nodes that is,
+ * which are called by what the node gives.
+ * @param list  NULL: they are only counted @return how many */
+static int64_t want_all(wanted *list, const ni_pb_graph *g)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < g->n_initializer; i++)
+        n = want(list, n, g->initializer[i], g->initializer[i]->name);
+    for (size_t i = 0; i < g->n_node; i++) {
+        const ni_pb_node *node = g->node[i];
+        for (size_t k = 0; k < node->n_attribute; k++)
+            n = want(list, n, node->attribute[k]->t,
+                     node->n_output ? node->output[0] : NULL);
+    }
+    return n;
+}
+
+static nash_status blame(const fetch *f, const char *name, nash_status status)
 {
     if (status == NASH_OK || status == NASH_ENOMEM)
         return status;
     return ni_fail(status, "%s: the tensor \"%s\": %s", f->path,
-                   ni_onnx_print(t->name).text, nash_error_message());
+                   ni_onnx_print(name).text, nash_error_message());
 }
 
 nash_status ni_external_fetch(int64_t *fetched, ni_pb_graph *g,
@@ -208,16 +239,16 @@ nash_status ni_external_fetch(int64_t *fetched, ni_pb_graph *g,
 {
     nash_status status = NASH_OK;
     fetch f = {.path = path};
-    int64_t count = 0;
-    for (size_t i = 0; i < g->n_initializer; i++)
-        count += is_external(g->initializer[i]);
+    wanted *list = NULL;
+    int64_t count = want_all(NULL, g);
+    NEW_ARRAY(list, count);
     NEW_ARRAY(f.stores, count);
-    for (size_t i = 0; i < g->n_initializer; i++)
-        if (is_external(g->initializer[i]))
-            TRY(blame(&f, g->initializer[i],
-                      fetch_tensor(g->initializer[i], &f)));
+    want_all(list, g);
+    for (int64_t i = 0; i < count; i++)
+        TRY(blame(&f, list[i].name, fetch_tensor(list[i].tensor, &f)));
     *fetched = f.spent;
 done:
+    ni_free(list);
     ni_free(f.stores);
     return status;
 }

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /**
- * Fetch the tensors of a graph whose data lie in other files, which must be
- * regular ones (or links to such) in the folder of @p path. They become raw
- * data of the tensors, as if they had stood in the file. Tensors of types that
- * are not read stay as they are.
+ * Fetch the tensors of a graph, initializers and attributes of nodes, whose
+ * data lie in other files, which must be regular ones (or links to such) in the
+ * folder of @p path. They become raw data of the tensors, as if they had stood
+ * in the file. Tensors of types that are not read stay as they are.
  *
  * @param fetched  receives how many bytes; at most 4 times the other files'
  * @param g        its blocks are released with ni_free()

@@ -261,15 +261,33 @@ done:
     return status;
 }
 
+/* Tags that the file gives stay; the other nodes' follow the largest of them,
+ * in order. */
+static nash_status set_tags(ni_reader *r)
+{
+    nash_status status = NASH_OK;
+    int32_t top = -1;
+    for (int32_t id = 0; id < nash_graph_size(r->graph); id++)
+        top = r->built[id].tag > top ? r->built[id].tag : top;
+    for (int32_t id = 0; id < nash_graph_size(r->graph); id++) {
+        int32_t tag = r->built[id].tag;
+        REQUIRE(tag >= 0 || top < INT32_MAX, NASH_ELIMIT,
+                "%s: the largest tag is %d, which leaves no tag for nodes "
+                "without one",
+                r->name, top);
+        ni_graph_set_tag(r->graph, id, tag >= 0 ? tag : ++top);
+    }
+done:
+    return status;
+}
+
 static nash_status finish_graph(ni_reader *r)
 {
     nash_status status = NASH_OK;
     int32_t output;
     TRY(ni_reader_blame(r, "the output", finish_output(&output, r)));
     TRY(drop_unread(r, output));
-    for (int32_t id = 0; id < nash_graph_size(r->graph); id++)
-        if (r->built[id].tag >= 0)
-            ni_graph_set_tag(r->graph, id, r->built[id].tag);
+    TRY(set_tags(r));
     status = nash_graph_check(r->graph);
     if (status != NASH_OK && status != NASH_ENOMEM)
         status = ni_fail(NASH_EFORMAT, "%s: %s", r->name, nash_error_message());

@@ -77,8 +77,10 @@ done:
     return status;
 }
 
-nash_status ni_read_window(nash_attrs *attrs, const ni_pb_node *node,
-                           nash_shape in)
+/* Sizes of a convolution's or pool's window, for the input that it sees.
+ * attrs->kernel must be set. */
+static nash_status read_window(nash_attrs *attrs, const ni_pb_node *node,
+                               nash_shape in)
 {
     nash_status status = NASH_OK;
     TRY(read_sizes(attrs->kernel, 2, node, "kernel_shape", 1));
@@ -133,7 +135,7 @@ static nash_status read_conv_attrs(nash_attrs *attrs, const ni_pb_node *node,
     TRY(ni_attribute_int(&groups, node, "group", 1));
     TRY(ni_read_size(&attrs->groups, groups, 1, "group"));
     TRY(check_weight(weight, attrs, in));
-    TRY(ni_read_window(attrs, node, in));
+    TRY(read_window(attrs, node, in));
     REQUIRE(attrs->kernel[0] == weight->dims[2] &&
                 attrs->kernel[1] == weight->dims[3],
             NASH_EFORMAT, "kernel_shape is %d x %d, its weight %lld x %lld",
@@ -246,7 +248,7 @@ static nash_status read_pool_attrs(nash_attrs *attrs, const ni_pb_node *node,
             "it has no kernel_shape");
     TRY(ni_attribute_int(&ceil_mode, node, "ceil_mode", 0));
     TRY(ni_attribute_int(&include, node, "count_include_pad", 0));
-    TRY(ni_read_window(attrs, node, in));
+    TRY(read_window(attrs, node, in));
     REQUIRE(op == NASH_OP_MAX_POOL ||
                 (attrs->dilation[0] == 1 && attrs->dilation[1] == 1),
             NASH_EUNSUPPORTED, "it has dilation %d x %d, expected none",

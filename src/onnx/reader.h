@@ -233,11 +233,6 @@ typedef struct ni_operator {
 /** The row of an operator; NULL for one that is not read. */
 const ni_operator *ni_operator_find(const char *type);
 
-/** Sizes of a convolution's or pool's window, for the input that it sees.
- * attrs->kernel must be set. */
-nash_status ni_read_window(nash_attrs *attrs, const ni_pb_node *node,
-                           nash_shape in);
-
 /** A size or count of the file as int32, within [least, NASH_MAX_DIM]. */
 nash_status ni_read_size(int32_t *out, int64_t value, int32_t least,
                          const char *what);

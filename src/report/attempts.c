@@ -3,6 +3,8 @@
 
 #include "words.h"
 
+#include <nash/text.h>
+
 #include <math.h>
 #include <stdio.h>
 
@@ -10,7 +12,7 @@ static void put_candidate(ni_text *t, const nash_record *r)
 {
     char label[NI_WORD];
     nash_candidate_label(label, sizeof label, r);
-    ni_text_add(t, "<td class=\"name\">%s%s</td>", label,
+    ni_text_add(t, "<th scope=\"row\" class=\"name\">%s%s</th>", label,
                 r->chosen ? " <span class=\"badge\">chosen</span>" : "");
 }
 
@@ -18,7 +20,7 @@ static void put_parent(ni_text *t, const nash_history *h, const nash_record *r)
 {
     char label[NI_WORD];
     const nash_record *parent =
-        ni_find_record(h, r->parent_step, r->parent_child);
+        nash_history_find(h, r->parent_step, r->parent_child);
     if (!parent) {
         ni_text_put(t, "<td></td>");
         return;
@@ -105,8 +107,9 @@ static void put_refusals(ni_text *t, const nash_history *h)
     if (total == 0)
         return;
     ni_text_put(
-        t, "<table class=\"refused\"><thead><tr><th>Morphism</th>"
-           "<th>Type</th><th>What it does (equation)</th><th>Refused</th></tr>"
+        t, "<table class=\"refused\"><thead><tr><th scope=\"col\">Morphism</th>"
+           "<th scope=\"col\">Type</th><th scope=\"col\">What it does "
+           "(equation)</th><th scope=\"col\">Refused</th></tr>"
            "</thead><tbody>\n");
     for (int k = 0; k < NASH_MORPH_COUNT; k++) {
         nash_morph_kind kind = (nash_morph_kind)k;
@@ -127,10 +130,14 @@ void ni_attempts_put(ni_text *t, const nash_history *history)
                    "the candidate's own; cost is 6 &times; MACs &times; images "
                    "trained on.</p>\n");
     ni_text_put(t, "<div class=\"wide\"><table class=\"attempts\"><thead><tr>"
-                   "<th>Candidate</th><th>Parent</th><th>Changes</th>"
-                   "<th>Error</th><th>Balanced</th><th>Loss</th>"
-                   "<th>Parameters</th><th>MACs</th><th>Epochs</th>"
-                   "<th>Cost</th><th>Time</th></tr></thead><tbody>\n");
+                   "<th scope=\"col\">Candidate</th><th "
+                   "scope=\"col\">Parent</th><th scope=\"col\">Changes</th>"
+                   "<th scope=\"col\">Error</th><th "
+                   "scope=\"col\">Balanced</th><th scope=\"col\">Loss</th>"
+                   "<th scope=\"col\">Parameters</th><th "
+                   "scope=\"col\">MACs</th><th scope=\"col\">Epochs</th>"
+                   "<th scope=\"col\">Cost</th><th "
+                   "scope=\"col\">Time</th></tr></thead><tbody>\n");
     for (int32_t i = 0; i < history->n_records; i++)
         put_row(t, history, &history->records[i]);
     ni_text_put(t, "</tbody></table></div>\n");

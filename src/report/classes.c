@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_IN_MATRIX = 24, MOST_ERRORS = 100, LISTED = 50 };
+enum { MOST_SHOWN_AS_MATRIX = 24, MOST_ERRORS = 100, LISTED = 50 };
 
 /* A setting that holds a JSON array. */
 typedef struct array {
@@ -27,13 +27,19 @@ typedef struct findings {
     array matrix, pairs; /* one of them, if any */
 } findings;
 
+/* What is no sound array counts as not recorded. */
 static nash_status read_array(array *out, const nash_history *h,
                               const char *key)
 {
     nash_status status = NASH_OK;
     const cJSON *next;
     const char *text = nash_history_get(h, key);
-    if (!text || ni_json_parse(&out->tree, text, strlen(text), key) != NASH_OK)
+    if (text)
+        status = ni_json_parse(&out->tree, text, strlen(text), key);
+    if (status == NASH_ENOMEM)
+        goto done;
+    status = NASH_OK;
+    if (!out->tree)
         goto done;
     if (!cJSON_IsArray(out->tree)) {
         cJSON_Delete(out->tree);
@@ -131,7 +137,7 @@ static void put_error(ni_text *t, const findings *f, const class_error *row,
     char word[NI_WORD];
     double share = row->error;
     double width = isfinite(share) ? fmax(100 * share / largest, 0) : 0;
-    ni_text_put(t, "<tr><th>");
+    ni_text_put(t, "<tr><th scope=\"row\">");
     put_class(t, f, row->k);
     ni_text_add(t, "</th><td>%s</td>", ni_percent(word, share));
     if (isfinite(row->images))
@@ -156,7 +162,7 @@ static census take_census(const class_error *rows, int n)
         c.wrong += rows[k].error > 0;
         c.largest = fmax(c.largest, rows[k].error);
     }
-    if (n > MOST_IN_MATRIX)
+    if (n > MOST_SHOWN_AS_MATRIX)
         c.shown = c.wrong < MOST_ERRORS ? c.wrong : MOST_ERRORS;
     return c;
 }
@@ -185,7 +191,7 @@ static nash_status put_errors(ni_text *t, const findings *f)
                                 number_at(&f->images, k)};
     c = take_census(rows, n);
     ni_text_put(t, "<h3>Error by class</h3>\n");
-    if (n > MOST_IN_MATRIX) {
+    if (n > MOST_SHOWN_AS_MATRIX) {
         qsort(rows, (size_t)n, sizeof *rows, by_error);
         put_census(t, &c, rows);
     }
@@ -214,7 +220,7 @@ static void put_matrix_row(ni_text *t, const findings *f, int k)
     const cJSON *item, *row = f->matrix.item[k];
     double sum = row_sum(row);
     int column = 0;
-    ni_text_put(t, "<tr><th>");
+    ni_text_put(t, "<tr><th scope=\"row\">");
     put_class(t, f, k);
     ni_text_put(t, "</th>");
     for (item = first_of(row); item; item = item->next) {
@@ -222,9 +228,11 @@ static void put_matrix_row(ni_text *t, const findings *f, int k)
         double share = sum > 0 ? count / sum : 0;
         /* the square root lets rare confusions show */
         int shade = (int)lround(90 * sqrt(share));
-        const char *rgb = column == k ? "37 99 235" : "217 119 6";
-        ni_text_add(t, "<td style=\"background:rgb(%s / %d%%)\">", rgb,
-                    column == k ? shade / 2 : shade);
+        if (column == k)
+            ni_text_add(t, "<td class=\"right\" style=\"--shade:%d%%\">",
+                        shade / 2);
+        else
+            ni_text_add(t, "<td style=\"--shade:%d%%\">", shade);
         if (count > 0)
             ni_text_add(t, "%.0f", count);
         ni_text_put(t, "</td>");
@@ -240,7 +248,7 @@ static void put_matrix(ni_text *t, const findings *f)
                    "<div class=\"wide\"><table class=\"matrix\"><thead><tr>"
                    "<td></td>");
     for (int i = 0; i < f->matrix.n; i++) {
-        ni_text_put(t, "<th><span>");
+        ni_text_put(t, "<th scope=\"col\"><span>");
         put_class(t, f, i);
         ni_text_put(t, "</span></th>");
     }
@@ -327,19 +335,21 @@ static void put_commonest(ni_text *t, const findings *f)
     if (r.n == 0)
         return;
     ni_text_put(t, "<h3>Commonest confusions</h3>\n<table class=\"refused\">"
-                   "<thead><tr><th>True class</th><th>Taken for</th>"
-                   "<th>Images</th></tr></thead><tbody>\n");
+                   "<thead><tr><th scope=\"col\">True class</th>"
+                   "<th scope=\"col\">Taken for</th>"
+                   "<th scope=\"col\">Images</th></tr></thead><tbody>\n");
     for (int i = 0; i < r.n; i++)
         put_confusion(t, f, &r.top[i]);
     ni_text_put(t, "</tbody></table>\n");
 }
 
-bool ni_classes_are_known(const nash_history *history)
+nash_status ni_classes_are_known(bool *known, const nash_history *history)
 {
     findings f = {.names = {NULL}};
-    bool known = read_findings(&f, history) == NASH_OK && are_known(&f);
+    nash_status status = read_findings(&f, history);
+    *known = status == NASH_OK && are_known(&f);
     deinit_findings(&f);
-    return known;
+    return status;
 }
 
 nash_status ni_classes_put(ni_text *t, const nash_history *history)
@@ -352,7 +362,7 @@ nash_status ni_classes_put(ni_text *t, const nash_history *history)
                        "images</h2>\n");
     if (f.errors.tree)
         TRY(put_errors(t, &f));
-    if (f.matrix.tree && f.matrix.n <= MOST_IN_MATRIX)
+    if (f.matrix.tree && f.matrix.n <= MOST_SHOWN_AS_MATRIX)
         put_matrix(t, &f);
     else
         put_commonest(t, &f);

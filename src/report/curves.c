@@ -65,7 +65,7 @@ static int32_t epochs_before(const nash_history *h, const nash_record *r)
 {
     int32_t before = 0;
     for (int32_t depth = 0; depth < h->n_records; depth++) {
-        r = ni_find_record(h, r->parent_step, r->parent_child);
+        r = nash_history_find(h, r->parent_step, r->parent_child);
         if (!r)
             break;
         before += epochs_of(r);
@@ -265,7 +265,7 @@ static void put_curves(const chart *c, measure train, measure val)
 static void open_chart(const chart *c, const char *title)
 {
     ni_text_add(c->t, "<h3>%s</h3>\n<div class=\"graph\">", title);
-    ni_svg_open(c->t, WIDTH, TOP + c->height + 24, title, false);
+    ni_svg_open(c->t, WIDTH, TOP + c->height + 24, title, false, false);
 }
 
 static void close_chart(const chart *c)

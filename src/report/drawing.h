@@ -70,9 +70,6 @@ nash_status ni_drawing_route(ni_drawing *d);
 /** The third: tracks, and where everything stands. */
 nash_status ni_drawing_place(ni_drawing *d);
 
-/** Whether a block stands beside a link's gutter. */
-bool ni_link_is_beside(const ni_drawing *d, const ni_link *link, int32_t block);
-
 /** The horizontal place of a link's lane. */
 int32_t ni_link_lane_x(const ni_drawing *d, const ni_link *link);
 
@@ -91,8 +88,10 @@ nash_status ni_lineage_draw(ni_text *t, const nash_history *history,
 /** The rules of all drawings, for a style element. */
 extern const char ni_drawing_style[];
 
-/** Open an svg element, with style and background if it stands alone. */
+/** Open an svg element, with style and background if it stands alone.
+ * @param linked  it will hold links, which an image to a screen reader cannot
+ */
 void ni_svg_open(ni_text *t, double width, double height, const char *title,
-                 bool alone);
+                 bool alone, bool linked);
 
 #endif

@@ -283,7 +283,8 @@ nash_status ni_graph_draw(ni_text *t, const nash_graph *g, bool alone)
     if (status != NASH_OK)
         return status;
     canvas c = {.d = &d, .t = t};
-    ni_svg_open(t, d.width, d.height, "The network, layer by layer", alone);
+    ni_svg_open(t, d.width, d.height, "The network, layer by layer", alone,
+                false);
     for (int32_t i = 0; i < d.n_links; i++)
         draw_link(&c, &d.links[i]);
     for (int32_t b = 0; b < d.n_blocks; b++)

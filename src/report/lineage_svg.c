@@ -165,7 +165,7 @@ static void draw_ties(ni_text *t, const nash_history *h, const spot *spots,
     for (int32_t i = 0; i < h->n_records; i++) {
         const nash_record *r = &h->records[i];
         const nash_record *parent =
-            ni_find_record(h, r->parent_step, r->parent_child);
+            nash_history_find(h, r->parent_step, r->parent_child);
         if (!parent || r->chosen != won)
             continue;
         const spot *from = &spots[parent - h->records];
@@ -178,12 +178,12 @@ nash_status ni_lineage_draw(ni_text *t, const nash_history *h, bool alone)
 {
     nash_status status = NASH_OK;
     spot *spots = NULL;
-    int32_t widest;
+    int32_t widest, gap = ROW_PITCH - BOX_HEIGHT;
     NEW_ARRAY(spots, h->n_records);
     int32_t rows = place(spots, &widest, h);
     ni_svg_open(t, LABELS + widest * BOX_PITCH + MARGIN,
-                2 * MARGIN + rows * ROW_PITCH - (ROW_PITCH - BOX_HEIGHT),
-                "Lineage: every candidate below its parent", alone);
+                2 * MARGIN + (rows ? rows * ROW_PITCH - gap : 0),
+                "Lineage: every candidate below its parent", alone, !alone);
     draw_ties(t, h, spots, false);
     draw_ties(t, h, spots, true);
     for (int32_t i = 0; i < h->n_records; i++) {

@@ -11,18 +11,22 @@
 #include "drawing.h"
 #include "words.h"
 
+#include <nash/text.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char page_style[] =
-    ":root{color-scheme:light dark;--ink:#1f2937;--quiet:#6b7280;"
+    ":root{color-scheme:light dark;--ink:#1f2937;--quiet:#5f6673;"
     "--ground:#fff;--raised:#f6f7f9;--line:#e3e6ea;--accent:#2563eb;"
-    "--won:#edf3ff;--bad:#b42318;--train:#2563eb;--val:#d97706}"
+    "--won:#edf3ff;--bad:#b42318;--train:#2563eb;--val:#d97706;"
+    "--val-ink:#b45309;--right:37 99 235;--wrong:217 119 6;--deepest:90%}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e5e7eb;--quiet:#9aa4b2;"
     "--ground:#14171c;--raised:#1b1f26;--line:#2c323c;--accent:#6ea0ff;"
-    "--won:#182440;--bad:#f2938f;--train:#6ea0ff;--val:#f0a648}}"
+    "--won:#182440;--bad:#f2938f;--train:#6ea0ff;--val:#f0a648;"
+    "--val-ink:#f0a648;--deepest:63%}}"
     "*{box-sizing:border-box}"
     "body{margin:0 auto;padding:32px 24px 64px;max-width:1140px;"
     "background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,"
@@ -69,12 +73,14 @@ static const char page_style[] =
     "margin-left:4px}"
     ".failed{color:var(--bad)}"
     ".key .train{color:var(--train);font-weight:600}"
-    ".key .val{color:var(--val);font-weight:600}"
+    ".key .val{color:var(--val-ink);font-weight:600}"
     ".bars th{font-weight:400}.bars td,.bars th{border:0;padding:2px 10px 2px "
     "0}.bars td{text-align:right}.bars .bar{width:420px;text-align:left}"
     ".bar span{display:block;height:12px;margin-top:4px;border-radius:3px;"
     "background:var(--val)}"
-    ".matrix td{text-align:right;padding:3px 7px;min-width:40px}"
+    ".matrix td{text-align:right;padding:3px 7px;min-width:40px;"
+    "background:rgb(var(--wrong)/min(var(--shade),var(--deepest)))}"
+    ".matrix td.right{background:rgb(var(--right)/var(--shade))}"
     ".matrix th{font-weight:400;padding:3px 8px;white-space:nowrap}"
     ".matrix thead th{vertical-align:bottom;text-align:right;"
     "font-weight:400}"
@@ -163,8 +169,10 @@ static void put_error_tiles(ni_text *t, const nash_history *h)
         put_tile(t, "Test error of the ensemble", ni_percent(value, ensemble),
                  "of the final training's snapshots");
     if (winner) {
-        snprintf(from, sizeof from, "of the last winner; start: %s",
-                 ni_percent(word, start ? start->val.error : (double)NAN));
+        snprintf(from, sizeof from, "of the starting network");
+        if (winner != start)
+            snprintf(from, sizeof from, "of the last winner; start: %s",
+                     ni_percent(word, start ? start->val.error : (double)NAN));
         put_tile(t, "Validation error", ni_percent(value, winner->val.error),
                  from);
     }
@@ -231,7 +239,14 @@ static void put_effort_tiles(ni_text *t, const nash_history *h)
         put_tile(t, "Seed", seed, seed_words(h));
 }
 
-static void put_head(ni_text *t, const nash_history *h)
+static bool is_random(const nash_history *h)
+{
+    const char *strategy = nash_history_get(h, NASH_RUN_STRATEGY);
+    return strategy && strcmp(strategy, "random") == 0;
+}
+
+/* [classes] whether there is a section about them. */
+static void put_head(ni_text *t, const nash_history *h, bool classes)
 {
     const char *data = nash_history_get(h, NASH_RUN_DATASET);
     if (!data)
@@ -246,8 +261,11 @@ static void put_head(ni_text *t, const nash_history *h)
     ni_text_put(t, ni_drawing_style);
     ni_text_put(t, "</style>\n</head>\n<body>\n<header>\n<h1>");
     ni_text_escape(t, data ? data : "A search");
-    ni_text_put(t, "</h1>\n<p class=\"lead\">Architecture search by network "
-                   "morphisms and hill climbing, by nash.</p>\n</header>\n");
+    ni_text_add(t, "</h1>\n<p class=\"lead\">%s, by nash.</p>\n</header>\n",
+                is_random(h) ? "A network by random network morphisms, the "
+                               "baseline of architecture search"
+                             : "Architecture search by network morphisms and "
+                               "hill climbing");
     ni_text_put(t, "<div class=\"tiles\">\n");
     put_error_tiles(t, h);
     put_size_tiles(t, h);
@@ -256,7 +274,7 @@ static void put_head(ni_text *t, const nash_history *h)
                    "<a href=\"#curves\">Learning curves</a>"
                    "<a href=\"#attempts\">Every attempt</a>"
                    "<a href=\"#network\">The network</a>");
-    if (ni_classes_are_known(h))
+    if (classes)
         ni_text_put(t, "<a href=\"#classes\">Class by class</a>");
     ni_text_put(t, "<a href=\"#settings\">Settings</a></nav>\n");
 }
@@ -272,6 +290,16 @@ static void put_tie(ni_text *t, const char *tie)
                     percent);
 }
 
+static void put_selection(ni_text *t, const nash_history *h)
+{
+    const char *criterion = nash_history_get(h, NASH_RUN_CRITERION);
+    ni_text_put(t, "Every candidate below its parent, with its error and loss "
+                   "on the validation images. The one with the least ");
+    ni_text_escape(t, criterion ? criterion : "loss");
+    ni_text_put(t, " of its step goes on (\u2713)");
+    put_tie(t, nash_history_get(h, NASH_RUN_TIE));
+}
+
 static nash_status put_lineage(ni_text *t, const nash_history *h)
 {
     ni_text_put(t, "<h2 id=\"lineage\">Lineage</h2>\n");
@@ -279,12 +307,12 @@ static nash_status put_lineage(ni_text *t, const nash_history *h)
         ni_text_put(t, "<p>No candidate has been recorded.</p>\n");
         return NASH_OK;
     }
-    const char *criterion = nash_history_get(h, NASH_RUN_CRITERION);
-    ni_text_put(t, "<p>Every candidate below its parent, with its error and "
-                   "loss on the validation images. The one with the least ");
-    ni_text_escape(t, criterion ? criterion : "loss");
-    ni_text_put(t, " of its step goes on (\u2713)");
-    put_tie(t, nash_history_get(h, NASH_RUN_TIE));
+    ni_text_put(t, "<p>");
+    if (is_random(h))
+        ni_text_put(t, "The starting network, and below it what random network "
+                       "morphisms made of it; nothing was chosen");
+    else
+        put_selection(t, h);
     ni_text_put(t, ". Each leads to its row in the "
                    "table.</p>\n<div class=\"graph\">");
     nash_status status = ni_lineage_draw(t, h, false);
@@ -354,7 +382,9 @@ nash_status nash_report_write(const char *path, const nash_history *history,
     nash_status status = NASH_OK;
     ni_text text = {0};
     char *page = NULL;
-    put_head(&text, history);
+    bool classes;
+    TRY(ni_classes_are_known(&classes, history));
+    put_head(&text, history, classes);
     TRY(put_lineage(&text, history));
     ni_curves_put(&text, history);
     ni_attempts_put(&text, history);

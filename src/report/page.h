@@ -13,8 +13,9 @@ void ni_curves_put(ni_text *t, const nash_history *history);
 /** The table of every attempt, and the refused draws. */
 void ni_attempts_put(ni_text *t, const nash_history *history);
 
-/** Whether the run recorded any of the next. */
-bool ni_classes_are_known(const nash_history *history);
+/** Whether the run recorded any of the next.
+ * @return NASH_OK or NASH_ENOMEM */
+nash_status ni_classes_are_known(bool *known, const nash_history *history);
 
 /** Errors by class and the confusion matrix, where the run recorded them; of
  * many classes those with the largest errors, and the commonest confusions.

@@ -18,7 +18,8 @@ enum {
 
 /* ---- columns ------------------------------------------------------------ */
 
-bool ni_link_is_beside(const ni_drawing *d, const ni_link *link, int32_t block)
+/* Whether a block stands beside a link's gutter. */
+static bool is_beside(const ni_drawing *d, const ni_link *link, int32_t block)
 {
     int32_t column = d->blocks[block].column;
     return link->gutter == column || link->gutter == column + 1;
@@ -93,10 +94,10 @@ static void collect(const ni_drawing *d, ni_link *link, stretch *stretches,
         return;
     }
     int32_t lane = ni_link_lane_x(d, link);
-    if (!ni_link_is_beside(d, link, link->from))
+    if (!is_beside(d, link, link->from))
         add_stretch(stretches, n, d->blocks[link->from].layer, link, x, lane,
                     &link->track_out);
-    if (!ni_link_is_beside(d, link, link->to))
+    if (!is_beside(d, link, link->to))
         add_stretch(stretches, n, above, link, lane,
                     ni_link_entry_x(d, link, lane), &link->track_in);
 }

@@ -10,7 +10,7 @@ const char ni_drawing_style[] =
     "'DejaVu Sans',sans-serif;fill:#1f2937}"
     "svg.n .n-ground{fill:#fff}"
     "svg.n .n-title{font-weight:600}"
-    "svg.n .n-small{font-size:10px;fill:#6b7280}"
+    "svg.n .n-small{font-size:10px;fill:#5f6673}"
     "svg.n .n-shape{font-size:11px}"
     "svg.n .n-end{text-anchor:end}"
     "svg.n .n-mid{text-anchor:middle}"
@@ -75,9 +75,10 @@ const char ni_drawing_style[] =
     "}";
 
 void ni_svg_open(ni_text *t, double width, double height, const char *title,
-                 bool alone)
+                 bool alone, bool linked)
 {
     ni_text_put(t, "<svg class=\"n\" xmlns=\"http://www.w3.org/2000/svg\"");
+    ni_text_add(t, " role=\"%s\"", linked ? "group" : "img");
     ni_text_add(t, " width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\"",
                 width, height, width, height);
     if (!alone) /* shrinks to its page, but stays readable */

@@ -4,6 +4,8 @@
  */
 #include "text.h"
 
+#include <nash/text.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 

@@ -1,6 +1,8 @@
 /* Plain words for numbers, operations, morphisms and candidates. */
 #include "words.h"
 
+#include <nash/text.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,50 +32,14 @@ const char *ni_decimal(char word[NI_WORD], double value)
 
 const char *ni_count(char word[NI_WORD], double count)
 {
-    static const char *const unit[] = {"", " k", " M", " G", " T", " P", " E"};
-    int u = 0;
-    double size = count;
-    while (fabs(size) >= 999.5 && u < 6) {
-        size /= 1000;
-        u++;
-    }
-    int decimals = u == 0 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
-    snprintf(word, NI_WORD, "%.*f%s", decimals, size, unit[u]);
+    nash_count_words(word, NI_WORD, count);
     return word;
 }
 
 const char *ni_duration(char word[NI_WORD], double seconds)
 {
-    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12) {
-        snprintf(word, NI_WORD, DASH);
-        return word;
-    }
-    long long s = llround(seconds);
-    if (seconds < 9.95)
-        snprintf(word, NI_WORD, "%.1f s", seconds);
-    else if (s < 60)
-        snprintf(word, NI_WORD, "%lld s", s);
-    else if (s < 3600)
-        snprintf(word, NI_WORD, "%lld min %02lld s", s / 60, s % 60);
-    else
-        snprintf(word, NI_WORD, "%lld h %02lld min", s / 3600, s / 60 % 60);
+    nash_time_words(word, NI_WORD, seconds);
     return word;
-}
-
-void nash_cost_words(char *text, size_t size_bytes, double pflop)
-{
-    static const char *const units[] = {"PFLOP", "TFLOP", "GFLOP"};
-    int u = 0;
-    double size = pflop;
-    while (size > 0.0 && size < 0.01 && u < 2) {
-        size *= 1000.0;
-        u++;
-    }
-    if (isfinite(size))
-        snprintf(text, size_bytes, size < 999.5 ? "%.3g %s" : "%.4g %s", size,
-                 units[u]);
-    else
-        snprintf(text, size_bytes, DASH);
 }
 
 const char *ni_shape(char word[NI_WORD], nash_shape shape)
@@ -258,6 +224,7 @@ void nash_morph_words(char *words, size_t size_bytes, const char *text)
 void nash_candidate_label(char *text, size_t size_bytes,
                           const nash_record *record)
 {
+    snprintf(text, size_bytes, "?"); /* for a kind outside the list */
     switch (record->kind) {
     case NASH_CANDIDATE_START:
         snprintf(text, size_bytes, "start");
@@ -270,21 +237,4 @@ void nash_candidate_label(char *text, size_t size_bytes,
         snprintf(text, size_bytes, "final");
         break;
     }
-}
-
-const nash_record *ni_find_record(const nash_history *history, int32_t step,
-                                  int32_t child)
-{
-    int32_t low = 0, high = history->n_records;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2;
-        const nash_record *r = &history->records[middle];
-        if (r->step == step && r->child == child)
-            return r;
-        if (r->step < step || (r->step == step && r->child < child))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
 }

@@ -16,15 +16,10 @@ enum { NI_WORD = 64 };
 const char *ni_percent(char word[NI_WORD], double share);
 /** "0.214" with three decimals, or an en dash. */
 const char *ni_decimal(char word[NI_WORD], double value);
-/** "374 k", "5.71 M". */
+/** As nash_count_words() and nash_time_words(). */
 const char *ni_count(char word[NI_WORD], double count);
-/** "47 s", "12 min 03 s", "2 h 05 min". */
 const char *ni_duration(char word[NI_WORD], double seconds);
 /** "64 × 32 × 32", or "64" where height and width are 1. */
 const char *ni_shape(char word[NI_WORD], nash_shape shape);
-
-/** The record of a candidate, NULL if there is none. */
-const nash_record *ni_find_record(const nash_history *history, int32_t step,
-                                  int32_t child);
 
 #endif

@@ -168,7 +168,7 @@ static nash_status load_outcome(nash_record *r, const ni_db *db,
     r->pflop = sqlite3_column_double(query, 14);
     r->seconds = sqlite3_column_double(query, 15);
     if (r->done)
-        TRY(nash_status_parse(&r->status, word_at(query, 8)));
+        TRY(ni_status_parse(&r->status, word_at(query, 8)));
     if (r->done)
         TRY(text_at(&r->message, db, query, 9));
     else
@@ -290,5 +290,22 @@ const char *nash_history_get(const nash_history *history, const char *key)
     for (int32_t i = 0; i < history->n_settings; i++)
         if (strcmp(history->keys[i], key) == 0)
             return history->values[i];
+    return NULL;
+}
+
+const nash_record *nash_history_find(const nash_history *history, int32_t step,
+                                     int32_t child)
+{
+    int32_t low = 0, high = history->n_records;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        const nash_record *r = &history->records[middle];
+        if (r->step == step && r->child == child)
+            return r;
+        if (r->step < step || (r->step == step && r->child < child))
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }

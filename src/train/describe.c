@@ -3,10 +3,12 @@
  * for it, and the metadata that lets a model file be used without it. Nothing
  * goes in that differs between equal runs: no time, host or path.
  */
+#include <nash/text.h>
 #include <nash/train.h>
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "model/edit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,8 +130,8 @@ static nash_status set_whitening(nash_model *m, int32_t id,
     int32_t pairs = w->dims[0] / 2;
     NEW_ARRAY(filters, (int64_t)values * values);
     TRY(nash_images_whitening(filters, images, mean, std, w->dims[2]));
-    nash_tensor_set_pairs(w, filters,
-                          pairs <= values ? pairs : whitening_filters(values));
+    ni_tensor_set_pairs(w, filters,
+                        pairs <= values ? pairs : whitening_filters(values));
 done:
     ni_free(filters);
     return status;
@@ -313,25 +315,11 @@ static void put_name(char *name, size_t size_bytes, const cJSON *own, int32_t k)
     nash_hide_controls(name); /* a stranger's file may hold anything */
 }
 
-/* NULL without names that can be read; cJSON's functions take that. */
-static cJSON *parse_names(const nash_model *m)
-{
-    const char *text = nash_model_meta(m, NASH_META_CLASSES);
-    return text ? cJSON_Parse(text) : NULL;
-}
-
-void nash_class_name(char *name, size_t size_bytes, const nash_model *m,
-                     int32_t k)
-{
-    cJSON *names = parse_names(m);
-    put_name(name, size_bytes, cJSON_GetArrayItem(names, k), k);
-    cJSON_Delete(names);
-}
-
 void nash_class_names(char *names, size_t size_bytes, const nash_model *m)
 {
     int32_t classes = nash_graph_classes(nash_model_graph(m));
-    cJSON *own = parse_names(m);
+    const char *text = nash_model_meta(m, NASH_META_CLASSES);
+    cJSON *own = text ? cJSON_Parse(text) : NULL;
     const cJSON *item = own ? own->child : NULL;
     for (int32_t k = 0; k < classes; k++) {
         put_name(names + (size_t)k * size_bytes, size_bytes, item, k);

@@ -18,7 +18,7 @@ struct ni_predictor {
     float *rows;      /* [batch,K] probabilities */
 };
 
-nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
+nash_status ni_predictor_open(ni_predictor **out, const nash_model *m,
                               const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
@@ -29,7 +29,7 @@ nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
     p->batch = opts->batch;
     p->looks = nash_model_looks(m);
     p->classes = nash_graph_classes(nash_model_graph(m));
-    TRY(nash_plan_create(&p->plan, m, &infer));
+    TRY(nash_plan_create_reader(&p->plan, m, &infer));
     NEW_ARRAY(p->index, p->batch);
     NEW_ARRAY(p->labels, p->batch);
     NEW_ARRAY(p->rows, (int64_t)p->batch * p->classes);

@@ -18,7 +18,7 @@ typedef struct ni_views {
  * @param opts  its mode is ignored
  * @return NASH_OK, or as nash_plan_create()
  */
-nash_status ni_predictor_open(ni_predictor **out, nash_model *m,
+nash_status ni_predictor_open(ni_predictor **out, const nash_model *m,
                               const nash_plan_opts *opts);
 void ni_predictor_close(ni_predictor *p);
 

@@ -127,7 +127,7 @@ static nash_status choose_precision(nash_plan *plan)
 
 /* Program i without its arena. */
 static nash_status compile_program(ni_onednn *o, int32_t i, const nash_graph *g,
-                                   nash_model *m)
+                                   const nash_model *m)
 {
     nash_status status = NASH_OK;
     ni_program *p = &o->programs[i];
@@ -157,8 +157,8 @@ done:
 
 /* A compiled plan without its memory; bytes is set. @param m  NULL: to
  * estimate */
-static nash_status compile(ni_onednn **out, const nash_graph *g, nash_model *m,
-                           const nash_plan_opts *opts)
+static nash_status compile(ni_onednn **out, const nash_graph *g,
+                           const nash_model *m, const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
     ni_onednn *o = NULL;
@@ -271,7 +271,7 @@ done:
     return status;
 }
 
-static nash_status create(nash_plan **out, nash_model *m,
+static nash_status create(nash_plan **out, const nash_model *m,
                           const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;

@@ -126,7 +126,7 @@ typedef struct ni_program {
     ni_shared *shared;       /* borrowed */
     int32_t index;           /* among the programs */
     int32_t first;           /* image of the batch */
-    nash_model *model;       /* borrowed; NULL: estimating */
+    const nash_model *model; /* borrowed; NULL: estimating */
     nash_plan_opts opts;     /* batch: of the slice */
     size_t bytes;            /* of the arena */
     nash_status status;      /* of the running */

@@ -162,7 +162,7 @@ static void destroy(nash_plan *plan)
     ni_free(p);
 }
 
-static nash_status create(nash_plan **out, nash_model *m,
+static nash_status create(nash_plan **out, const nash_model *m,
                           const nash_plan_opts *opts)
 {
     nash_status status = NASH_OK;
