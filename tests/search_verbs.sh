@@ -146,7 +146,7 @@ setting() {
 }
 none="--threads 1 --widths 4,6,8 --budget none --steps 0 --final-epochs 0"
 expect 0 'result' "$nash" search data -o many $none --start-epochs 1
-[ "$(setting many epochs) $(setting many cycle)" = "1668 556" ] ||
+[ "$(setting many epochs) $(setting many cycle)" = "750 250" ] ||
     fail "fast has $(setting many epochs) epochs of 72 images"
 [ "$(setting many start_epochs)" = 1 ] || fail "given epochs became more"
 [ "$(setting many tie)" = 0 ] ||
