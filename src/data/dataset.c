@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "listing.h"
 
 #include <assert.h>
 #include <math.h>
@@ -148,7 +149,7 @@ static nash_status find_format(nash_dataset *ds, const char *dir)
     else
         TRY(recognise_below(ds, dir));
     if (!ds->reader)
-        TRY(ni_folder_look(seen, sizeof seen, dir));
+        TRY(ni_directory_look(seen, sizeof seen, dir));
     REQUIRE(ds->reader, NASH_ENOTFOUND,
             "%s holds no data set that is known (%s), looked for "
             "data_batch_1.bin (CIFAR-10), train.bin (CIFAR-100), "

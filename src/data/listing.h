@@ -3,6 +3,8 @@
 
 #include "strings.h"
 
+#include <stddef.h>
+
 /*
  * What of a directory is pictures, by the names of files.
  */
@@ -21,5 +23,10 @@ nash_status ni_has_pictures(bool *yes, const char *dir);
 /** Whether one of a directory's directories has pictures, as far as they can be
  * read. @param yes  likewise @return NASH_OK or NASH_ENOMEM */
 nash_status ni_has_classes(bool *yes, const char *dir);
+
+/** What is in a directory that no reader recognises, for a sentence: where
+ * pictures lie instead of train/CLASS/ or CLASS/, or which file is none.
+ * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
+nash_status ni_directory_look(char *text, size_t size_bytes, const char *dir);
 
 #endif

@@ -67,11 +67,6 @@ extern const ni_reader ni_reader_cifar100;
 extern const ni_reader ni_reader_idx;
 extern const ni_reader ni_reader_folder;
 
-/** What is in a directory that no reader recognises, for a sentence: where
- * pictures lie instead of train/CLASS/ or CLASS/, or which file is none.
- * @return NASH_OK, NASH_EIO or NASH_ENOMEM */
-nash_status ni_folder_look(char *text, size_t size_bytes, const char *dir);
-
 /** The set that a part's images stand in. */
 nash_part ni_dataset_set(const nash_dataset *ds, nash_part part);
 
